@@ -1,0 +1,9 @@
+//! The command line: one file per subcommand, all of them headless.
+
+use std::process::ExitCode;
+
+/// Parse the command line, run the subcommand, report errors once.
+#[must_use]
+pub fn main() -> ExitCode {
+    ExitCode::SUCCESS
+}

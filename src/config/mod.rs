@@ -1,0 +1,1 @@
+//! Settings and paths. Knows nothing of the rooms above.

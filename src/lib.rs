@@ -1,0 +1,24 @@
+//! spotter: a terminal workbench for software-engineering agents.
+//!
+//! A **task** is attempted in a **rollout**: an agent's scaffold asks a model for the next action, a sandbox carries
+//! it out, until it submits, is stopped or runs out; then the patch is graded with the task's own tests. Everything
+//! that happens is an event, written to the **trajectory** before anybody sees it.
+//!
+//! The modules are rooms of a house; imports point down only (`ARCHITECTURE.md`; `tests/house.rs` holds the rule):
+//!
+//! ```text
+//! cli → batch → rollout → trajectory → agent → grade → sandbox → task → model → hub → text → config
+//! ```
+
+pub mod agent;
+pub mod batch;
+pub mod cli;
+pub mod config;
+pub mod grade;
+pub mod hub;
+pub mod model;
+pub mod rollout;
+pub mod sandbox;
+pub mod task;
+pub mod text;
+pub mod trajectory;

@@ -1,0 +1,1 @@
+//! Plain strings in, lines out. Knows nothing of the terminal or of the rooms above.
