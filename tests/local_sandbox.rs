@@ -24,6 +24,7 @@ fn spec(keep: &tempfile::TempDir, limits: Limits) -> Spec {
         base: Base::Folder(base),
         image: None,
         state: keep.path().join("state"),
+        cache: keep.path().join("cache"),
         owner: "test".into(),
         network: false,
         limits,
