@@ -7,7 +7,10 @@
 //! Every sandbox says in its [`SandboxReport`] which tier it is and which limits really hold there.
 //! This room knows nothing of tasks or agents.
 
+#[cfg(target_os = "linux")]
+pub mod local;
 pub mod output;
+pub mod snapshot;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

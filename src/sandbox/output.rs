@@ -55,6 +55,14 @@ impl Bounded {
         self.total - (self.head.len() + self.tail.len()) as u64
     }
 
+    /// The bytes kept, without any mark where the middle is missing.
+    #[must_use]
+    pub fn into_bytes(self) -> Vec<u8> {
+        let mut whole = self.head;
+        whole.extend(self.tail);
+        whole
+    }
+
     /// What was kept, with a line that counts what was not; invalid UTF-8 is replaced.
     #[must_use]
     pub fn text(&self) -> String {

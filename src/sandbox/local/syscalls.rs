@@ -1,0 +1,166 @@
+//! The seccomp filter of commands: a deny list of what an agent never needs and a kernel bug often does.
+//!
+//! Everything not named is allowed: builds and tests use a lot. What is denied answers `EPERM` (or `ENOSYS` where a C
+//! library then falls back), so that programs report it instead of dying.
+
+use std::collections::BTreeMap;
+
+use seccompiler::{
+    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
+    SeccompRule, TargetArch,
+};
+
+const DENIED: &[i64] = &[
+    libc::SYS_mount,
+    libc::SYS_umount2,
+    libc::SYS_pivot_root,
+    libc::SYS_chroot,
+    libc::SYS_move_mount,
+    libc::SYS_open_tree,
+    libc::SYS_fsopen,
+    libc::SYS_fsmount,
+    libc::SYS_fsconfig,
+    libc::SYS_fspick,
+    libc::SYS_mount_setattr,
+    libc::SYS_setns,
+    libc::SYS_unshare,
+    libc::SYS_ptrace,
+    libc::SYS_process_vm_readv,
+    libc::SYS_process_vm_writev,
+    libc::SYS_pidfd_getfd,
+    libc::SYS_kcmp,
+    libc::SYS_bpf,
+    libc::SYS_perf_event_open,
+    libc::SYS_userfaultfd,
+    libc::SYS_io_uring_setup,
+    libc::SYS_io_uring_enter,
+    libc::SYS_io_uring_register,
+    libc::SYS_keyctl,
+    libc::SYS_add_key,
+    libc::SYS_request_key,
+    libc::SYS_init_module,
+    libc::SYS_finit_module,
+    libc::SYS_delete_module,
+    libc::SYS_kexec_load,
+    libc::SYS_kexec_file_load,
+    libc::SYS_reboot,
+    libc::SYS_swapon,
+    libc::SYS_swapoff,
+    libc::SYS_open_by_handle_at,
+    libc::SYS_name_to_handle_at,
+    libc::SYS_acct,
+    libc::SYS_quotactl,
+    libc::SYS_syslog,
+    libc::SYS_settimeofday,
+    libc::SYS_clock_settime,
+    libc::SYS_adjtimex,
+    libc::SYS_clock_adjtime,
+    libc::SYS_vhangup,
+    libc::SYS_sethostname,
+    libc::SYS_setdomainname,
+    libc::SYS_lookup_dcookie,
+    libc::SYS_nfsservctl,
+];
+
+/// Namespace flags of `clone`: none may be asked for.
+const NAMESPACE_FLAGS: i32 = libc::CLONE_NEWNS
+    | libc::CLONE_NEWUSER
+    | libc::CLONE_NEWPID
+    | libc::CLONE_NEWNET
+    | libc::CLONE_NEWIPC
+    | libc::CLONE_NEWUTS
+    | libc::CLONE_NEWCGROUP;
+
+/// Build the filters, to be applied in this order. `network` false also denies every socket but Unix ones: where there
+/// is no network namespace this is what keeps the network out.
+///
+/// # Errors
+/// The architecture is not one that the filter compiler knows.
+pub(super) fn filters(network: bool) -> Result<Vec<BpfProgram>, String> {
+    let arch = TargetArch::try_from(std::env::consts::ARCH).map_err(|error| error.to_string())?;
+    let mut rules: BTreeMap<i64, Vec<SeccompRule>> =
+        DENIED.iter().map(|number| (*number, Vec::new())).collect();
+    let rule = |argument: u8, length, operator, value| -> Result<SeccompRule, String> {
+        let condition = SeccompCondition::new(argument, length, operator, value)
+            .map_err(|error| error.to_string())?;
+        SeccompRule::new(vec![condition]).map_err(|error| error.to_string())
+    };
+    let mut clone_rules = Vec::new();
+    for bit in 0..32 {
+        let flag = 1u64 << bit;
+        if u64::from(NAMESPACE_FLAGS.cast_unsigned()) & flag != 0 {
+            clone_rules.push(rule(
+                0,
+                SeccompCmpArgLen::Qword,
+                SeccompCmpOp::MaskedEq(flag),
+                flag,
+            )?);
+        }
+    }
+    rules.insert(libc::SYS_clone, clone_rules);
+    // Typing into the controlling terminal of somebody else.
+    rules.insert(
+        libc::SYS_ioctl,
+        vec![rule(
+            1,
+            SeccompCmpArgLen::Dword,
+            SeccompCmpOp::Eq,
+            libc::TIOCSTI,
+        )?],
+    );
+    let mut sockets = Vec::new();
+    if !network {
+        sockets.push(rule(
+            0,
+            SeccompCmpArgLen::Dword,
+            SeccompCmpOp::Ne,
+            libc::AF_UNIX as u64,
+        )?);
+    } else {
+        for family in [
+            libc::AF_PACKET,
+            libc::AF_VSOCK,
+            libc::AF_ALG,
+            libc::AF_KEY,
+            libc::AF_BLUETOOTH,
+        ] {
+            sockets.push(rule(
+                0,
+                SeccompCmpArgLen::Dword,
+                SeccompCmpOp::Eq,
+                family as u64,
+            )?);
+        }
+    }
+    rules.insert(libc::SYS_socket, sockets);
+    let compile = |rules, answer: i32| -> Result<BpfProgram, String> {
+        SeccompFilter::new(
+            rules,
+            SeccompAction::Allow,
+            SeccompAction::Errno(answer.cast_unsigned()),
+            arch,
+        )
+        .and_then(TryInto::try_into)
+        .map_err(|error| error.to_string())
+    };
+    Ok(vec![
+        compile(rules, libc::EPERM)?,
+        // `clone3` passes its flags behind a pointer, which a filter cannot follow; C libraries fall back to `clone`.
+        compile(
+            BTreeMap::from([(libc::SYS_clone3, Vec::new())]),
+            libc::ENOSYS,
+        )?,
+    ])
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_filters_compile_on_this_architecture() {
+        for network in [false, true] {
+            let programs = super::filters(network).unwrap();
+            assert_eq!(programs.len(), 2);
+            assert!(programs.iter().all(|program| !program.is_empty()));
+        }
+    }
+}

@@ -1,0 +1,291 @@
+//! Read the manifest of a workspace: walk it, and read only files whose stat is not the remembered one.
+//!
+//! A file is believed unchanged when size, both times and mode are as remembered. The change time cannot be set by a
+//! program, so an agent cannot hide a write by putting the modification time back. A file changed within the clock's
+//! grain of a scan is never remembered (git's "racily clean" rule).
+
+use std::collections::{BTreeSet, HashMap};
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use cap_std::fs::{Dir, MetadataExt, PermissionsExt};
+use git2::Oid;
+use serde::{Deserialize, Serialize};
+
+use super::ignores::Ignores;
+use super::manifest::{Entry, Manifest};
+use super::workspace::Workspace;
+use crate::sandbox::SandboxError;
+
+/// More files than this are an agent's doing, not a repository.
+const MOST_FILES: usize = 400_000;
+
+/// A larger file is left out of snapshots.
+pub(super) const LARGEST_FILE: u64 = 256 << 20;
+
+/// A change this near to the scan may be followed by another within the same tick of the file system's clock.
+const GRAIN_NS: i128 = 20_000_000;
+
+/// What is compared to believe that a file is unchanged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Stat {
+    size: u64,
+    mode: u32,
+    modified_ns: i128,
+    changed_ns: i128,
+}
+
+/// Remembered stats and what was read then.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(crate) struct StatCache {
+    #[serde(with = "as_list")]
+    known: HashMap<Vec<u8>, (Stat, [u8; 20])>,
+}
+
+mod as_list {
+    use std::collections::HashMap;
+    use std::hash::Hash;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(super) fn serialize<K: Serialize, V: Serialize, S: Serializer>(
+        map: &HashMap<K, V>,
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
+        to.collect_seq(map)
+    }
+
+    pub(super) fn deserialize<'de, K, V, D>(from: D) -> Result<HashMap<K, V>, D::Error>
+    where
+        K: Deserialize<'de> + Eq + Hash,
+        V: Deserialize<'de>,
+        D: Deserializer<'de>,
+    {
+        Vec::<(K, V)>::deserialize(from).map(|pairs| pairs.into_iter().collect())
+    }
+}
+
+struct Walk<'a, S> {
+    tracked: Option<&'a BTreeSet<Vec<u8>>>,
+    ignored_too: bool,
+    before: &'a StatCache,
+    after: StatCache,
+    files: Manifest,
+    ignored: Manifest,
+    count: usize,
+    now_ns: i128,
+    store: S,
+}
+
+/// The workspace's files (its own `.git` apart), and the ignored ones where they are wanted.
+pub(super) fn files(
+    workspace: &Workspace,
+    tracked: Option<&BTreeSet<Vec<u8>>>,
+    ignored_too: bool,
+    cache: &mut StatCache,
+    store: impl Fn(&[u8]) -> Result<Oid, SandboxError>,
+) -> Result<(Manifest, Manifest), SandboxError> {
+    let mut walk = Walk {
+        tracked,
+        ignored_too,
+        before: cache,
+        after: StatCache::default(),
+        files: Manifest::default(),
+        ignored: Manifest::default(),
+        count: 0,
+        now_ns: now_ns(),
+        store,
+    };
+    walk.folder(workspace.dir(), &[], &Ignores::default(), false, true)?;
+    let Walk {
+        after,
+        files,
+        ignored,
+        ..
+    } = walk;
+    *cache = after;
+    Ok((files, ignored))
+}
+
+/// Everything in the workspace's `.git` folder; nothing where it is missing or not a folder.
+pub(super) fn git(
+    workspace: &Workspace,
+    cache: &mut StatCache,
+    store: impl Fn(&[u8]) -> Result<Oid, SandboxError>,
+) -> Result<Manifest, SandboxError> {
+    let is_folder = workspace
+        .dir()
+        .symlink_metadata(".git")
+        .is_ok_and(|kind| kind.is_dir());
+    let Some(folder) = is_folder
+        .then(|| workspace.dir().open_dir(".git").ok())
+        .flatten()
+    else {
+        return Ok(Manifest::default());
+    };
+    let mut walk = Walk {
+        tracked: None,
+        ignored_too: false,
+        before: cache,
+        after: StatCache::default(),
+        files: Manifest::default(),
+        ignored: Manifest::default(),
+        count: 0,
+        now_ns: now_ns(),
+        store,
+    };
+    walk.folder(&folder, &[], &Ignores::default(), false, false)?;
+    let Walk { after, files, .. } = walk;
+    *cache = after;
+    Ok(files)
+}
+
+fn now_ns() -> i128 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_nanos().cast_signed())
+}
+
+impl<S: Fn(&[u8]) -> Result<Oid, SandboxError>> Walk<'_, S> {
+    fn folder(
+        &mut self,
+        dir: &Dir,
+        path: &[u8],
+        ignores: &Ignores,
+        hidden: bool,
+        with_ignores: bool,
+    ) -> Result<(), SandboxError> {
+        let own_rules = with_ignores.then(|| ignore_file(dir)).flatten();
+        let entered = own_rules.map(|text| ignores.enter(&String::from_utf8_lossy(path), &text));
+        let ignores = entered.as_ref().unwrap_or(ignores);
+        // An unreadable folder is left out, like an empty one.
+        for entry in dir.entries().into_iter().flatten().flatten() {
+            let name = entry.file_name();
+            if name == ".git" {
+                continue;
+            }
+            self.count += 1;
+            if self.count > MOST_FILES {
+                return Err(SandboxError::Snapshot(format!(
+                    "the workspace holds more than {MOST_FILES} files"
+                )));
+            }
+            let mut full = path.to_vec();
+            if !full.is_empty() {
+                full.push(b'/');
+            }
+            full.extend_from_slice(name.as_bytes());
+            let Ok(kind) = entry.metadata() else { continue };
+            let text = String::from_utf8_lossy(&full).into_owned();
+            let hidden = hidden || (with_ignores && ignores.hide(&text, kind.is_dir()));
+            if kind.is_dir() {
+                if (!hidden || self.ignored_too || self.tracks_below(&full))
+                    && let Ok(inner) = dir.open_dir(&name)
+                {
+                    self.folder(&inner, &full, ignores, hidden, with_ignores)?;
+                }
+                continue;
+            }
+            let hidden = hidden && !self.tracked.is_some_and(|tracked| tracked.contains(&full));
+            if !hidden || self.ignored_too {
+                self.file(dir, &name, full, &kind, hidden)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn tracks_below(&self, folder: &[u8]) -> bool {
+        let Some(tracked) = self.tracked else {
+            return false;
+        };
+        let mut start = folder.to_vec();
+        start.push(b'/');
+        tracked
+            .range(start.clone()..)
+            .next()
+            .is_some_and(|path| path.starts_with(&start))
+    }
+
+    fn file(
+        &mut self,
+        dir: &Dir,
+        name: &OsStr,
+        path: Vec<u8>,
+        kind: &cap_std::fs::Metadata,
+        hidden: bool,
+    ) -> Result<(), SandboxError> {
+        let stat = Stat {
+            size: kind.len(),
+            mode: kind.permissions().mode(),
+            modified_ns: i128::from(kind.mtime()) * 1_000_000_000 + i128::from(kind.mtime_nsec()),
+            changed_ns: i128::from(kind.ctime()) * 1_000_000_000 + i128::from(kind.ctime_nsec()),
+        };
+        let mode = if kind.is_symlink() {
+            0o120_000
+        } else if !kind.is_file() || kind.len() > LARGEST_FILE {
+            return Ok(());
+        } else if stat.mode & 0o100 != 0 {
+            0o100_755
+        } else {
+            0o100_644
+        };
+        let oid = match self.before.known.get(&path) {
+            Some((known, oid)) if *known == stat => Oid::from_bytes(oid).ok(),
+            _ => None,
+        };
+        let oid = match oid {
+            Some(oid) => oid,
+            None => {
+                let Some(bytes) = read(dir, name, mode) else {
+                    return Ok(());
+                };
+                (self.store)(&bytes)?
+            }
+        };
+        if self.now_ns - stat.changed_ns > GRAIN_NS
+            && let Ok(bytes) = <[u8; 20]>::try_from(oid.as_bytes())
+        {
+            self.after.known.insert(path.clone(), (stat, bytes));
+        }
+        let manifest = if hidden {
+            &mut self.ignored
+        } else {
+            &mut self.files
+        };
+        manifest.0.insert(path, Entry { mode, oid });
+        Ok(())
+    }
+}
+
+fn read(dir: &Dir, name: &OsStr, mode: u32) -> Option<Vec<u8>> {
+    use cap_std::fs::OpenOptionsExt;
+    use std::io::Read;
+    if mode == 0o120_000 {
+        return dir
+            .read_link_contents(name)
+            .ok()
+            .map(|target| target.as_os_str().as_bytes().to_vec());
+    }
+    // What was a file a moment ago may be a pipe now: never wait for one, never follow a link.
+    let mut options = cap_std::fs::OpenOptions::new();
+    options
+        .read(true)
+        .custom_flags(libc::O_NONBLOCK | libc::O_NOFOLLOW);
+    let file = dir.open_with(name, &options).ok()?;
+    if !file.metadata().ok()?.is_file() {
+        return None;
+    }
+    let mut bytes = Vec::new();
+    file.take(LARGEST_FILE).read_to_end(&mut bytes).ok()?;
+    Some(bytes)
+}
+
+fn ignore_file(dir: &Dir) -> Option<String> {
+    let kind = dir.symlink_metadata(".gitignore").ok()?;
+    if !kind.is_file() || kind.len() > 1 << 20 {
+        return None;
+    }
+    read(dir, OsStr::new(".gitignore"), 0o100_644)
+        .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+}

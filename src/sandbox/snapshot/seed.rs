@@ -1,0 +1,100 @@
+//! What all sandboxes of one base share: its content as blobs, the stats to believe, and which paths git tracks.
+//!
+//! Made once per base folder, beside it (`<base>.seed/`), and read by every start: a first snapshot then costs a walk,
+//! not a read of every file.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use git2::{ObjectType, Repository};
+use serde::{Deserialize, Serialize};
+
+use super::scan::{self, StatCache};
+use super::{Workspace, git_error, open_bare};
+use crate::sandbox::SandboxError;
+
+/// See the module.
+#[derive(Debug, Clone)]
+pub struct Seed {
+    pub(super) objects: PathBuf,
+    pub(super) files: StatCache,
+    pub(super) git: StatCache,
+    pub(super) tracked: BTreeSet<Vec<u8>>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Stored {
+    files: StatCache,
+    git: StatCache,
+    tracked: BTreeSet<Vec<u8>>,
+}
+
+/// Read, or make, the seed of a base folder.
+pub fn seed(base: &Path) -> Result<Seed, SandboxError> {
+    let os = |what: &str| SandboxError::os(format!("{what} the seed of {}", base.display()));
+    let mut name = base.as_os_str().to_owned();
+    name.push(".seed");
+    let at = PathBuf::from(name);
+    let objects = at.join("objects");
+    let list = at.join("stats.json");
+    if let Ok(bytes) = std::fs::read(&list)
+        && let Ok(Stored {
+            files,
+            git,
+            tracked,
+        }) = serde_json::from_slice(&bytes)
+    {
+        return Ok(Seed {
+            objects,
+            files,
+            git,
+            tracked,
+        });
+    }
+    let repository = open_bare(&at)?;
+    let odb = repository.odb().map_err(git_error("open the seed"))?;
+    let store = |bytes: &[u8]| {
+        odb.write(ObjectType::Blob, bytes)
+            .map_err(git_error("keep a file"))
+    };
+    let workspace = Workspace::open(base, None)?;
+    let tracked = tracked_paths(base)?;
+    let (mut files, mut git) = (StatCache::default(), StatCache::default());
+    // A base made a moment ago is too fresh to be remembered by its times.
+    std::thread::park_timeout(std::time::Duration::from_millis(30));
+    scan::files(&workspace, Some(&tracked), false, &mut files, store)?;
+    scan::git(&workspace, &mut git, store)?;
+    let stored = Stored {
+        files,
+        git,
+        tracked,
+    };
+    let bytes =
+        serde_json::to_vec(&stored).map_err(|error| SandboxError::Snapshot(error.to_string()))?;
+    // Written beside and moved: two starts at once make the same seed, and neither reads half of it.
+    let part = at.join(format!("stats.{}.part", std::process::id()));
+    std::fs::write(&part, bytes).map_err(os("write"))?;
+    std::fs::rename(&part, &list).map_err(os("write"))?;
+    let Stored {
+        files,
+        git,
+        tracked,
+    } = stored;
+    Ok(Seed {
+        objects,
+        files,
+        git,
+        tracked,
+    })
+}
+
+/// Paths in the index of the base's own repository; none where it is no repository.
+fn tracked_paths(base: &Path) -> Result<BTreeSet<Vec<u8>>, SandboxError> {
+    let Ok(repository) = Repository::open(base) else {
+        return Ok(BTreeSet::new());
+    };
+    let index = repository
+        .index()
+        .map_err(git_error("read the base's index"))?;
+    Ok(index.iter().map(|entry| entry.path).collect())
+}

@@ -1,0 +1,170 @@
+//! Snapshots on plain folders: exactness, hostile links, git state, tracked-but-ignored files.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+
+use super::*;
+
+struct Place {
+    _keep: tempfile::TempDir,
+    work: PathBuf,
+    shadow: Shadow,
+}
+
+fn place() -> Place {
+    let keep = tempfile::tempdir().unwrap();
+    let work = keep.path().join("work");
+    fs::create_dir_all(work.join("pkg")).unwrap();
+    fs::write(work.join("pkg/a.py"), "print(1)\n").unwrap();
+    fs::write(work.join(".gitignore"), "*.log\nbuild/\n").unwrap();
+    let shadow = Shadow::open(&keep.path().join("shadow"), None, false).unwrap();
+    Place {
+        work,
+        shadow,
+        _keep: keep,
+    }
+}
+
+fn open(work: &Path) -> Workspace {
+    Workspace::open(work, None).unwrap()
+}
+
+#[test]
+fn restore_brings_back_exactly_what_was_there() {
+    let mut it = place();
+    let first = it.shadow.snapshot(&open(&it.work)).unwrap();
+    fs::write(it.work.join("pkg/a.py"), "print(2)\n").unwrap();
+    fs::remove_file(it.work.join(".gitignore")).unwrap();
+    fs::create_dir_all(it.work.join("new/deep")).unwrap();
+    fs::write(it.work.join("new/deep/b.txt"), "b").unwrap();
+    let second = it.shadow.snapshot(&open(&it.work)).unwrap();
+    assert_ne!(first, second);
+    let done = it.shadow.restore(&open(&it.work), &first).unwrap();
+    assert_eq!((done.written, done.removed), (2, 2));
+    assert_eq!(
+        fs::read_to_string(it.work.join("pkg/a.py")).unwrap(),
+        "print(1)\n"
+    );
+    assert!(!it.work.join("new").exists());
+    it.shadow.restore(&open(&it.work), &second).unwrap();
+    assert_eq!(
+        fs::read_to_string(it.work.join("new/deep/b.txt")).unwrap(),
+        "b"
+    );
+}
+
+#[test]
+fn a_write_that_puts_size_and_time_back_is_still_seen() {
+    let mut it = place();
+    let file = it.work.join("pkg/a.py");
+    std::thread::park_timeout(std::time::Duration::from_millis(60));
+    let before = it.shadow.snapshot(&open(&it.work)).unwrap();
+    let time = fs::metadata(&file).unwrap().modified().unwrap();
+    fs::write(&file, "print(9)\n").unwrap();
+    fs::File::options()
+        .write(true)
+        .open(&file)
+        .unwrap()
+        .set_modified(time)
+        .unwrap();
+    assert_ne!(it.shadow.snapshot(&open(&it.work)).unwrap(), before);
+}
+
+#[test]
+fn a_folder_replaced_by_a_link_out_of_the_workspace_is_never_written_through() {
+    let mut it = place();
+    let outside = tempfile::tempdir().unwrap();
+    fs::write(outside.path().join("a.py"), "host\n").unwrap();
+    let first = it.shadow.snapshot(&open(&it.work)).unwrap();
+    fs::remove_dir_all(it.work.join("pkg")).unwrap();
+    symlink(outside.path(), it.work.join("pkg")).unwrap();
+    it.shadow.snapshot(&open(&it.work)).unwrap();
+    it.shadow.restore(&open(&it.work), &first).unwrap();
+    assert_eq!(
+        fs::read_to_string(outside.path().join("a.py")).unwrap(),
+        "host\n"
+    );
+    assert_eq!(
+        fs::read_to_string(it.work.join("pkg/a.py")).unwrap(),
+        "print(1)\n"
+    );
+}
+
+#[test]
+fn ignored_files_stay_out_of_the_diff_and_tracked_ones_in_it() {
+    let keep = tempfile::tempdir().unwrap();
+    let work = keep.path().join("work");
+    let repository = Repository::init(&work).unwrap();
+    fs::write(work.join(".gitignore"), "*.log\n").unwrap();
+    fs::write(work.join("kept.log"), "1\n").unwrap();
+    let mut index = repository.index().unwrap();
+    index.add_path(Path::new(".gitignore")).unwrap();
+    index
+        .add_all(["kept.log"], git2::IndexAddOption::FORCE, None)
+        .unwrap();
+    index.write().unwrap();
+    let mut shadow = Shadow::open(&keep.path().join("shadow"), Some(&work), false).unwrap();
+    let first = shadow.snapshot(&open(&work)).unwrap();
+    fs::write(work.join("kept.log"), "2\n").unwrap();
+    fs::write(work.join("noise.log"), "x\n").unwrap();
+    let second = shadow.snapshot(&open(&work)).unwrap();
+    let diff = shadow.diff(&first, &second).unwrap();
+    assert!(
+        diff.contains("kept.log") && !diff.contains("noise.log"),
+        "{diff}"
+    );
+    assert!(
+        diff.starts_with("diff --git a/kept.log b/kept.log\n"),
+        "{diff}"
+    );
+}
+
+#[test]
+fn the_tasks_own_git_state_comes_back_with_the_files() {
+    let keep = tempfile::tempdir().unwrap();
+    let work = keep.path().join("work");
+    let repository = Repository::init(&work).unwrap();
+    fs::write(work.join("a"), "1").unwrap();
+    let mut shadow = Shadow::open(&keep.path().join("shadow"), Some(&work), false).unwrap();
+    let head = fs::read(work.join(".git/HEAD")).unwrap();
+    let first = shadow.snapshot(&open(&work)).unwrap();
+    fs::write(work.join(".git/HEAD"), "ref: refs/heads/elsewhere\n").unwrap();
+    fs::write(work.join(".git/refs/heads/x"), "0".repeat(40)).unwrap();
+    drop(repository);
+    fs::remove_dir_all(work.join(".git/info")).unwrap();
+    shadow.restore(&open(&work), &first).unwrap();
+    assert_eq!(fs::read(work.join(".git/HEAD")).unwrap(), head);
+    assert!(!work.join(".git/refs/heads/x").exists());
+    fs::remove_dir_all(work.join(".git")).unwrap();
+    shadow.restore(&open(&work), &first).unwrap();
+    assert!(Repository::open(&work).is_ok());
+}
+
+#[test]
+fn pipes_and_dangling_links_neither_block_nor_break_a_snapshot() {
+    let mut it = place();
+    nix::unistd::mkfifo(&it.work.join("pipe"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+    symlink("/nowhere/at/all", it.work.join("dangling")).unwrap();
+    let id = it.shadow.snapshot(&open(&it.work)).unwrap();
+    fs::remove_file(it.work.join("dangling")).unwrap();
+    it.shadow.restore(&open(&it.work), &id).unwrap();
+    assert_eq!(
+        fs::read_link(it.work.join("dangling")).unwrap(),
+        Path::new("/nowhere/at/all")
+    );
+}
+
+#[test]
+fn a_scan_of_an_unchanged_workspace_reads_no_file() {
+    let mut it = place();
+    std::thread::park_timeout(std::time::Duration::from_millis(60));
+    it.shadow.snapshot(&open(&it.work)).unwrap();
+    let reads = std::cell::Cell::new(0);
+    let store = |_: &[u8]| {
+        reads.set(reads.get() + 1);
+        Ok(Oid::ZERO_SHA1)
+    };
+    scan::files(&open(&it.work), None, false, &mut it.shadow.files, store).unwrap();
+    assert_eq!(reads.get(), 0);
+}
