@@ -8,10 +8,10 @@
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-use git2::{ObjectType, Oid, Repository, Sort};
+use git2::{ObjectType, Oid, Repository, Revwalk, Sort};
 
 use super::row::is_commit;
-use super::write_tree::{check_out, git, init, io};
+use super::write_tree::{check_out, git, io, make};
 
 pub use super::write_tree::MaterialiseError;
 
@@ -70,21 +70,32 @@ pub fn materialise_from_clone(
     if source.find_commit(base).is_err() {
         return Err(missing());
     }
+    make(dest, |repo| fill(&source, clone, base, repo)).map_err(|error| match error {
+        MaterialiseError::Git { source, .. } if source.code() == git2::ErrorCode::NotFound => {
+            MaterialiseError::Partial {
+                clone: clone.to_owned(),
+            }
+        }
+        other => other,
+    })
+}
+
+fn fill(
+    source: &Repository,
+    clone: &Path,
+    base: Oid,
+    repo: Repository,
+) -> Result<(), MaterialiseError> {
     let what = || git(format!("{}: history cannot be copied", clone.display()));
     let mut reached = HashSet::new();
-    let mut walk = source.revwalk().map_err(what())?;
-    walk.push(base).map_err(what())?;
-    for id in walk {
+    for id in walk_from(source, base).map_err(what())? {
         reached.insert(id.map_err(what())?);
     }
-    let tags = tags(&source, &reached).map_err(what())?;
+    let tags = tags(source, &reached).map_err(what())?;
 
-    let repo = init(dest)?;
     let mut pack = source.packbuilder().map_err(what())?;
     pack.set_threads(0);
-    let mut walk = source.revwalk().map_err(what())?;
-    walk.set_sorting(Sort::TIME).map_err(what())?;
-    walk.push(base).map_err(what())?;
+    let mut walk = walk_from(source, base).map_err(what())?;
     pack.insert_walk(&mut walk).map_err(what())?;
     for (_, id) in &tags {
         if !reached.contains(id) {
@@ -94,13 +105,21 @@ pub fn materialise_from_clone(
     let folder = repo.path().join("objects").join("pack");
     std::fs::create_dir_all(&folder).map_err(io(&folder))?;
     pack.write(&folder, 0o444).map_err(what())?;
-    copy_shallow(&source, &repo, &reached)?;
+    copy_shallow(source, &repo, &reached)?;
     // Opened anew: the pack came in behind the back of the first handle.
-    let repo = Repository::open(dest).map_err(what())?;
+    let repo = Repository::open(repo.path()).map_err(what())?;
     for (name, id) in &tags {
         repo.reference(name, *id, true, "tag").map_err(what())?;
     }
     check_out(&repo, base)
+}
+
+/// The commits that a commit reaches, itself included.
+fn walk_from(source: &Repository, base: Oid) -> Result<Revwalk<'_>, git2::Error> {
+    let mut walk = source.revwalk()?;
+    walk.set_sorting(Sort::TIME)?;
+    walk.push(base)?;
+    Ok(walk)
 }
 
 /// Tags whose commit is reached: reference name and the id that it holds (of the tag object, if it has one).

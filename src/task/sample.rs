@@ -10,7 +10,7 @@ use git2::{Diff, Index, IndexEntry, IndexTime, Oid, Repository, Signature, Time}
 use include_dir::{Dir, include_dir};
 
 use super::load::Intake;
-use super::write_tree::{check_out, git, init, io};
+use super::write_tree::{check_out, git, io, make};
 use super::{Family, Loaded, Task, hash};
 use crate::text::patch;
 
@@ -60,7 +60,17 @@ pub fn materialise(task: &Task, dest: &Path) -> Result<(), MaterialiseError> {
     let work = Repository::init_bare(scratch.path()).map_err(git("a scratch repository"))?;
     let base = base_index(&work, package, task)?;
 
-    let repo = init(dest)?;
+    make(dest, |repo| fill(&repo, &work, &base, task, name))
+}
+
+/// Copy the base tree's blobs over and commit them.
+fn fill(
+    repo: &Repository,
+    work: &Repository,
+    base: &Index,
+    task: &Task,
+    name: &str,
+) -> Result<(), MaterialiseError> {
     let what = || {
         git(format!(
             "`{}`: its base tree cannot be written",
@@ -74,7 +84,7 @@ pub fn materialise(task: &Task, dest: &Path) -> Result<(), MaterialiseError> {
         index.add(&entry).map_err(what())?;
     }
     let tree = index
-        .write_tree_to(&repo)
+        .write_tree_to(repo)
         .and_then(|id| repo.find_tree(id))
         .map_err(what())?;
     let author = Signature::new("spotter", "spotter@localhost", &Time::new(COMMIT_TIME, 0))
@@ -90,7 +100,7 @@ pub fn materialise(task: &Task, dest: &Path) -> Result<(), MaterialiseError> {
             expected: task.base_commit.clone(),
         });
     }
-    check_out(&repo, made)
+    check_out(repo, made)
 }
 
 /// The package's final tree with the tests' patch and the gold patch taken back.

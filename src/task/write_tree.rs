@@ -22,6 +22,12 @@ pub enum MaterialiseError {
         /// What it should have.
         commit: String,
     },
+    /// The clone has the commit but not all that it reaches.
+    #[error("{}: objects are missing from the clone; a clone made with `--filter` will not do, make a full one", clone.display())]
+    Partial {
+        /// The clone.
+        clone: PathBuf,
+    },
     /// What was made is not what the row says.
     #[error("{what}: the tree gives commit {made}, but the row says {expected}")]
     WrongCommit {
@@ -63,7 +69,7 @@ pub(super) fn io(path: &Path) -> impl FnOnce(std::io::Error) -> MaterialiseError
 }
 
 /// An empty repository on branch `main` without hooks, templates or remotes.
-pub(super) fn init(dest: &Path) -> Result<Repository, MaterialiseError> {
+fn init(dest: &Path) -> Result<Repository, MaterialiseError> {
     std::fs::create_dir_all(dest).map_err(io(dest))?;
     if std::fs::read_dir(dest).map_err(io(dest))?.next().is_some() {
         return Err(MaterialiseError::NotEmpty(dest.to_owned()));
@@ -84,6 +90,19 @@ pub(super) fn init(dest: &Path) -> Result<Repository, MaterialiseError> {
         }
     }
     Ok(repo)
+}
+
+/// Make a repository at `dest` by `fill`, or leave nothing behind.
+pub(super) fn make(
+    dest: &Path,
+    fill: impl FnOnce(Repository) -> Result<(), MaterialiseError>,
+) -> Result<(), MaterialiseError> {
+    let made = init(dest).and_then(fill);
+    if made.is_err() && !matches!(made, Err(MaterialiseError::NotEmpty(_))) {
+        // The folder was empty; a half repository would be in the way of the next attempt.
+        let _ = std::fs::remove_dir_all(dest);
+    }
+    made
 }
 
 /// Point `main` and HEAD at a commit, write its files and an index that agrees with them.

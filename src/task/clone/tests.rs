@@ -97,6 +97,22 @@ fn a_commit_that_the_clone_lacks_is_an_error_that_says_what_to_do() {
 }
 
 #[test]
+fn a_clone_without_all_objects_is_refused_and_leaves_nothing_behind() {
+    let history = history();
+    let blob = Oid::hash_object(ObjectType::Blob, b"content 0\r\n")
+        .unwrap()
+        .to_string();
+    let (folder, name) = blob.split_at(2);
+    std::fs::remove_file(history.path.join(".git/objects").join(folder).join(name)).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let dest = dir.path().join("x");
+    let error =
+        materialise_from_clone(&history.path, &history.commits[1].to_string(), &dest).unwrap_err();
+    assert!(matches!(error, MaterialiseError::Partial { .. }), "{error}");
+    assert!(!dest.exists());
+}
+
+#[test]
 fn clones_are_found_by_either_name_whatever_the_case() {
     let dir = tempfile::tempdir().unwrap();
     for name in ["project-monai__monai", "dask.git", "x/y"] {
