@@ -12,15 +12,47 @@
 //! This room knows nothing of agents, and it never grades in a sandbox that an agent used: the caller brings a fresh
 //! one at the base commit.
 
+mod check;
+mod directives;
+mod evaluate;
+mod evidence;
+mod expected;
+mod facts;
+mod forensics;
+mod grading;
+mod judge;
 mod parser;
+mod patch;
+mod plan;
+mod progress;
+pub mod report;
+mod row_script;
 mod rules;
+mod section;
+mod shell;
+mod spec;
 mod status;
+mod statuses;
+#[cfg(test)]
+mod tests;
 
 use serde::{Deserialize, Serialize};
 
+pub use check::{Check, CheckRun, CheckVerdict, CheckedPatch, CheckedTest};
+pub use evaluate::{grade, grade_unpatched};
+pub use evidence::Evidence;
+pub use forensics::Flag;
+pub use grading::{Grading, TestOutcome};
+pub use judge::regrade;
 pub use parser::{Form, LogReader, Names, Parser, Reading, UnknownParser};
+pub use patch::{Change, PatchFile, files as patch_files};
+pub use plan::{Plan, Ungradable, plan};
+pub use progress::{Progress, Stage};
+pub use row_script::RowScript;
 pub use rules::{Counted, Group, RuleSet, UnknownRuleSet};
+pub use spec::{Spec, image_for, spec, versions};
 pub use status::Status;
+pub use statuses::Matched;
 
 /// What grading said. Kept apart from how the rollout ended; nothing collapses to `false`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -103,7 +103,7 @@ impl RuleSet {
 
     /// What a row of this kind is graded with unless somebody chose otherwise.
     ///
-    /// A SWE-Gym row that brings its own script but no parser is one of SkyRL's subset, where the exit status decides.
+    /// A SWE-Gym row that brings its own script but no parser is one of `SkyRL`'s subset, where the exit status decides.
     #[must_use]
     pub fn default_for(task: &Task) -> Self {
         match task.family {

@@ -50,8 +50,15 @@ pub enum Parser {
 
 /// No parser has this name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no log parser that spotter knows; the row's log cannot be read")]
+#[error("no log parser is known for `{0}`, so the tests' output could not be read")]
 pub struct UnknownParser(String);
+
+impl UnknownParser {
+    /// Where a repository has none.
+    pub(super) fn of_repo(repo: &str) -> Self {
+        Self(repo.to_owned())
+    }
+}
 
 impl Parser {
     /// All of them.
