@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::evidence::Evidence;
-use super::forensics::Flag;
+use super::flag::Flag;
 use super::grading::{Grading, TestOutcome};
 use super::parser::{Form, Parser, Reading};
 use super::rules::Group;
