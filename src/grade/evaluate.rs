@@ -82,11 +82,22 @@ async fn run(
     }
     run.stage(Stage::Judge);
     let log = run.log.finish();
-    let mut grading = judge::judge(&log, task, plan.rules, plan.parser);
+    let mut grading = judged(log, task.clone(), plan).await;
     grading.seconds = began.elapsed().as_secs_f64();
     grading.script = run.script;
     grading.sandbox = Some(sandbox.report().clone());
     grading
+}
+
+/// Reading a log of many megabytes takes a while, so it is done where it holds nobody up.
+async fn judged(log: String, task: Task, plan: &Plan) -> Grading {
+    let (rules, parser) = (plan.rules, plan.parser);
+    let judged =
+        tokio::task::spawn_blocking(move || judge::judge(&log, &task, rules, parser)).await;
+    judged.unwrap_or_else(|why| {
+        let why = format!("the log could not be judged: {why}");
+        Grading::ended(infrastructure(why), rules, String::new())
+    })
 }
 
 /// A grading under way. `Err` of its steps is the verdict that ends it.
