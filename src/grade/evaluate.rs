@@ -8,16 +8,17 @@
 //! Whatever goes wrong becomes a verdict; this function does not fail. The sandbox must be fresh and at the base commit;
 //! it is left as the tests left it, for the caller to stop.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::forensics::{self, Flag};
+use super::commands::{GIT_TIME, ended_early, git, git_apply, infrastructure, ok, words};
+use super::flag::Flag;
 use super::grading::Grading;
 use super::judge::{self, NOTE_FLAG, NOTE_TIMED_OUT, NOTE_VERDICT};
 use super::parser::LogReader;
-use super::patch::{Tidy, files, forbidden, tidy};
+use super::patch::{Tidy, tidy};
 use super::plan::Plan;
 use super::progress::{Progress, Stage, follow};
 use super::section::{LogWriter, nonce};
@@ -27,8 +28,6 @@ use crate::task::Task;
 
 /// Bytes of test output that are kept: the largest logs of the field are a tenth of it.
 const KEEP: usize = 64 << 20;
-/// Time for one git command.
-const GIT_TIME: Duration = Duration::from_mins(2);
 /// Chunks between the sandbox and the reader of lines; when full the tests wait, as they would for a slow pipe.
 const CHUNKS: usize = 64;
 
@@ -83,17 +82,28 @@ async fn run(
     }
     run.stage(Stage::Judge);
     let log = run.log.finish();
-    let mut grading = judge::judge(&log, task, plan.rules, plan.parser);
+    let mut grading = judged(log, task.clone(), plan).await;
     grading.seconds = began.elapsed().as_secs_f64();
     grading.script = run.script;
     grading.sandbox = Some(sandbox.report().clone());
     grading
 }
 
+/// Reading a log of many megabytes takes a while, so it is done where it holds nobody up.
+async fn judged(log: String, task: Task, plan: &Plan) -> Grading {
+    let (rules, parser) = (plan.rules, plan.parser);
+    let judged =
+        tokio::task::spawn_blocking(move || judge::judge(&log, &task, rules, parser)).await;
+    judged.unwrap_or_else(|why| {
+        let why = format!("the log could not be judged: {why}");
+        Grading::ended(infrastructure(why), rules, String::new())
+    })
+}
+
 /// A grading under way. `Err` of its steps is the verdict that ends it.
-struct Run<'a> {
-    plan: &'a Plan,
-    task: &'a Task,
+pub(super) struct Run<'a> {
+    pub(super) plan: &'a Plan,
+    pub(super) task: &'a Task,
     sandbox: &'a dyn Sandbox,
     progress: mpsc::Sender<Progress>,
     cancel: &'a CancellationToken,
@@ -171,110 +181,6 @@ impl Run<'_> {
             }
         }
         Ok(base)
-    }
-
-    async fn apply(&mut self, patch: &Tidy) -> Result<(), Verdict> {
-        let changed = files(&patch.patch);
-        if changed.is_empty() {
-            return Err(Verdict::PatchDoesNotApply {
-                why: "it holds no diff".to_owned(),
-            });
-        }
-        if let Some(path) = forbidden(&changed) {
-            return Err(Verdict::PatchDoesNotApply {
-                why: format!("it would write `{path}`, which no patch may"),
-            });
-        }
-        let decided: Vec<String> = [&self.plan.checkout[..], &self.plan.remove[..]].concat();
-        for flag in forensics::of_patch(&changed, &decided, self.plan.parser) {
-            self.flag(&flag);
-        }
-        if patch.cut {
-            self.flag(&Flag::JunkBeforePatch);
-        }
-        let first = self
-            .logged("git apply", git_apply(&patch.patch, &[]))
-            .await?;
-        if first.exit == Exit::Code(0) {
-            return Ok(());
-        }
-        if let Some(unix) = &patch.unix {
-            let second = self
-                .logged("git apply, line ends changed", git_apply(unix, &[]))
-                .await?;
-            if second.exit == Exit::Code(0) {
-                self.flag(&Flag::LineEndsChanged);
-                return Ok(());
-            }
-        }
-        for (text, changed) in [(Some(&patch.patch), false), (patch.unix.as_ref(), true)] {
-            let Some(text) = text else { continue };
-            if self.patch_with_fuzz(text).await? {
-                self.flag(&Flag::AppliedWithFuzz);
-                if changed {
-                    self.flag(&Flag::LineEndsChanged);
-                }
-                return Ok(());
-            }
-        }
-        Err(Verdict::PatchDoesNotApply { why: words(&first) })
-    }
-
-    /// `patch` as the benchmarks fall back to; tried without writing first, because it is not all or nothing.
-    async fn patch_with_fuzz(&mut self, text: &str) -> Result<bool, Verdict> {
-        let with = |last: &[&str]| {
-            let mut argv = vec!["patch", "--batch", "--fuzz=5", "-p1"];
-            argv.extend(last);
-            let mut exec = Exec::new(argv.into_iter().map(str::to_owned).collect(), GIT_TIME);
-            text.as_bytes().clone_into(&mut exec.stdin);
-            exec
-        };
-        let dry = self
-            .logged("patch --fuzz=5, dry", with(&["--dry-run"]))
-            .await?;
-        if dry.exit != Exit::Code(0) {
-            return Ok(false);
-        }
-        let wet = with(&["--no-backup-if-mismatch", "--reject-file=-"]);
-        let wet = self.logged("patch --fuzz=5", wet).await?;
-        Ok(wet.exit == Exit::Code(0))
-    }
-
-    async fn reset_tests(&mut self, base: &str) -> Result<(), Verdict> {
-        if let Some(path) = forbidden(&files(&self.task.test_patch)) {
-            return Err(infrastructure(format!(
-                "the test patch would write `{path}`"
-            )));
-        }
-        let reset = shell::reset(base, &self.plan.checkout, GIT_TIME);
-        ok(
-            &self.logged("reset the test files", reset).await?,
-            "the test files cannot be reset",
-        )?;
-        let remove = shell::remove(&self.plan.remove, GIT_TIME);
-        ok(
-            &self
-                .logged("remove what the test patch adds", remove)
-                .await?,
-            "the test files cannot be removed",
-        )
-    }
-
-    async fn apply_test_patch(&mut self) -> Result<(), Verdict> {
-        let Some(patch) = tidy(&self.task.test_patch) else {
-            return Ok(());
-        };
-        let first = self
-            .logged("apply the test patch", git_apply(&patch.patch, &[]))
-            .await?;
-        let Some(unix) = patch.unix.filter(|_| first.exit != Exit::Code(0)) else {
-            return ok(&first, "the test patch does not apply");
-        };
-        let again = git_apply(&unix, &[]);
-        let second = self
-            .logged("apply the test patch, line ends changed", again)
-            .await?;
-        ok(&second, "the test patch does not apply")
     }
 
     async fn install(&mut self, script: &str) -> Result<(), Verdict> {
@@ -361,14 +267,16 @@ impl Run<'_> {
         Ok(ran)
     }
 
-    async fn logged(&mut self, what: &str, exec: Exec) -> Result<Ran, Verdict> {
+    /// Run a command whose output is a chapter of the log.
+    pub(super) async fn logged(&mut self, what: &str, exec: Exec) -> Result<Ran, Verdict> {
         let ran = self.quiet(exec).await?;
         let output = format!("{}{}", ran.stdout.text(), ran.stderr.text());
         self.log.step(what, &output);
         Ok(ran)
     }
 
-    fn flag(&mut self, flag: &Flag) {
+    /// Note a fact that the log itself does not show.
+    pub(super) fn flag(&mut self, flag: &Flag) {
         if let Ok(json) = serde_json::to_string(flag) {
             self.log.note(NOTE_FLAG, &json);
         }
@@ -377,72 +285,5 @@ impl Run<'_> {
     fn stage(&self, stage: Stage) {
         // Dropped when nobody reads: progress is for a screen.
         let _ = self.progress.try_send(Progress::Stage(stage));
-    }
-}
-
-fn git(arguments: &[&str]) -> Exec {
-    let mut argv = vec!["git", "-c", "core.hooksPath=/dev/null"];
-    argv.extend(arguments);
-    let mut exec = Exec::new(argv.into_iter().map(str::to_owned).collect(), GIT_TIME);
-    exec.env = vec![("LC_ALL".into(), "C".into())];
-    exec
-}
-
-fn git_apply(patch: &str, arguments: &[&str]) -> Exec {
-    let mut all = vec!["apply", "--verbose", "--whitespace=nowarn"];
-    all.extend(arguments);
-    all.push("-");
-    let mut exec = git(&all);
-    patch.as_bytes().clone_into(&mut exec.stdin);
-    exec
-}
-
-fn infrastructure(why: String) -> Verdict {
-    Verdict::InfrastructureError { why }
-}
-
-fn ended_early(ran: &Ran) -> Result<(), Verdict> {
-    match ran.exit {
-        Exit::Cancelled => Err(Verdict::NotGraded {
-            why: "it was cancelled".to_owned(),
-        }),
-        Exit::LimitExceeded(limit) => Err(infrastructure(format!(
-            "a command exceeded the sandbox's {} limit",
-            match limit {
-                crate::sandbox::Limit::Memory => "memory",
-                crate::sandbox::Limit::Disk => "disk",
-            }
-        ))),
-        _ => Ok(()),
-    }
-}
-
-fn ok(ran: &Ran, what: &str) -> Result<(), Verdict> {
-    if ran.exit == Exit::Code(0) {
-        return Ok(());
-    }
-    Err(infrastructure(format!("{what}: {}", words(ran))))
-}
-
-/// What a failed command said: git's `error:` lines, or else the last line, or else its status.
-fn words(ran: &Ran) -> String {
-    let said = format!("{}\n{}", ran.stdout.text(), ran.stderr.text());
-    let lines: Vec<&str> = said
-        .lines()
-        .map(str::trim)
-        .filter(|line| !line.is_empty())
-        .collect();
-    let errors: Vec<&str> = lines
-        .iter()
-        .filter_map(|line| {
-            line.strip_prefix("error: ")
-                .or_else(|| line.strip_prefix("fatal: "))
-        })
-        .take(3)
-        .collect();
-    match (errors.is_empty(), lines.last()) {
-        (false, _) => errors.join("; "),
-        (true, Some(last)) => (*last).to_owned(),
-        (true, None) => format!("it ended with status {}", ran.exit.status()),
     }
 }

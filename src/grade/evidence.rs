@@ -19,6 +19,9 @@ pub struct Evidence {
     pub suite_ran: bool,
     /// Line (of the log, from 1) of the last heading *short test summary info*.
     pub summary: Option<usize>,
+    /// The first closing line behind that heading: an honest log has no status after it.
+    #[serde(default)]
+    pub closing: Option<usize>,
     /// How many such headings there are; an honest log has one at most.
     pub summaries: usize,
     /// Tests that the closing line counts as passed (pytest), or as run (unittest).
@@ -94,12 +97,13 @@ pub(super) fn read(parser: Option<Parser>, text: &str, first: usize) -> Evidence
         let line = line.trim_end();
         if line.starts_with('=') && line.contains(" short test summary info ") {
             out.summary = Some(number);
+            out.closing = None;
             out.summaries += 1;
         }
         match parser {
             Some(Parser::Unittest | Parser::Django) => unittest_end(line, &mut out),
             Some(Parser::Sympy) => out.suite_ran |= line.contains("tests finished:"),
-            _ => pytest_end(line, &mut out),
+            _ => pytest_end(line, number, &mut out),
         }
         for (name, words) in SIGNATURES {
             if words.iter().any(|word| line.contains(word)) {
@@ -110,11 +114,12 @@ pub(super) fn read(parser: Option<Parser>, text: &str, first: usize) -> Evidence
     out
 }
 
-fn pytest_end(line: &str, out: &mut Evidence) {
+fn pytest_end(line: &str, number: usize, out: &mut Evidence) {
     if !PYTEST_END.as_ref().is_some_and(|end| end.is_match(line)) {
         return;
     }
     out.suite_ran = true;
+    out.closing.get_or_insert(number);
     let (mut passed, mut failing) = (0, 0);
     for found in PYTEST_COUNT
         .iter()

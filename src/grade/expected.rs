@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::forensics::Flag;
+use super::flag::Flag;
 use super::grading::TestOutcome;
 use super::rules::{Counted, Group};
 use super::statuses::{Matched, Statuses};

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::evidence::Evidence;
-use super::forensics::Flag;
+use super::flag::Flag;
 use super::grading::{Grading, TestOutcome};
 use super::parser::{Form, Parser, Reading};
 use super::rules::Group;
@@ -113,17 +113,20 @@ impl Facts<'_> {
         (asked && self.parser != Some(Parser::R2e) && read != said).then_some((said, read))
     }
 
-    /// Lines that open with a status and stand before the last summary (or there is none), and how many listed tests
+    /// Lines that open with a status and stand outside the last summary (or there is none), and how many listed tests
     /// such a line decided.
     fn outside(&self, evidence: &Evidence, tests: &[TestOutcome]) -> (usize, usize) {
         if !self.parser.is_some_and(Parser::has_summary) {
             return (0, 0);
         }
         let begin = evidence.summary.unwrap_or(usize::MAX);
+        let end = evidence.closing.unwrap_or(usize::MAX);
         let outside: BTreeSet<usize> = self
             .readings
             .iter()
-            .filter(|reading| reading.form == Form::Leading && reading.line < begin)
+            .filter(|reading| {
+                reading.form == Form::Leading && (reading.line < begin || reading.line > end)
+            })
             .map(|reading| reading.line)
             .collect();
         let decided = |test: &&TestOutcome| {

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Verdict;
 use super::evidence::Evidence;
-use super::forensics::Flag;
+use super::flag::Flag;
 use super::parser::Parser;
 use super::rules::{Counted, Group, RuleSet};
 use super::status::Status;

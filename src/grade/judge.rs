@@ -15,7 +15,7 @@ use super::Verdict;
 use super::evidence;
 use super::expected;
 use super::facts::Facts;
-use super::forensics::Flag;
+use super::flag::Flag;
 use super::grading::{Grading, TestOutcome};
 use super::parser::Parser;
 use super::plan::{Ungradable, decidable, parser_of};

@@ -12,12 +12,16 @@
 //! This room knows nothing of agents, and it never grades in a sandbox that an agent used: the caller brings a fresh
 //! one at the base commit.
 
+mod apply;
 mod check;
+mod commands;
 mod directives;
 mod evaluate;
 mod evidence;
 mod expected;
 mod facts;
+mod flag;
+mod flag_words;
 mod forensics;
 mod grading;
 mod judge;
@@ -41,7 +45,7 @@ use serde::{Deserialize, Serialize};
 pub use check::{Check, CheckRun, CheckVerdict, CheckedPatch, CheckedTest};
 pub use evaluate::{grade, grade_unpatched};
 pub use evidence::Evidence;
-pub use forensics::Flag;
+pub use flag::Flag;
 pub use grading::{Grading, TestOutcome};
 pub use judge::regrade;
 pub use parser::{Form, LogReader, Names, Parser, Reading, UnknownParser};
@@ -60,7 +64,8 @@ pub use statuses::Matched;
 pub enum Verdict {
     /// Every `FAIL_TO_PASS` and `PASS_TO_PASS` test passed.
     Resolved,
-    /// The tests ran and at least one that decides did not pass.
+    /// The tests ran and at least one that decides did not pass; or all did, and the pass was taken back because the
+    /// patch stands in for the test runner or the log contradicts itself (the flags say which).
     Unresolved,
     /// There was nothing to grade.
     EmptyPatch,

@@ -100,7 +100,7 @@ pub fn image_for(task: &Task) -> Vec<String> {
 mod tests {
     use super::*;
 
-    /// Repositories of SWE-Gym with the number of versions in environment.md's table of the fork.
+    /// The repositories of SWE-Gym, as its rows spell them.
     const SWE_GYM: [&str; 11] = [
         "getmoto/moto",
         "python/mypy",

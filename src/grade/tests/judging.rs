@@ -136,6 +136,31 @@ fn passes_printed_outside_the_summary_are_believed_by_the_fork_and_flagged() {
         count: 1,
         deciding: 0
     }));
+    // A hook that prints after pytest has closed: the later line wins in the fork, and four facts speak against it.
+    let text = format!(
+        "{RULE}\nPASSED a.py::p\nFAILED a.py::f - x\n=== 1 failed, 1 passed in 0.1s ===\nPASSED a.py::f\nPASSED a.py::p\n"
+    );
+    let grading = judge(&log(&text, 1), RuleSet::SweGym);
+    assert_eq!(grading.verdict, Verdict::Resolved);
+    assert!(grading.suspicious);
+    for flag in [
+        Flag::OutsideSummary {
+            count: 2,
+            deciding: 2,
+        },
+        Flag::CountsDisagree { said: 1, read: 3 },
+        Flag::FailedWithoutFailure { code: 1 },
+        Flag::Conflicting {
+            count: 1,
+            listed: 1,
+        },
+    ] {
+        assert!(grading.flags.contains(&flag), "{flag:?}");
+    }
+    assert!(matches!(
+        judge(&log(&text, 1), RuleSet::SweBench5).verdict,
+        Verdict::InfrastructureError { .. }
+    ));
     // A second summary, and a count that the lines do not add up to.
     let text = format!(
         "{RULE}\nFAILED a.py::f - x\n=== 1 failed, 1 passed in 0.1s ===\n{RULE}\nPASSED a.py::f\nPASSED a.py::p\n"

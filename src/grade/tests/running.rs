@@ -432,3 +432,53 @@ async fn a_rows_own_script_runs_in_two_commands_and_keeps_its_state() {
         Verdict::InfrastructureError { .. }
     ));
 }
+
+#[tokio::test]
+async fn compiled_files_of_a_patch_are_removed_and_init_files_beside_tests_are_shown() {
+    let added = patch(&[
+        ("calc.py", GOOD),
+        ("tests/__pycache__/test_calc.cpython-311.pyc", "x"),
+        ("tests/__init__.py", ""),
+    ]);
+    let done = run(&added).await;
+    assert_eq!(
+        done.grading.verdict,
+        Verdict::Resolved,
+        "{}",
+        done.grading.raw_log
+    );
+    assert_eq!(
+        done.grading.flags,
+        [
+            Flag::TouchesTestRunner {
+                paths: vec!["tests/__init__.py".into()]
+            },
+            Flag::CompiledFilesRemoved {
+                paths: vec!["tests/__pycache__/test_calc.cpython-311.pyc".into()]
+            },
+        ]
+    );
+}
+
+#[tokio::test]
+async fn smiths_bug_is_made_where_it_is_not_yet() {
+    for (calc, bug_is_in) in [(CALC, true), (GOOD, false)] {
+        let (host, base) = Host::new(&[("calc.py", calc), ("tests/test_calc.py", TESTS)]);
+        let mut task = sample();
+        task.base_commit = base;
+        let mut decided = plan(&task, Kind::Local, None).unwrap();
+        decided.bug = Some(task.gold_patch.clone());
+        let (sender, _news) = mpsc::channel(1);
+        let grading = grade(
+            &decided,
+            &task,
+            &task.gold_patch,
+            &host,
+            sender,
+            &CancellationToken::new(),
+        )
+        .await;
+        assert_eq!(grading.verdict, Verdict::Resolved, "{}", grading.raw_log);
+        assert_eq!(grading.raw_log.contains("make the bug"), !bug_is_in);
+    }
+}
