@@ -70,7 +70,7 @@ pub fn materialise_from_clone(
     if source.find_commit(base).is_err() {
         return Err(missing());
     }
-    make(dest, |repo| fill(&source, clone, base, repo)).map_err(|error| match error {
+    make(dest, |repo| fill(&source, clone, base, &repo)).map_err(|error| match error {
         MaterialiseError::Git { source, .. } if source.code() == git2::ErrorCode::NotFound => {
             MaterialiseError::Partial {
                 clone: clone.to_owned(),
@@ -84,7 +84,7 @@ fn fill(
     source: &Repository,
     clone: &Path,
     base: Oid,
-    repo: Repository,
+    repo: &Repository,
 ) -> Result<(), MaterialiseError> {
     let what = || git(format!("{}: history cannot be copied", clone.display()));
     let mut reached = HashSet::new();
@@ -105,7 +105,7 @@ fn fill(
     let folder = repo.path().join("objects").join("pack");
     std::fs::create_dir_all(&folder).map_err(io(&folder))?;
     pack.write(&folder, 0o444).map_err(what())?;
-    copy_shallow(source, &repo, &reached)?;
+    copy_shallow(source, repo, &reached)?;
     // Opened anew: the pack came in behind the back of the first handle.
     let repo = Repository::open(repo.path()).map_err(what())?;
     for (name, id) in &tags {
