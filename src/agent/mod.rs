@@ -7,11 +7,22 @@
 //! Messages are stored as the model saw them: with the text form of tool calls, the text *is* the message.
 //! This room knows nothing of engines or Docker.
 
+mod observation;
+pub mod overflow;
+pub mod scaffold;
+mod scaffold_file;
+pub mod terminal_text;
+mod tools;
+mod xml_form;
+
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::model::ToolCall;
+
+pub use overflow::drop_oldest_half;
+pub use scaffold::{Scaffold, ScaffoldError};
 
 /// How calls are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
