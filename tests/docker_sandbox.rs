@@ -1,6 +1,12 @@
 //! The Docker sandbox on a real daemon, with the image that `tests/image/make-test-image` makes.
 //!
 //! Ignored where no daemon is: `cargo test --test docker_sandbox -- --ignored` runs them; CI runs them all.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::string_slice,
+    reason = "a test that cannot go on should say where"
+)]
 #![cfg(target_os = "linux")]
 
 use std::time::{Duration, Instant};

@@ -5,6 +5,7 @@
 
 use std::collections::HashSet;
 
+use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
 use super::parser::LogReader;
@@ -12,7 +13,8 @@ use super::status::Status;
 use crate::sandbox::Chunk;
 
 /// A step of a grading.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Stage {
     /// Looking at the workspace.
     Prepare,
@@ -29,7 +31,8 @@ pub enum Stage {
 }
 
 /// One piece of news.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Progress {
     /// A step begins.
     Stage(Stage),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::{Exec, Exit, Ran, Sandbox, SandboxError};
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Write a file; parents are made.
 pub(super) async fn upload(

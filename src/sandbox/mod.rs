@@ -381,6 +381,15 @@ pub fn share_snapshots(from: &std::path::Path, to: &std::path::Path) -> Result<(
     snapshot::Shadow::share(&from.join("shadow"), &to.join("shadow"))
 }
 
+/// Unified git diff between two snapshots of a sandbox that need not run any more.
+pub fn stored_diff(
+    state: &std::path::Path,
+    from: &SnapshotId,
+    to: &SnapshotId,
+) -> Result<String, SandboxError> {
+    snapshot::Shadow::open(&state.join("shadow"), None, false)?.diff(from, to)
+}
+
 /// Remove everything that a sandbox kept in its state folder.
 pub fn clear(state: &std::path::Path) -> std::io::Result<()> {
     local::remove_tree(state)

@@ -12,6 +12,7 @@ use crate::task::{Family, Task, TestList};
 /// A task with nothing in it.
 pub(super) fn task(family: Family, repo: &str) -> Task {
     Task {
+        eval_type: None,
         instance_id: "owner__name-1".into(),
         repo: repo.into(),
         base_commit: "0".repeat(40),

@@ -14,7 +14,7 @@ use super::exec::Container;
 use crate::sandbox::snapshot::{Entry, Found, Listing, Parts, Shadow, StatCache, Stored};
 use crate::sandbox::{Exec, Exit, SandboxError};
 
-const PATIENCE: Duration = Duration::from_secs(300);
+const PATIENCE: Duration = Duration::from_mins(5);
 
 /// Bytes fetched by one command.
 const BATCH: u64 = 64 << 20;
@@ -138,9 +138,9 @@ fn parse(bytes: &[u8]) -> (Vec<Found>, Vec<Found>) {
             nanoseconds(changed),
         );
         if place == "w" {
-            workspace.push(found)
+            workspace.push(found);
         } else {
-            git.push(found)
+            git.push(found);
         }
     }
     (workspace, git)
@@ -202,7 +202,7 @@ async fn fetch(
             if entry.header().entry_type().is_symlink() {
                 content = entry
                     .link_name_bytes()
-                    .map(|name| name.into_owned())
+                    .map(std::borrow::Cow::into_owned)
                     .unwrap_or_default();
             } else if entry.read_to_end(&mut content).is_err() {
                 break;

@@ -97,7 +97,7 @@ impl Docker {
 /// Paths that the task's own git tracks: asked before the agent has touched anything.
 async fn tracked(container: &exec::Container) -> Result<BTreeSet<Vec<u8>>, SandboxError> {
     let script = "git -c safe.directory='*' ls-files -z 2>/dev/null";
-    let mut exec = Exec::bash(script, std::time::Duration::from_secs(120));
+    let mut exec = Exec::bash(script, std::time::Duration::from_mins(2));
     exec.keep = 256 << 20;
     let ran = container.run(exec, None).await?;
     let bytes = ran.stdout.into_bytes();

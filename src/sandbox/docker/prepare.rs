@@ -18,7 +18,7 @@ use crate::sandbox::SandboxError;
 const VERSION: u32 = 1;
 
 /// A long history takes its time to be packed again.
-const PATIENCE: Duration = Duration::from_secs(900);
+const PATIENCE: Duration = Duration::from_mins(15);
 
 /// Forget every ref that is not an ancestor of HEAD, every trace of others, and then every object that nothing reaches.
 const SCRIPT: &str = r#"cd "$1" 2>/dev/null || exit 0

@@ -129,7 +129,7 @@ impl Sandbox for Local {
         Ok(Box::new(process::Terminal::open(
             Arc::clone(&self.host),
             argv,
-            env,
+            &env,
             size,
         )?))
     }

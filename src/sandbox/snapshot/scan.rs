@@ -251,14 +251,13 @@ impl<S: Fn(&[u8]) -> Result<Oid, SandboxError>> Walk<'_, S> {
         } else {
             0o100_644
         };
-        let oid = match self.before.recall(&path, &stat) {
-            Some(oid) => oid,
-            None => {
-                let Some(bytes) = read(dir, name, mode) else {
-                    return Ok(());
-                };
-                (self.store)(&bytes)?
-            }
+        let oid = if let Some(oid) = self.before.recall(&path, &stat) {
+            oid
+        } else {
+            let Some(bytes) = read(dir, name, mode) else {
+                return Ok(());
+            };
+            (self.store)(&bytes)?
         };
         if self.now_ns - stat.changed_ns > GRAIN_NS
             && let Ok(bytes) = <[u8; 20]>::try_from(oid.as_bytes())
