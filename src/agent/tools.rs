@@ -63,7 +63,9 @@ pub(super) fn check(spec: &ToolSpec, arguments: &str) -> Result<Map<String, Valu
         Ok(Value::Object(map)) => map,
         Ok(Value::Null) => Map::new(),
         Ok(_) => {
-            return Err("Failed to parse tool call arguments: they must be one JSON object.".into());
+            return Err(
+                "Failed to parse tool call arguments: they must be one JSON object.".into(),
+            );
         }
         Err(error) => return Err(format!("Failed to parse tool call arguments: {error}.")),
     };
