@@ -4,7 +4,12 @@
 //! ([`human`]), a trajectory's answers ([`recorded`]); the local engine will be a further one. [`tool_text`] is the
 //! one parser of tool calls written as text. This room knows nothing of agents or sandboxes.
 
+pub mod http;
+pub mod human;
 pub mod message;
+pub mod recorded;
+pub mod spec;
+pub mod tool_text;
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};

@@ -3,6 +3,29 @@
 //! Rows differ by source in names, encodings and what they carry (`source`); past the reader they are all a [`Task`].
 //! A malformed row is reported with file and line and skipped, never guessed. This room knows nothing of how a task
 //! is run or graded.
+//!
+//! The way of a row: a [`source`] names files; [`load`](load()) finds the rows in them (JSONL, a JSON list or dict,
+//! Parquet) with their places; `row` turns one row into a [`Task`] by its [`Family`]; equal rows are one, different rows with
+//! the same id are a problem. [`sample`] holds the tasks that ship inside spotter, [`clone`] makes a repository that
+//! knows nothing after the base commit, [`fields`] answers the filter language.
+
+pub mod clone;
+mod family;
+pub mod fields;
+mod hash;
+mod json_document;
+mod jsonl;
+mod load;
+mod numpy_list;
+mod parquet_rows;
+mod r2e;
+mod row;
+pub mod sample;
+pub mod source;
+mod test_list;
+mod write_tree;
+
+pub use load::{LoadError, Loaded, Problem, load};
 
 use serde::{Deserialize, Serialize};
 
@@ -52,7 +75,7 @@ pub struct Task {
     pub instance_id: String,
     /// `owner/name`.
     pub repo: String,
-    /// 40 hex digits.
+    /// 40 hex digits; empty where the row has none and the image holds the base (SWE-smith, R2E-Gym).
     pub base_commit: String,
     /// Key into the repository's specifications. A string: `"1.10"` is not `"1.1"`.
     pub version: String,
@@ -78,6 +101,9 @@ pub struct Task {
     pub eval_script: Option<String>,
     /// The row's own log parser name (SWE-bench 5.x).
     pub log_parser: Option<String>,
+    /// The row's own way of judging (SWE-bench 5.x): `pass_and_fail` or `fail_only`.
+    #[serde(default)]
+    pub eval_type: Option<String>,
     /// R2E-Gym: expected status by test.
     pub expected_output: Option<serde_json::Map<String, serde_json::Value>>,
     /// `difficulty`, where the row has one.
@@ -89,6 +115,33 @@ pub struct Task {
 }
 
 impl Task {
+    /// An otherwise empty task of this name, for rows and tests to fill in.
+    #[must_use]
+    pub fn named(instance_id: &str, repo: &str, family: Family) -> Self {
+        Self {
+            instance_id: instance_id.to_owned(),
+            repo: repo.to_owned(),
+            base_commit: String::new(),
+            version: String::new(),
+            problem_statement: String::new(),
+            hints_text: String::new(),
+            created_at: String::new(),
+            gold_patch: String::new(),
+            test_patch: String::new(),
+            fail_to_pass: TestList::Unknown("FAIL_TO_PASS is missing".to_owned()),
+            pass_to_pass: TestList::Unknown("PASS_TO_PASS is missing".to_owned()),
+            family,
+            image: None,
+            eval_script: None,
+            log_parser: None,
+            eval_type: None,
+            expected_output: None,
+            difficulty: None,
+            hash: String::new(),
+            origin: String::new(),
+        }
+    }
+
     /// The instance id folded for comparison: tools differ in case (`Project-MONAI` / `project-monai`).
     #[must_use]
     pub fn key(&self) -> String {

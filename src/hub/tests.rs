@@ -1,0 +1,387 @@
+//! Downloads from a local server that behaves as the hub does, and as networks do.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, Response, StatusCode};
+use sha2::{Digest as _, Sha256};
+
+use super::*;
+use crate::text::hex::hex;
+use crate::text::secret::Secret;
+
+const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
+
+/// A scripted hub: one dataset `o/n` with files, and how it misbehaves.
+#[derive(Default)]
+struct Script {
+    files: HashMap<String, Vec<u8>>,
+    /// Send small files with a git hash instead of as large files behind a redirect.
+    small: bool,
+    /// Break the connection after this many bytes, this many times.
+    cut: (usize, usize),
+    /// Answer everything so.
+    refuse: Option<(u16, &'static str)>,
+    /// Ignore `Range`.
+    no_ranges: bool,
+    /// Announce the hash of other content.
+    lie: bool,
+    seen: Vec<(String, Option<String>, bool)>,
+}
+
+type Shared = Arc<Mutex<Script>>;
+
+async fn serve(script: Script) -> (String, Shared) {
+    let shared = Arc::new(Mutex::new(script));
+    let app = Router::new().fallback(answer).with_state(shared.clone());
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
+    (url, shared)
+}
+
+async fn answer(State(shared): State<Shared>, request: Request) -> Response<Body> {
+    let mut script = shared.lock().unwrap();
+    let path = request.uri().path().to_owned();
+    let header = |name: &str| header_of(request.headers(), name);
+    let range = header("range");
+    script.seen.push((
+        format!("{} {path}", request.method()),
+        range.clone(),
+        header("authorization").is_some(),
+    ));
+    let build = Response::builder();
+    if let Some((status, code)) = script.refuse {
+        return build
+            .status(status)
+            .header("x-error-code", code)
+            .body(Body::empty())
+            .unwrap();
+    }
+    if path.starts_with("/api/datasets/o/n/revision/") {
+        let siblings: Vec<_> = script
+            .files
+            .keys()
+            .map(|f| serde_json::json!({"rfilename": f}))
+            .collect();
+        let body = serde_json::json!({"sha": COMMIT, "siblings": siblings}).to_string();
+        return build.body(Body::from(body)).unwrap();
+    }
+    let name = path
+        .strip_prefix(&format!("/datasets/o/n/resolve/{COMMIT}/"))
+        .or_else(|| path.strip_prefix("/cdn/"));
+    let Some(content) = name.and_then(|name| script.files.get(name)).cloned() else {
+        return build
+            .status(404)
+            .header("x-error-code", "EntryNotFound")
+            .body(Body::empty())
+            .unwrap();
+    };
+    let hashed = if script.lie {
+        b"another".to_vec()
+    } else {
+        content.clone()
+    };
+    if path.starts_with("/datasets/") && !script.small {
+        return build
+            .status(302)
+            .header(
+                "location",
+                path.replace(&format!("/datasets/o/n/resolve/{COMMIT}/"), "/cdn/"),
+            )
+            .header(
+                "x-linked-etag",
+                format!("\"{}\"", hex(&Sha256::digest(&hashed))),
+            )
+            .header("x-linked-size", content.len())
+            .body(Body::empty())
+            .unwrap();
+    }
+    let from = range.filter(|_| !script.no_ranges).and_then(|range| {
+        range
+            .strip_prefix("bytes=")?
+            .strip_suffix('-')?
+            .parse::<usize>()
+            .ok()
+    });
+    let git = git2::Oid::hash_object(git2::ObjectType::Blob, &hashed).unwrap();
+    let build = build.header("etag", format!("\"{git}\""));
+    let build = match from {
+        Some(from) => build.status(StatusCode::PARTIAL_CONTENT).header(
+            "content-range",
+            format!("bytes {from}-{}/{}", content.len() - 1, content.len()),
+        ),
+        None => build,
+    };
+    let rest = content[from.unwrap_or(0)..].to_vec();
+    let build = build.header("content-length", rest.len());
+    if request.method() == "GET" && script.cut.1 > 0 {
+        script.cut.1 -= 1;
+        let part = Bytes::copy_from_slice(&rest[..script.cut.0.min(rest.len())]);
+        let pieces = futures_util::stream::unfold(Some(part), |part| async {
+            if let Some(part) = part {
+                return Some((Ok(part), None));
+            }
+            // What was sent must reach the client before the connection breaks.
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            Some((Err(std::io::Error::other("cut")), None))
+        });
+        return build.body(Body::from_stream(pieces)).unwrap();
+    }
+    build.body(Body::from(rest)).unwrap()
+}
+
+fn header_of(headers: &HeaderMap, name: &str) -> Option<String> {
+    headers.get(name)?.to_str().ok().map(str::to_owned)
+}
+
+fn hub(url: &str, cache: &std::path::Path, offline: bool) -> Hub {
+    Hub::new(Settings {
+        endpoint: url.to_owned(),
+        cache: cache.to_owned(),
+        token: Secret::new("hf_secret"),
+        offline,
+    })
+    .unwrap()
+}
+
+fn content() -> Vec<u8> {
+    (0..100_000_u32).flat_map(u32::to_le_bytes).collect()
+}
+
+fn script() -> Script {
+    Script {
+        files: HashMap::from([("data/train-00000-of-00001.parquet".to_owned(), content())]),
+        ..Script::default()
+    }
+}
+
+const NAME: &str = "data/train-00000-of-00001.parquet";
+
+async fn fetch(hub: &Hub) -> Result<PathBuf, HubError> {
+    let snapshot = hub.resolve(&Repo::dataset("o/n"), None).await?;
+    hub.file(&snapshot, NAME, &|_, _, _| {}).await
+}
+
+#[tokio::test]
+async fn a_large_file_comes_through_a_redirect_into_the_standard_layout() {
+    let (url, shared) = serve(script()).await;
+    let dir = tempfile::tempdir().unwrap();
+    let hub = hub(&url, dir.path(), false);
+    let seen = Mutex::new(Vec::new());
+    let snapshot = hub.resolve(&Repo::dataset("o/n"), None).await.unwrap();
+    assert_eq!(
+        (snapshot.commit.as_str(), snapshot.files.len()),
+        (COMMIT, 1)
+    );
+    let path = hub
+        .file(&snapshot, NAME, &|name, done, total| {
+            seen.lock().unwrap().push((name.to_owned(), done, total));
+        })
+        .await
+        .unwrap();
+    assert_eq!(std::fs::read(&path).unwrap(), content());
+    let root = dir.path().join("datasets--o--n");
+    assert_eq!(path, root.join("snapshots").join(COMMIT).join(NAME));
+    assert_eq!(
+        std::fs::read_to_string(root.join("refs/main")).unwrap(),
+        COMMIT
+    );
+    let target = std::fs::read_link(&path).unwrap();
+    assert_eq!(
+        target,
+        PathBuf::from("../../../blobs").join(hex(&Sha256::digest(content())))
+    );
+    let size = content().len() as u64;
+    assert_eq!(
+        seen.lock().unwrap().last().unwrap(),
+        &(NAME.to_owned(), size, Some(size))
+    );
+    assert!(
+        shared
+            .lock()
+            .unwrap()
+            .seen
+            .iter()
+            .all(|(_, _, token)| *token),
+        "the same host keeps the token"
+    );
+
+    let before = shared.lock().unwrap().seen.len();
+    hub.file(&snapshot, NAME, &|_, _, _| {}).await.unwrap();
+    assert_eq!(
+        shared.lock().unwrap().seen.len(),
+        before,
+        "what is in the cache is not asked for"
+    );
+}
+
+#[tokio::test]
+async fn a_small_file_is_checked_by_its_git_hash() {
+    let (url, _) = serve(Script {
+        small: true,
+        ..script()
+    })
+    .await;
+    let dir = tempfile::tempdir().unwrap();
+    let path = fetch(&hub(&url, dir.path(), false)).await.unwrap();
+    assert_eq!(std::fs::read(path).unwrap(), content());
+}
+
+#[tokio::test]
+async fn a_cut_connection_is_resumed_where_it_broke() {
+    let (url, shared) = serve(Script {
+        cut: (1000, 2),
+        ..script()
+    })
+    .await;
+    let dir = tempfile::tempdir().unwrap();
+    let path = fetch(&hub(&url, dir.path(), false)).await.unwrap();
+    assert_eq!(std::fs::read(path).unwrap(), content());
+    let shared = shared.lock().unwrap();
+    let ranges: Vec<_> = shared
+        .seen
+        .iter()
+        .filter(|(what, ..)| what.starts_with("GET /cdn"))
+        .map(|(_, range, _)| range.clone())
+        .collect();
+    assert_eq!(
+        ranges,
+        [
+            None,
+            Some("bytes=1000-".to_owned()),
+            Some("bytes=2000-".to_owned())
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_server_that_cannot_resume_sends_the_whole_again() {
+    let (url, _) = serve(Script {
+        cut: (1000, 1),
+        no_ranges: true,
+        ..script()
+    })
+    .await;
+    let dir = tempfile::tempdir().unwrap();
+    let path = fetch(&hub(&url, dir.path(), false)).await.unwrap();
+    assert_eq!(std::fs::read(path).unwrap(), content());
+}
+
+#[tokio::test]
+async fn content_with_another_hash_is_deleted_and_reported() {
+    for small in [false, true] {
+        let (url, _) = serve(Script {
+            lie: true,
+            small,
+            ..script()
+        })
+        .await;
+        let dir = tempfile::tempdir().unwrap();
+        let error = fetch(&hub(&url, dir.path(), false)).await.unwrap_err();
+        assert!(
+            matches!(error, HubError::Corrupt { check: "hash", .. }),
+            "{error}"
+        );
+        let blobs = std::fs::read_dir(dir.path().join("datasets--o--n/blobs")).unwrap();
+        assert_eq!(blobs.count(), 0);
+    }
+}
+
+#[tokio::test]
+async fn refusals_say_what_to_do() {
+    for (status, code, words) in [
+        (401, "RepoNotFound", "HF_TOKEN"),
+        (403, "GatedRepo", "accept its terms at http://127.0.0.1"),
+        (403, "", "the token may not read it"),
+        (404, "RevisionNotFound", "does not exist"),
+        (418, "", "the hub answered 418"),
+    ] {
+        let (url, _) = serve(Script {
+            refuse: Some((status, code)),
+            ..script()
+        })
+        .await;
+        let dir = tempfile::tempdir().unwrap();
+        let error = fetch(&hub(&url, dir.path(), false))
+            .await
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains(words) && error.contains("o/n"), "{error}");
+        assert!(!error.contains("hf_secret"));
+    }
+}
+
+#[tokio::test]
+async fn offline_the_cache_answers_for_what_it_has() {
+    let (url, shared) = serve(script()).await;
+    let dir = tempfile::tempdir().unwrap();
+    let path = fetch(&hub(&url, dir.path(), false)).await.unwrap();
+    let before = shared.lock().unwrap().seen.len();
+    let offline = hub(&url, dir.path(), true);
+    assert_eq!(fetch(&offline).await.unwrap(), path);
+    assert_eq!(shared.lock().unwrap().seen.len(), before);
+    let unreachable = hub("http://127.0.0.1:9", dir.path(), false);
+    assert_eq!(fetch(&unreachable).await.unwrap(), path);
+    let snapshot = unreachable
+        .resolve(&Repo::dataset("o/n"), None)
+        .await
+        .unwrap();
+    assert!(snapshot.from_cache);
+    for hub in [&offline, &unreachable] {
+        let error = hub
+            .file(&snapshot, "other.parquet", &|_, _, _| {})
+            .await
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("`other.parquet` of dataset o/n is not in the cache"),
+            "{error}"
+        );
+        let error = hub
+            .resolve(&Repo::model("a/b"), None)
+            .await
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("model a/b is not in the cache"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn two_that_want_the_same_file_download_it_once() {
+    let (url, shared) = serve(script()).await;
+    let dir = tempfile::tempdir().unwrap();
+    let (one, two) = (hub(&url, dir.path(), false), hub(&url, dir.path(), false));
+    let (a, b) = tokio::join!(fetch(&one), fetch(&two));
+    assert_eq!(a.unwrap(), b.unwrap());
+    let shared = shared.lock().unwrap();
+    assert_eq!(
+        shared
+            .seen
+            .iter()
+            .filter(|(what, ..)| what.starts_with("GET /cdn"))
+            .count(),
+        1
+    );
+}
+
+#[tokio::test]
+async fn names_that_leave_the_cache_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let hub = hub("http://127.0.0.1:9", dir.path(), false);
+    let error = hub.resolve(&Repo::dataset("../x"), None).await.unwrap_err();
+    assert!(matches!(error, HubError::Name(_)));
+    let snapshot = Snapshot {
+        repo: Repo::dataset("o/n"),
+        commit: COMMIT.to_owned(),
+        files: Vec::new(),
+        from_cache: false,
+    };
+    for name in ["../../x", "/etc/passwd", "a/../b", ""] {
+        let error = hub.file(&snapshot, name, &|_, _, _| {}).await.unwrap_err();
+        assert!(matches!(error, HubError::Path(_)), "{name}");
+    }
+}

@@ -1,0 +1,181 @@
+//! The one grammar of `--model`.
+//!
+//! ```text
+//! http://host:port/v1#name     an OpenAI-compatible server (https too); without #name it has to offer exactly one
+//! hub:org/name                 weights of the Hugging Face hub, for the local engine
+//! PATH                         weights on this machine, for the local engine
+//! human                        a person types
+//! recorded:PATH                the answers of an earlier trajectory
+//! ```
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use super::http::{HttpModel, HttpSettings};
+use super::{ChatModel, ModelError, human};
+
+/// Which model to open.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ModelSpec {
+    /// An OpenAI-compatible server.
+    Http {
+        /// Up to and with `/v1`.
+        base: String,
+        /// The model's name there.
+        name: Option<String>,
+    },
+    /// Weights of the hub.
+    Hub(String),
+    /// Weights on this machine.
+    Path(PathBuf),
+    /// A person.
+    Human,
+    /// An earlier trajectory.
+    Recorded(PathBuf),
+}
+
+impl FromStr for ModelSpec {
+    type Err = ModelError;
+
+    fn from_str(text: &str) -> Result<Self, ModelError> {
+        let bad = |why: &str| Err(ModelError::Spec(format!("`{text}`: {why}")));
+        if text == "human" {
+            return Ok(Self::Human);
+        }
+        if let Some(path) = text.strip_prefix("recorded:") {
+            return match path {
+                "" => bad("name the trajectory, as in recorded:PATH"),
+                path => Ok(Self::Recorded(path.into())),
+            };
+        }
+        if let Some(id) = text.strip_prefix("hub:") {
+            let parts: Vec<&str> = id.split('/').collect();
+            return match parts.as_slice() {
+                [org, name] if !org.is_empty() && !name.is_empty() => Ok(Self::Hub(id.to_owned())),
+                _ => bad("a model of the hub is written hub:org/name"),
+            };
+        }
+        if text.starts_with("http://") || text.starts_with("https://") {
+            let (base, name) = text.split_once('#').unwrap_or((text, ""));
+            let base = HttpSettings::new(base)?.base.to_string();
+            return Ok(Self::Http {
+                base: base.trim_end_matches('/').to_owned(),
+                name: (!name.is_empty()).then(|| name.to_owned()),
+            });
+        }
+        if Path::new(text).exists() {
+            return Ok(Self::Path(text.into()));
+        }
+        bad(
+            "not a model: write http://host:port/v1#name, hub:org/name, the path of a model's folder, human or recorded:PATH",
+        )
+    }
+}
+
+impl fmt::Display for ModelSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Http {
+                base,
+                name: Some(name),
+            } => write!(f, "{base}#{name}"),
+            Self::Http { base, name: None } => f.write_str(base),
+            Self::Hub(id) => write!(f, "hub:{id}"),
+            Self::Path(path) => write!(f, "{}", path.display()),
+            Self::Human => f.write_str("human"),
+            Self::Recorded(path) => write!(f, "recorded:{}", path.display()),
+        }
+    }
+}
+
+impl ModelSpec {
+    /// Open a server or a person at this terminal. A recording is opened by whoever can read trajectories.
+    ///
+    /// # Errors
+    /// Where the server cannot be asked for its models, or the kind cannot be opened here.
+    pub async fn open(&self) -> Result<Box<dyn ChatModel>, ModelError> {
+        match self {
+            Self::Http { base, name } => {
+                let settings = HttpSettings::new(base)?;
+                Ok(Box::new(HttpModel::open(&settings, name.as_deref()).await?))
+            }
+            Self::Human => Ok(Box::new(human::at_stdin())),
+            Self::Recorded(path) => Err(ModelError::Recording(format!(
+                "{} has to be read as a trajectory first",
+                path.display()
+            ))),
+            Self::Hub(_) | Self::Path(_) => Err(self.not_yet()),
+        }
+    }
+
+    fn not_yet(&self) -> ModelError {
+        let weights = match self {
+            Self::Hub(id) => id.clone(),
+            other => other.to_string(),
+        };
+        ModelError::Spec(format!(
+            "the local engine is not part of this build yet: serve it with `vllm serve {weights}` and give \
+             http://localhost:8000/v1"
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_form_is_understood_and_displayed_as_it_is_read() {
+        let forms = [
+            (
+                "http://h:8000/v1#Qwen/Q3",
+                ModelSpec::Http {
+                    base: "http://h:8000/v1".into(),
+                    name: Some("Qwen/Q3".into()),
+                },
+            ),
+            (
+                "https://h/v1",
+                ModelSpec::Http {
+                    base: "https://h/v1".into(),
+                    name: None,
+                },
+            ),
+            ("hub:a/b", ModelSpec::Hub("a/b".into())),
+            ("src", ModelSpec::Path("src".into())),
+            ("human", ModelSpec::Human),
+            ("recorded:x/y", ModelSpec::Recorded("x/y".into())),
+        ];
+        for (text, spec) in forms {
+            let read: ModelSpec = text.parse().unwrap();
+            assert_eq!(read, spec);
+            assert_eq!(read.to_string(), text);
+        }
+        assert_eq!(
+            "http://h/v1/#n".parse::<ModelSpec>().unwrap().to_string(),
+            "http://h/v1#n"
+        );
+    }
+
+    #[test]
+    fn what_is_no_model_says_how_to_write_one_and_hides_passwords() {
+        for text in [
+            "gpt-4",
+            "hub:x",
+            "recorded:",
+            "http://",
+            "https://me:pw@h/v1",
+        ] {
+            let error = text.parse::<ModelSpec>().unwrap_err().to_string();
+            assert!(!error.contains("pw@"), "{error}");
+        }
+    }
+
+    #[tokio::test]
+    async fn weights_say_how_to_serve_them() {
+        let spec: ModelSpec = "hub:Qwen/Qwen3-8B".parse().unwrap();
+        let error = spec.open().await.err().unwrap().to_string();
+        assert!(error.contains("vllm serve Qwen/Qwen3-8B"), "{error}");
+    }
+}
