@@ -7,10 +7,16 @@
 //! Messages are stored as the model saw them: with the text form of tool calls, the text *is* the message.
 //! This room knows nothing of engines or Docker.
 
+mod editor;
+pub mod hands;
 mod observation;
 pub mod overflow;
 pub mod scaffold;
 mod scaffold_file;
+mod shell_session;
+mod shell_wire;
+mod snippet;
+mod subshell;
 pub mod terminal_text;
 mod tools;
 mod xml_form;
@@ -21,6 +27,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::ToolCall;
 
+pub use hands::Hands;
 pub use overflow::drop_oldest_half;
 pub use scaffold::{Scaffold, ScaffoldError};
 

@@ -355,6 +355,11 @@ impl Scaffold {
         &self.folder.shell
     }
 
+    /// Most characters of a result.
+    pub(super) fn longest(&self) -> usize {
+        self.folder.observation.longest
+    }
+
     /// Whether a person's commands go to a shell that lives on.
     pub(super) fn has_session(&self) -> bool {
         self.tools.iter().any(|tool| tool.acts == Acts::Shell)
