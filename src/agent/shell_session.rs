@@ -100,7 +100,16 @@ impl ShellSession {
         settings: &scaffold_file::Shell,
         cancel: &CancellationToken,
     ) -> Result<Self, SandboxError> {
-        let argv = ["bash", "--noprofile", "--norc", "--noediting", "+o", "history", "-i"].map(String::from);
+        let argv = [
+            "bash",
+            "--noprofile",
+            "--norc",
+            "--noediting",
+            "+o",
+            "history",
+            "-i",
+        ]
+        .map(String::from);
         let env = settings.env.clone().into_iter().collect();
         let shell = sandbox.shell(argv.to_vec(), env, SIZE).await?;
         let mut session = Self {

@@ -71,11 +71,7 @@ pub(super) fn typed(command: &str, nonce: &str, status: i32) -> String {
     } else {
         String::new()
     };
-    format!(
-        "{}{status}\\\neval {}\n",
-        prepare(nonce),
-        quoted(command)
-    )
+    format!("{}{status}\\\neval {}\n", prepare(nonce), quoted(command))
 }
 
 /// Terminal settings, prompts and the mark of the beginning. Its own errors and traces (`set -x`) are not shown.

@@ -44,7 +44,7 @@ static RULES: [Rule; 5] = [
     ),
     rule!(
         "test-edit",
-        r"(?:^|[\s/'\x22])(?:tests?/[^\s'\x22]*|[^\s/'\x22]*test_[^\s/'\x22]*\.py|[^\s/'\x22]+_test\.py|conftest\.py|pytest\.ini|tox\.ini|setup\.cfg|sitecustomize\.py|usercustomize\.py)"
+        r"(?:^|[\s/'\x22])(?:tests?/[^\s'\x22]*|test_[^\s/'\x22]*\.py|[^\s/'\x22]+_test\.py|conftest\.py|pytest\.ini|tox\.ini|setup\.cfg|sitecustomize\.py|usercustomize\.py)"
     ),
 ];
 

@@ -432,7 +432,7 @@ impl Driver {
         Ok(())
     }
 
-    async fn changed_files(&self, snapshot: &SnapshotId) -> Result<Vec<String>, RolloutError> {
+    async fn changed_files(&mut self, snapshot: &SnapshotId) -> Result<Vec<String>, RolloutError> {
         let Some(base) = &self.state.base else {
             return Ok(Vec::new());
         };
@@ -815,7 +815,7 @@ impl Driver {
         Ok(self.branch)
     }
 
-    async fn final_patch(&self, how: &Ended) -> String {
+    async fn final_patch(&mut self, how: &Ended) -> String {
         let Some(base) = &self.state.base else {
             return String::new();
         };

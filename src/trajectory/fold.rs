@@ -122,6 +122,10 @@ impl State {
     }
 
     /// Take in one record.
+    #[expect(
+        clippy::too_many_lines,
+        reason = "one arm for each kind of event, each of them small"
+    )]
     pub fn apply(&mut self, record: &Record) {
         self.span = Some((self.span.map_or(record.at, |(first, _)| first), record.at));
         self.parts.learn(&record.event);
