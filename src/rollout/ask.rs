@@ -6,6 +6,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::RolloutError;
+use super::carry::within;
 use super::control::Interrupt;
 use super::drive::Driver;
 use crate::agent::{OverflowPolicy, Turn, drop_oldest_half};
@@ -86,7 +87,9 @@ impl Driver {
         let chatting = self.attempt.model.chat(&request, sender, &cancel);
         let merging = merge(&self.writer, call, receiver);
         let abandon = self.abandon.clone();
-        let both = async { tokio::join!(chatting, merging) };
+        let both = within(self.time_left(), &cancel, async {
+            tokio::join!(chatting, merging)
+        });
         let ((reply, merged), interrupt) = tokio::select! {
             done = self.desk.attend(&cancel, true, "the model is being asked", both) => done,
             () = abandon.cancelled() => return Err(self.abandoned()),
@@ -107,6 +110,14 @@ impl Driver {
                     why: "a person stopped the rollout".into(),
                 })?;
                 Ok(Asked::Stopped)
+            }
+            // Nobody but the clock is left; what it means is decided where limits are.
+            (Err(error @ ModelError::Cancelled), None) => {
+                self.emit(Event::CallFailed {
+                    call,
+                    why: error.to_string(),
+                })?;
+                Ok(Asked::Again)
             }
             (Err(ModelError::ContextOverflow { message }), None) => self.overflowed(call, &message),
             (Err(error), None) => {

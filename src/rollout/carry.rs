@@ -55,9 +55,11 @@ impl Driver {
         let (live, chunks) = mpsc::channel(WAITING_CHUNKS);
         let abandon = self.abandon.clone();
         let (result, interrupt) = {
+            let left = self.time_left();
+            self.hands.limit_commands(self.limits().command_seconds);
             let performing = self.hands.perform(call, live, &cancel);
             let merging = merge(&self.writer, step, index, chunks);
-            let both = async { tokio::join!(performing, merging) };
+            let both = within(left, &cancel, async { tokio::join!(performing, merging) });
             let ((outcome, merged), interrupt) = tokio::select! {
                 done = self.desk.attend(&cancel, false, "an action is being carried out", both) => done,
                 () = abandon.cancelled() => return Err(self.abandoned()),
@@ -92,6 +94,23 @@ impl Driver {
             Carried::Done { submitted }
         })
     }
+}
+
+/// Do work that heeds `cancel`; it is cancelled when there is no more time `left`.
+pub(super) async fn within<T>(
+    left: Option<Duration>,
+    cancel: &CancellationToken,
+    work: impl Future<Output = T>,
+) -> T {
+    tokio::pin!(work);
+    if let Some(left) = left {
+        tokio::select! {
+            biased;
+            done = &mut work => return done,
+            () = tokio::time::sleep(left) => cancel.cancel(),
+        }
+    }
+    work.await
 }
 
 /// Write output, merged and bounded, until the channel closes.

@@ -440,7 +440,7 @@ impl Driver {
         Ok(crate::text::patch::summary(&patch).files)
     }
 
-    fn limits(&self) -> crate::agent::Limits {
+    pub(super) fn limits(&self) -> crate::agent::Limits {
         self.state
             .limits
             .clone()
@@ -451,6 +451,12 @@ impl Driver {
         Ended::Stopped {
             why: self.desk.stop.clone().unwrap_or_default(),
         }
+    }
+
+    /// What is left of the wall clock, where it is limited.
+    pub(super) fn time_left(&self) -> Option<Duration> {
+        let most = Duration::from_secs(self.limits().wall_seconds);
+        (!most.is_zero()).then(|| most.saturating_sub(self.earlier + self.began.elapsed()))
     }
 
     fn limit_reached(&self) -> Option<Ended> {
@@ -766,6 +772,7 @@ impl Driver {
         }
         let cancel = CancellationToken::new();
         let (live, mut chunks) = tokio::sync::mpsc::channel(64);
+        self.hands.limit_commands(self.limits().command_seconds);
         let typing = self.hands.human(command, live, &cancel);
         let draining = async { while chunks.recv().await.is_some() {} };
         let (outcome, ()) = tokio::join!(typing, draining);
