@@ -137,7 +137,10 @@ async fn codeact_with_native_calls_solves_a_task_through_everything_a_network_do
             message["role"] == role && message["content"].as_str().unwrap_or("").contains(words)
         })
     };
-    assert!(said("tool", "not JSON") || said("tool", "JSON"), "{last:#}");
+    assert!(
+        said("tool", "Failed to parse tool call arguments"),
+        "{last:#}"
+    );
     assert!(said("tool", "There is no function `rm_rf`"), "{last:#}");
     assert!(said("user", "Go on with the task"), "{last:#}");
     // Every call has its one answer, in the order that servers insist on.
@@ -251,14 +254,7 @@ async fn the_bash_scaffold_solves_a_task_and_hands_it_in_by_the_line_it_prints()
     ])
     .await;
     let ran = bench
-        .spotter(&[
-            "run",
-            TASK,
-            "--model",
-            &server.spec(),
-            "--scaffold",
-            "bash",
-        ])
+        .spotter(&["run", TASK, "--model", &server.spec(), "--scaffold", "bash"])
         .await;
     assert_eq!(ran.code, 0, "{ran:?}");
     let id = bench.only();
@@ -338,11 +334,7 @@ async fn a_refused_key_and_an_unknown_model_end_as_errors_of_the_model() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_overflow_ends_the_bash_scaffold_and_halves_codeacts_conversation() {
-    let (ran, bench, _) = run(
-        vec![bash("ls"), Turn::overflow()],
-        &["--scaffold", "bash"],
-    )
-    .await;
+    let (ran, bench, _) = run(vec![bash("ls"), Turn::overflow()], &["--scaffold", "bash"]).await;
     assert_eq!(ran.code, 3, "{ran:?}");
     assert_eq!(why(&bench), ("limit".into(), "context".into()));
 
@@ -608,7 +600,11 @@ async fn an_interrupted_rollout_goes_on_without_asking_twice() {
     assert_eq!(ended(&state), Ended::Submitted);
     let records = bench.records(&id);
     assert_rebuilt(&records, &server.bodies());
-    assert_eq!(server.calls(), 4, "the second answer was used, not asked again");
+    assert_eq!(
+        server.calls(),
+        4,
+        "the second answer was used, not asked again"
+    );
     assert!(records.iter().any(
         |record| matches!(&record.event, Event::Message { origin: Origin::Observation, message, .. } if message.content.contains("first"))
     ));
