@@ -17,6 +17,7 @@ mod place;
 mod run;
 mod stream;
 mod tasks;
+mod width;
 
 use std::process::ExitCode;
 

@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 
 use super::ink::{self, Ink};
+use super::width;
 use crate::agent::Outcome;
 use crate::batch::News;
 use crate::grade::{Progress, Stage, report};
@@ -17,8 +18,10 @@ use crate::trajectory::event::{Author, Ended, Event, Start};
 /// Lines of an observation that are shown from its beginning and from its end.
 const HEAD: usize = 8;
 const TAIL: usize = 4;
-/// Widest text of a line.
-const WIDTH: usize = 100;
+/// Columns before an observation's text, the mark of one of many rollouts included.
+const BEFORE: usize = 11;
+/// Widest prose; longer lines are hard to read.
+const PROSE: usize = 84;
 
 /// Prints news.
 pub(crate) struct Stream {
@@ -75,7 +78,15 @@ impl Stream {
             String::new()
         };
         for line in lines {
-            ink::print(&format!("{mark}{line}"));
+            match width::terminal() {
+                None => ink::print(&format!("{mark}{line}")),
+                Some(columns) => {
+                    let room = if self.many { columns - 4 } else { columns };
+                    for line in width::broken(&line, room) {
+                        ink::print(&format!("{mark}{line}"));
+                    }
+                }
+            }
         }
     }
 }
@@ -115,7 +126,7 @@ pub(crate) fn lines(event: &Event, ink: Ink) -> Vec<String> {
             let mut lines = Vec::new();
             let gutter = ink.bold(&format!("{step:>3}"));
             let thought = visible(thought.trim()).into_owned();
-            let mut prose = wrap(&thought, 84).into_iter();
+            let mut prose = wrap(&thought, PROSE.min(width::columns() - BEFORE)).into_iter();
             lines.push(format!("{gutter}  {}", prose.next().unwrap_or_default()));
             lines.extend(prose.map(|line| format!("     {line}")));
             lines
@@ -186,10 +197,7 @@ pub(crate) fn lines(event: &Event, ink: Ink) -> Vec<String> {
             vec![ink.dim("  running the task's tests")]
         }
         Event::Graded { grading, log, .. } => {
-            let mut lines: Vec<String> = report::lines(grading)
-                .iter()
-                .map(|line| verdict(line, ink))
-                .collect();
+            let mut lines = folded(&report::lines(grading), ink);
             if let Some(log) = log {
                 lines.push(ink.dim(&format!("  test log: {log}")));
             }
@@ -208,10 +216,8 @@ pub(crate) fn lines(event: &Event, ink: Ink) -> Vec<String> {
 
 fn started(start: &Start, ink: Ink) -> Vec<String> {
     let model = match start.model.kind {
-        ModelKind::Recorded => format!(
-            "{} (recorded answers: no figure stands on them)",
-            start.model.name
-        ),
+        ModelKind::Recorded if start.model.name == "recorded" => "recorded".to_owned(),
+        ModelKind::Recorded => format!("{} (recorded)", start.model.name),
         ModelKind::Human => "a person".to_owned(),
         ModelKind::Http => start.model.name.clone(),
     };
@@ -221,13 +227,12 @@ fn started(start: &Start, ink: Ink) -> Vec<String> {
     }
     let mut lines = vec![
         ink.bold(&start.instance_id) + &attempt,
-        ink.dim(&format!(
-            "{} · {} · rollout {}",
-            start.scaffold,
-            one_line(&model),
-            start.rollout
-        )),
+        ink.dim(&format!("{} · {}", start.scaffold, one_line(&model))),
+        ink.dim(&format!("rollout {}", start.rollout)),
     ];
+    if start.model.kind == ModelKind::Recorded {
+        lines.push(ink.attention("recorded answers: no figure stands on them"));
+    }
     if let Some(parent) = &start.parent {
         lines.push(ink.dim(&format!(
             "branch of {} after step {}",
@@ -313,16 +318,18 @@ fn ended(how: &Ended, patch: &str, ink: Ink) -> String {
         Ended::Error { part, why } => format!("ended by an error ({part}): {}", one_line(why)),
     };
     let summary = crate::text::patch::summary(patch);
-    let size = format!(
-        "{} files, +{} −{}",
-        summary.files.len(),
-        summary.added,
-        summary.removed
-    );
+    let size = match summary.files.len() {
+        0 => "no patch".to_owned(),
+        1 => format!("patch: 1 file, +{} −{}", summary.added, summary.removed),
+        many => format!(
+            "patch: {many} files, +{} −{}",
+            summary.added, summary.removed
+        ),
+    };
     format!(
         "{} {}",
         ink.bold(&format!("∎ {words}")),
-        ink.dim(&format!("· patch: {size}"))
+        ink.dim(&format!("· {size}"))
     )
 }
 
@@ -335,13 +342,24 @@ pub(crate) fn verdict(line: &str, ink: Ink) -> String {
     }
 }
 
-fn cut(line: &str) -> String {
-    if line.chars().count() <= WIDTH {
-        return line.to_owned();
+/// A report whose passed tests are counted: what failed is what there is to read.
+fn folded(report: &[String], ink: Ink) -> Vec<String> {
+    let passed = |line: &&String| line.starts_with("  ✓");
+    let count = report.iter().filter(passed).count();
+    let mut lines: Vec<String> = report
+        .iter()
+        .filter(|line| !passed(line))
+        .map(|line| verdict(line, ink))
+        .collect();
+    if count > 0 {
+        let tests = if count == 1 { "test" } else { "tests" };
+        lines.push(ink.good(&format!("  ✓ {count} {tests} passed")));
     }
-    let mut short: String = line.chars().take(WIDTH - 1).collect();
-    short.push('…');
-    short
+    lines
+}
+
+fn cut(line: &str) -> String {
+    width::cut(line, width::columns() - BEFORE)
 }
 
 /// Break prose at spaces; lines of the text stay lines.
