@@ -132,7 +132,7 @@ async fn check(
     times: u32,
     rules: Option<RuleSet>,
 ) -> Result<Check, String> {
-    let plan = grade::plan(task, wishes.kind, rules).map_err(|why| why.to_string())?;
+    let plan = grade::plan(task, wishes.place(), rules).map_err(|why| why.to_string())?;
     let ground = place::lay(task, wishes, store)
         .await
         .map_err(|failure| failure.what)?;

@@ -45,6 +45,18 @@ pub struct Wishes {
     pub snapshot_ignored: bool,
 }
 
+impl Wishes {
+    /// Where the grader will work, as far as it is decided by these.
+    #[must_use]
+    pub fn place(&self) -> crate::grade::Place {
+        crate::grade::Place {
+            kind: self.kind,
+            image: self.image.clone(),
+            laid_out: self.repos.is_some(),
+        }
+    }
+}
+
 impl Ground {
     /// Find or lay out what a task needs. Blocking.
     pub fn lay(

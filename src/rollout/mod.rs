@@ -15,6 +15,8 @@ mod drive;
 pub mod ground;
 mod judge;
 pub mod leftovers;
+mod people;
+mod set_up;
 pub mod socket;
 pub mod stuck;
 

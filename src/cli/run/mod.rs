@@ -87,7 +87,7 @@ async fn fresh(args: &Args, settings: &Settings, store: &Store) -> Result<Vec<Ro
     let mut rollouts = Vec::new();
     for task in tasks {
         // What cannot be graded is said before anything is spent on it.
-        let plan = grade::plan(&task, wishes.kind, args.rules);
+        let plan = grade::plan(&task, wishes.place(), args.rules);
         let plan = plan.map(Arc::new).map_err(|why| why.to_string());
         if let Err(why) = &plan {
             ink::complain(&format!("{} will not be graded: {why}", task.instance_id));
@@ -171,7 +171,7 @@ async fn attempt_of(
     }
     let wishes = wishes_of(start);
     let ground = place::lay(&task, &wishes, store).await?;
-    let plan = grade::plan(&task, start.sandbox, start.rules)
+    let plan = grade::plan(&task, wishes.place(), start.rules)
         .map(Arc::new)
         .map_err(|why| why.to_string());
     let model = open::by_text(&start.model.spec, answered).await?;
