@@ -19,7 +19,6 @@ mod snippet;
 mod subshell;
 pub mod terminal_text;
 mod tools;
-mod xml_form;
 
 use std::time::Duration;
 

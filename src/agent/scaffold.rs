@@ -13,8 +13,10 @@ use sha2::{Digest, Sha256};
 use super::observation::{self, Command};
 pub use super::scaffold_file::ScaffoldError;
 use super::scaffold_file::{self, Acts, Folder, line_and_column};
-use super::{Limits, Outcome, OverflowPolicy, TaskView, ToolForm, Turn, tools, xml_form};
+use super::{Limits, Outcome, OverflowPolicy, TaskView, ToolForm, Turn, tools};
+use crate::model::tool_text::{self, Form, Piece};
 use crate::model::{Finish, Message, Reply, Role, ToolCall, ToolSpec};
+use crate::text::hex::hex;
 
 /// One tool, ready for use.
 #[derive(Debug)]
@@ -170,7 +172,10 @@ impl Scaffold {
         let mut system = self.render(&prompts.system, self.about(task))?;
         let mut first = self.render(&prompts.task, self.about(task))?;
         if self.form == ToolForm::Xml {
-            system = format!("{system}\n\n{}", xml_form::render_tools(&self.specs()));
+            system = format!(
+                "{system}\n\n{}",
+                tool_text::render_tools_xml(&self.specs()).trim_end()
+            );
             if let Some(example) = &prompts.example {
                 first = format!("{}\n\n{first}", self.render(example, self.about(task))?);
             }
@@ -199,59 +204,96 @@ impl Scaffold {
     pub fn stop(&self) -> Vec<String> {
         match self.form {
             ToolForm::Native => Vec::new(),
-            ToolForm::Xml => vec![xml_form::STOP.into()],
+            ToolForm::Xml => vec![tool_text::XML_STOP.into()],
         }
+    }
+
+    /// The assistant message to keep: what the model wrote, with the end of its call that the stop phrase took away.
+    #[must_use]
+    pub fn said(&self, reply: &Reply) -> Message {
+        let mut message = reply.message.clone();
+        if self.form == ToolForm::Xml
+            && reply.finish != Finish::Length
+            && self.ends_open(&message.content)
+        {
+            let content = message.content.trim_end();
+            let whole = content
+                .trim_end_matches("</function")
+                .trim_end_matches("</")
+                .trim_end();
+            message.content = format!("{whole}\n</function>");
+        }
+        message
+    }
+
+    fn pieces(&self, text: &str) -> Vec<Piece> {
+        tool_text::parse(text, Form::Xml, &self.specs())
+    }
+
+    /// Whether a text ends inside a call.
+    fn ends_open(&self, text: &str) -> bool {
+        let last = self.pieces(text).pop();
+        matches!(last, Some(Piece::Call(call)) if !call.raw.trim_end().ends_with('>') || !call.raw.contains("</function>"))
     }
 
     /// Take a reply apart and check its calls.
     #[must_use]
     pub fn read(&self, reply: &Reply) -> Turn {
-        let mut turn = Turn::default();
-        let calls = match self.form {
-            ToolForm::Native => {
-                turn.thought.clone_from(&reply.message.content);
-                reply.message.tool_calls.clone()
-            }
-            ToolForm::Xml => {
-                let read = xml_form::read(&reply.message.content, &self.specs());
-                turn.thought = read.thought;
-                let mut calls: Vec<ToolCall> = read
-                    .calls
-                    .into_iter()
-                    .enumerate()
-                    .map(|(index, (name, arguments))| ToolCall {
-                        id: text_id(&reply.message.content, index),
-                        name,
-                        arguments: serde_json::Value::Object(arguments).to_string(),
-                    })
-                    .collect();
-                // Stopped by the phrase, the missing end is the phrase itself. Cut off by a length limit, what is there is
-                // half a call; half a file must not be written.
-                if read.open && reply.finish == Finish::Length {
-                    let cut = calls.pop().unwrap_or_else(|| ToolCall {
-                        id: text_id(&reply.message.content, 0),
-                        name: String::new(),
-                        arguments: "{}".into(),
-                    });
-                    turn.problems.push((
-                        cut,
-                        "The reply reached its length limit before the call was complete, so nothing was done. \
-                         Write less at once."
-                            .into(),
-                    ));
-                }
-                calls
-            }
+        match self.form {
+            ToolForm::Native => self.read_native(&reply.message),
+            ToolForm::Xml => self.read_text(reply),
+        }
+    }
+
+    fn read_native(&self, message: &Message) -> Turn {
+        let mut turn = Turn {
+            thought: message.content.clone(),
+            ..Turn::default()
         };
-        let mut problems = Vec::new();
-        for call in calls {
+        for call in message.tool_calls.clone() {
             match self.checked(&call) {
                 Ok(_) => turn.calls.push(call),
-                Err(problem) => problems.push((call, problem)),
+                Err(problem) => turn.problems.push((call, problem)),
             }
         }
-        problems.append(&mut turn.problems);
-        turn.problems = problems;
+        turn
+    }
+
+    fn read_text(&self, reply: &Reply) -> Turn {
+        let text = &reply.message.content;
+        // Stopped by the phrase, the missing end is the phrase itself. Cut off by a length limit, what is there is half a
+        // call, and half a file must not be written.
+        let half = reply.finish == Finish::Length && self.ends_open(text);
+        let mut turn = Turn::default();
+        let pieces = self.pieces(text);
+        let last = pieces.len().saturating_sub(1);
+        for (index, piece) in pieces.into_iter().enumerate() {
+            let written = match piece {
+                Piece::Text(text) => {
+                    turn.thought.push_str(&text);
+                    continue;
+                }
+                Piece::Call(written) => written,
+            };
+            let call = ToolCall {
+                id: text_id(text, index),
+                name: written.name,
+                arguments: written.arguments,
+            };
+            let problem = if half && index == last {
+                Some(
+                    "The reply reached its length limit before the call was complete, so it was not carried out. Write less at once."
+                        .into(),
+                )
+            } else {
+                written.problem.or_else(|| self.checked(&call).err())
+            };
+            match problem {
+                None => turn.calls.push(call),
+                Some(problem) => turn.problems.push((call, problem)),
+            }
+        }
+        turn.thought = turn.thought.trim().to_owned();
         turn
     }
 
@@ -272,7 +314,7 @@ impl Scaffold {
                 known.join(", ")
             ));
         };
-        Ok((tool.acts, tools::check(&tool.spec, &call.arguments)?))
+        Ok((tool.acts, tools::check(&tool.spec, call)?))
     }
 
     /// The message that tells the model what its call did.
@@ -330,7 +372,7 @@ impl Scaffold {
                 ..Message::text(Role::Assistant, thought)
             },
             ToolForm::Xml => {
-                let written = calls.iter().map(xml_form::write_call);
+                let written = calls.iter().map(tool_text::call_to_xml);
                 let thought = Some(thought.trim().to_owned()).filter(|text| !text.is_empty());
                 let parts: Vec<String> = thought.into_iter().chain(written).collect();
                 Message::text(Role::Assistant, parts.join("\n\n"))
@@ -468,10 +510,9 @@ fn template_error(folder: &Folder, name: &str, error: &minijinja::Error) -> Scaf
 /// An id for a call written as text: the same text has the same ids, so that a replay finds its results.
 fn text_id(text: &str, index: usize) -> String {
     let digest = Sha256::digest(text.as_bytes());
-    let short: String = digest
-        .iter()
-        .take(6)
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let short = hex(digest.get(..6).unwrap_or_default());
     format!("text_{short}_{}", index + 1)
 }
+
+#[cfg(test)]
+mod tests;

@@ -15,6 +15,8 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 use super::{Limits, OverflowPolicy, ToolForm};
+use crate::text::hex::hex;
+use crate::text::nearest::nearest;
 
 static BUILTIN: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/src/agent/scaffolds");
 
@@ -27,10 +29,14 @@ const FILE: &str = "scaffold.toml";
 #[derive(Debug, thiserror::Error)]
 pub enum ScaffoldError {
     /// No such name and no such path.
-    #[error("there is no scaffold `{name}`: name one of {known}, or a folder with a scaffold.toml")]
+    #[error(
+        "there is no scaffold `{name}`{meant}: name one of {known}, or a folder with a scaffold.toml"
+    )]
     Unknown {
         /// What was asked for.
         name: String,
+        /// ` (did you mean …?)` or nothing.
+        meant: String,
         /// The builtin names.
         known: String,
     },
@@ -257,6 +263,9 @@ pub(super) fn open(name_or_path: &str) -> Result<Folder, ScaffoldError> {
     let path = Path::new(name_or_path);
     let unknown = || ScaffoldError::Unknown {
         name: name_or_path.into(),
+        meant: nearest(name_or_path, NAMES.iter().copied())
+            .map(|name| format!(" (did you mean `{name}`?)"))
+            .unwrap_or_default(),
         known: NAMES.join(", "),
     };
     if path.is_dir() {
@@ -433,8 +442,5 @@ fn hash(mut files: Vec<(String, String)>) -> String {
         sha.update((text.len() as u64).to_le_bytes());
         sha.update(text.as_bytes());
     }
-    sha.finalize()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    hex(&sha.finalize())
 }
