@@ -14,6 +14,7 @@ mod doctor;
 mod grade;
 mod ink;
 mod place;
+mod progress;
 mod run;
 mod stream;
 mod tasks;

@@ -9,9 +9,9 @@ use std::io::{IsTerminal as _, Write};
 use std::process::ExitCode;
 
 use clap::{Args as ClapArgs, Subcommand};
-use indicatif::{ProgressBar, ProgressStyle};
 
 use super::Failure;
+use super::progress::Transfer;
 use crate::task::source::{SourceError, TaskSource};
 use crate::task::{Loaded, Task, fields};
 use crate::text::filter::{Filter, FilterError};
@@ -192,21 +192,11 @@ async fn show(args: &ShowArgs, out: &mut Vec<u8>) -> Result<Vec<String>, TasksEr
 
 async fn load(source: &Source) -> Result<(TaskSource, Loaded), TasksError> {
     let source: TaskSource = source.tasks.parse()?;
-    let bar = ProgressBar::new(0);
-    if let Ok(style) =
-        ProgressStyle::with_template("{msg}  {bytes} of {total_bytes}  {bytes_per_sec}")
-    {
-        bar.set_style(style);
-    }
-    let shown = bar.clone();
-    let progress = move |name: &str, done: u64, total: Option<u64>| {
-        shown.set_message(visible(name).into_owned());
-        shown.set_length(total.unwrap_or(done));
-        shown.set_position(done);
-    };
-    let loaded = source.load(&progress).await;
-    bar.finish_and_clear();
-    Ok((source, loaded?))
+    let transfer = Transfer::new();
+    let loaded = source
+        .load(&|name: &str, done, total| transfer.tell(name, done, total))
+        .await?;
+    Ok((source, loaded))
 }
 
 fn problems(loaded: &Loaded) -> Vec<String> {

@@ -80,6 +80,15 @@ impl Host {
             .map_err(os("talk to the init"))?;
         let ready = greet(&ours, setup.map_to);
         let (pid, landlock) = match ready {
+            // Within bubblewrap's pid namespace the init cannot know how this machine numbers it.
+            Ok((_, landlock)) if tier == Tier::Bubblewrap => {
+                let top = nix::unistd::Pid::from_raw(child.id().cast_signed());
+                let found = tree::named_below(top, super::init::NAME);
+                let pid = found.ok_or_else(|| {
+                    SandboxError::NoTier(format!("{}: its init is not to be found", tier.name()))
+                })?;
+                (pid, landlock)
+            }
             Ok(ready) => ready,
             Err(why) => {
                 let _ = child.kill();
@@ -357,7 +366,6 @@ fn init_command(tier: Tier, setup: &Setup) -> Result<std::process::Command, Sand
         "--unshare-pid",
         "--unshare-ipc",
         "--unshare-uts",
-        "--die-with-parent",
     ]);
     command.args([
         "--uid", "0", "--gid", "0", "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp",
@@ -429,7 +437,7 @@ fn report(
         ),
         (
             "processes".to_owned(),
-            if lowest && nix::unistd::geteuid().is_root() {
+            if tier != Tier::Namespaces && nix::unistd::geteuid().is_root() {
                 no("the kernel does not count root's processes")
             } else {
                 Holds::Yes

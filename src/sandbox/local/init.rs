@@ -29,6 +29,9 @@ use super::tree;
 /// How often the memory of the tree is looked at while something runs.
 const MEMORY_CLOCK: Duration = Duration::from_millis(100);
 
+/// What the process table calls an init.
+pub(super) const NAME: &str = "spotter-init";
+
 /// Run as the init of a sandbox; returns when it is over. Nothing else of the program may have started.
 #[must_use]
 pub fn main() -> ExitCode {
@@ -47,7 +50,9 @@ pub fn main() -> ExitCode {
 }
 
 fn run(setup: &Setup, host: BorrowedFd<'_>) -> Result<ExitCode, String> {
-    let _ = prctl::set_name(c"spotter-init");
+    if let Ok(name) = spawn::c_string(NAME) {
+        let _ = prctl::set_name(&name);
+    }
     if setup.tier != Tier::Namespaces {
         let _ = send(
             host,

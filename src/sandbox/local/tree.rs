@@ -49,6 +49,14 @@ fn below(table: &BTreeMap<i32, i32>, top: i32) -> Vec<i32> {
     found
 }
 
+/// A process below `top` that goes by a name (at most 15 bytes, as the kernel keeps them).
+pub(super) fn named_below(top: Pid, name: &str) -> Option<i32> {
+    let named = |pid: &i32| {
+        fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|comm| comm.trim_end() == name)
+    };
+    below(&parents(), top.as_raw()).into_iter().find(named)
+}
+
 /// Direct children that are alive.
 pub(super) fn children_of(parent: Pid) -> Vec<Pid> {
     parents()
