@@ -1,4 +1,10 @@
 //! The local sandbox on this machine, in its top tier: commands, limits, hostile programs, snapshots.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::string_slice,
+    reason = "a test that cannot go on should say where"
+)]
 #![cfg(target_os = "linux")]
 
 use std::path::PathBuf;
@@ -24,6 +30,7 @@ fn spec(keep: &tempfile::TempDir, limits: Limits) -> Spec {
         base: Base::Folder(base),
         image: None,
         state: keep.path().join("state"),
+        cache: keep.path().join("cache"),
         owner: "test".into(),
         network: false,
         limits,

@@ -1,10 +1,82 @@
 //! The command line: one file per subcommand, all of them headless.
+//!
+//! | exit code | means |
+//! |---|---|
+//! | 0 | done; for `run` and `grade`: and every verdict is *resolved* |
+//! | 1 | something failed: a sentence on standard error says what, where and what to do |
+//! | 2 | the command line says something wrongly |
+//! | 3 | done, and at least one verdict is not *resolved* |
+//! | 130 | interrupted; rollouts can be resumed |
 
-pub mod tasks;
+mod check;
+mod control;
+mod doctor;
+mod grade;
+mod ink;
+mod place;
+mod run;
+mod stream;
+mod tasks;
 
 use std::process::ExitCode;
 
-/// Parse the command line, run the subcommand, report errors once.
+use clap::{Parser, Subcommand};
+
+/// Exit code of an interrupted program: 128 + SIGINT.
+pub(crate) const INTERRUPTED: u8 = 130;
+/// Done, but not all resolved.
+pub(crate) const NOT_RESOLVED: u8 = 3;
+
+/// spotter: run software-engineering agents on SWE-Gym-style tasks in a sandbox, steer them, grade what they did.
+///
+/// Without a subcommand it shows itself: a bundled task, a recorded model, the local sandbox.
+#[derive(Debug, Parser)]
+#[command(name = "spotter", version, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Let an agent attempt tasks, and grade what it did
+    Run(Box<run::Args>),
+    /// List, show and check tasks
+    Tasks(tasks::Args),
+    /// Grade a patch, or a rollout again
+    Grade(grade::Args),
+    /// Steer a running rollout
+    Control(control::Args),
+    /// Say what this machine can do, and what is missing
+    Doctor(doctor::Args),
+}
+
+/// What a subcommand failed with: an exit code and the sentence for it.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    code: u8,
+    what: String,
+}
+
+impl Failure {
+    /// Something went wrong.
+    pub(crate) fn error(what: impl std::fmt::Display) -> Self {
+        Self {
+            code: 1,
+            what: what.to_string(),
+        }
+    }
+
+    /// The command line is wrong.
+    pub(crate) fn usage(what: impl std::fmt::Display) -> Self {
+        Self {
+            code: 2,
+            what: what.to_string(),
+        }
+    }
+}
+
+/// Parse the command line, run the subcommand, report an error once.
 #[must_use]
 pub fn main() -> ExitCode {
     // Before anything else of the program starts: an init must have no threads.
@@ -15,5 +87,35 @@ pub fn main() -> ExitCode {
     {
         return crate::sandbox::local::init::main();
     }
-    ExitCode::SUCCESS
+    let cli = Cli::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            return fail(&Failure::error(format!(
+                "the runtime cannot start: {error}"
+            )));
+        }
+    };
+    let result = runtime.block_on(async {
+        match cli.command {
+            None => run::show_itself().await,
+            Some(Command::Run(args)) => run::run(*args).await,
+            Some(Command::Tasks(args)) => tasks::run(args).await,
+            Some(Command::Grade(args)) => grade::run(args).await,
+            Some(Command::Control(args)) => control::run(args).await,
+            Some(Command::Doctor(args)) => doctor::run(args).await,
+        }
+    });
+    // Reading standard input cannot be cancelled; nothing is left that needs it.
+    runtime.shutdown_background();
+    result.unwrap_or_else(|failure| fail(&failure))
+}
+
+fn fail(failure: &Failure) -> ExitCode {
+    let text = crate::text::safe::visible(&failure.what).into_owned();
+    let _ = std::io::Write::write_fmt(&mut std::io::stderr(), format_args!("spotter: {text}\n"));
+    ExitCode::from(failure.code)
 }

@@ -11,6 +11,7 @@ use std::process::ExitCode;
 use clap::{Args as ClapArgs, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::Failure;
 use crate::task::source::{SourceError, TaskSource};
 use crate::task::{Loaded, Task, fields};
 use crate::text::filter::{Filter, FilterError};
@@ -19,7 +20,7 @@ use crate::text::safe::visible;
 
 /// Arguments of `spotter tasks`.
 #[derive(Debug, ClapArgs)]
-pub struct Args {
+pub(crate) struct Args {
     #[command(subcommand)]
     command: Command,
 }
@@ -30,6 +31,8 @@ enum Command {
     List(ListArgs),
     /// Show one task
     Show(ShowArgs),
+    /// Check tasks: the gold patch must resolve them, the empty one must not
+    Check(Box<super::check::Args>),
 }
 
 #[derive(Debug, ClapArgs)]
@@ -72,7 +75,7 @@ struct ShowArgs {
 
 /// Why `spotter tasks` failed.
 #[derive(Debug, thiserror::Error)]
-pub enum TasksError {
+enum TasksError {
     /// The tasks cannot be had.
     #[error(transparent)]
     Source(#[from] SourceError),
@@ -97,7 +100,7 @@ pub enum TasksError {
 impl TasksError {
     /// 2 for what the command line says wrongly, 1 for all else.
     #[must_use]
-    pub fn exit_code(&self) -> u8 {
+    fn exit_code(&self) -> u8 {
         match self {
             Self::Filter(_) | Self::NoTask { .. } | Self::Source(SourceError::Neither(_)) => 2,
             Self::Source(_) | Self::Output(_) => 1,
@@ -105,15 +108,29 @@ impl TasksError {
     }
 }
 
+impl From<TasksError> for Failure {
+    fn from(error: TasksError) -> Self {
+        match error.exit_code() {
+            2 => Self::usage(error),
+            _ => Self::error(error),
+        }
+    }
+}
+
 /// Run the subcommand.
-///
-/// # Errors
-/// See [`TasksError`]; its [`TasksError::exit_code`] says how to exit.
-pub async fn run(args: Args) -> Result<ExitCode, TasksError> {
+pub(crate) async fn run(args: Args) -> Result<ExitCode, Failure> {
+    match args.command {
+        Command::Check(args) => super::check::run(*args).await,
+        command => Ok(print(command).await?),
+    }
+}
+
+async fn print(command: Command) -> Result<ExitCode, TasksError> {
     let mut text = Vec::new();
-    let problems = match args.command {
+    let problems = match command {
         Command::List(args) => list(&args, &mut text).await?,
         Command::Show(args) => show(&args, &mut text).await?,
+        Command::Check(_) => Vec::new(),
     };
     let written = std::io::stdout().lock().write_all(&text);
     // A reader such as `head` that has seen enough is no failure.

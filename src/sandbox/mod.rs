@@ -7,6 +7,8 @@
 //! Every sandbox says in its [`SandboxReport`] which tier it is and which limits really hold there.
 //! This room knows nothing of tasks or agents.
 
+pub mod docker;
+mod files;
 #[cfg(target_os = "linux")]
 pub mod local;
 pub mod output;
@@ -78,6 +80,8 @@ pub struct Spec {
     /// Folder of the host where this sandbox keeps its layers and the shadow repository; made if missing. It is never
     /// visible inside.
     pub state: PathBuf,
+    /// Folder of the host for what sandboxes of one image share.
+    pub cache: PathBuf,
     /// Who owns it: the rollout's id. Container labels and the clean-up of leftovers use it.
     pub owner: String,
     /// Allow the network.
@@ -362,4 +366,50 @@ pub trait Sandbox: Send + Sync {
 
     /// End everything inside and release what it holds; the snapshots stay in `state`.
     async fn stop(&self) -> Result<(), SandboxError>;
+}
+
+/// Start a sandbox of the kind that the spec asks for.
+pub async fn start(spec: Spec) -> Result<Box<dyn Sandbox>, SandboxError> {
+    match spec.kind {
+        Kind::Local => Ok(Box::new(local::Local::start(spec).await?)),
+        Kind::Docker => Ok(Box::new(docker::Docker::start(spec).await?)),
+    }
+}
+
+/// Let a sandbox that will keep its state in `to` restore snapshots that one in `from` made.
+pub fn share_snapshots(from: &std::path::Path, to: &std::path::Path) -> Result<(), SandboxError> {
+    snapshot::Shadow::share(&from.join("shadow"), &to.join("shadow"))
+}
+
+/// Unified git diff between two snapshots of a sandbox that need not run any more.
+pub fn stored_diff(
+    state: &std::path::Path,
+    from: &SnapshotId,
+    to: &SnapshotId,
+) -> Result<String, SandboxError> {
+    snapshot::Shadow::open(&state.join("shadow"), None, false)?.diff(from, to)
+}
+
+/// Remove everything that a sandbox kept in its state folder.
+pub fn clear(state: &std::path::Path) -> std::io::Result<()> {
+    local::remove_tree(state)
+}
+
+/// Remove a sandbox's layers and keep its snapshots; whether there was anything to remove.
+pub fn clear_layers(state: &std::path::Path) -> std::io::Result<bool> {
+    let mut found = false;
+    for name in ["upper", "work", "root", "workspace"] {
+        let layer = state.join(name);
+        found |= layer.exists();
+        local::remove_tree(&layer)?;
+    }
+    Ok(found)
+}
+
+/// Remove containers that belong to a store and to none of the `running` rollouts; how many. No daemon, no containers.
+pub async fn sweep_containers(root: &std::path::Path, running: &[String]) -> usize {
+    match docker::Daemon::connect().await {
+        Ok(daemon) => daemon.sweep(root, running).await,
+        Err(_) => 0,
+    }
 }

@@ -34,9 +34,8 @@ const MEMORY_CLOCK: Duration = Duration::from_millis(100);
 pub fn main() -> ExitCode {
     let stdin = std::io::stdin();
     let host = stdin.as_fd();
-    let setup = match receive::<Request>(host) {
-        Ok(Some((Request::Setup(setup), _))) => setup,
-        _ => return ExitCode::from(2),
+    let Ok(Some((Request::Setup(setup), _))) = receive::<Request>(host) else {
+        return ExitCode::from(2);
     };
     match run(&setup, host) {
         Ok(code) => code,
@@ -99,7 +98,7 @@ fn serve(setup: &Setup, host: BorrowedFd<'_>) -> Result<ExitCode, String> {
         host,
         confinement: Confinement {
             filters,
-            landlock: fence.clone(),
+            landlock: Some(fence.clone()),
             memory: setup.memory,
             processes: setup.processes,
             file_size: setup.file_size,
@@ -112,7 +111,7 @@ fn serve(setup: &Setup, host: BorrowedFd<'_>) -> Result<ExitCode, String> {
     children.thread_block().map_err(|error| error.to_string())?;
     let signals = SignalFd::with_flags(&children, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)
         .map_err(|error| error.to_string())?;
-    let enforced = probe_fence(fence);
+    let enforced = probe_fence(&fence);
     server.confinement.landlock = server.confinement.landlock.filter(|_| enforced);
     if setup.tier == Tier::Landlock && !enforced {
         return Err("this kernel enforces no Landlock rules".into());
@@ -138,7 +137,7 @@ fn spawn_filters(setup: &Setup) -> Result<Vec<seccompiler::BpfProgram>, String> 
     super::syscalls::filters(sockets)
 }
 
-fn fence(setup: &Setup) -> Option<Fence> {
+fn fence(setup: &Setup) -> Fence {
     let workdir = std::path::PathBuf::from(&setup.workdir);
     if setup.tier == Tier::Landlock {
         let mut read = setup.binds.clone();
@@ -156,27 +155,26 @@ fn fence(setup: &Setup) -> Option<Fence> {
             "/dev/random".into(),
             "/dev/full".into(),
         ]);
-        return Some(Fence {
+        return Fence {
             read,
             write,
             scoped: true,
-        });
+        };
     }
     let write = ["/tmp", "/root", "/dev"]
         .iter()
         .map(Into::into)
         .chain([workdir])
         .collect();
-    Some(Fence {
+    Fence {
         read: vec!["/".into()],
         write,
         scoped: false,
-    })
+    }
 }
 
 /// Try the rules in a child: they cannot be taken back.
-fn probe_fence(fence: Option<Fence>) -> bool {
-    let Some(fence) = fence else { return false };
+fn probe_fence(fence: &Fence) -> bool {
     let probe = spawn::fork_into(|| {
         let _ = prctl::set_no_new_privs();
         i32::from(!fence.enforce().unwrap_or(false))

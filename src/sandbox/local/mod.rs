@@ -30,7 +30,8 @@ use tokio::sync::mpsc;
 
 use super::snapshot::{Shadow, Workspace};
 use super::{
-    Base, Chunk, Exec, Ran, Restored, Sandbox, SandboxError, SandboxReport, Shell, SnapshotId, Spec,
+    Base, Chunk, Exec, Ran, Restored, Sandbox, SandboxError, SandboxReport, Shell, SnapshotId,
+    Spec, files as through_exec,
 };
 pub use protocol::Tier;
 
@@ -128,47 +129,17 @@ impl Sandbox for Local {
         Ok(Box::new(process::Terminal::open(
             Arc::clone(&self.host),
             argv,
-            env,
+            &env,
             size,
         )?))
     }
 
     async fn upload(&self, path: &str, bytes: &[u8], executable: bool) -> Result<(), SandboxError> {
-        let mode = if executable { "755" } else { "644" };
-        let script = r#"mkdir -p -- "$(dirname -- "$1")" && cat > "$1" && chmod "$2" -- "$1""#;
-        let mut exec = Exec::new(
-            ["sh", "-c", script, "upload", path, mode]
-                .map(String::from)
-                .to_vec(),
-            std::time::Duration::from_secs(60),
-        );
-        exec.stdin = bytes.to_vec();
-        finished(path, self.exec(exec, None).await?).map(drop)
+        through_exec::upload(self, path, bytes, executable).await
     }
 
     async fn download(&self, path: &str, most: u64) -> Result<Vec<u8>, SandboxError> {
-        let script =
-            r#"test -f "$1" || { echo "no such file" >&2; exit 1; }; head -c "$2" -- "$1""#;
-        let limit = most.saturating_add(1).to_string();
-        let mut exec = Exec::new(
-            ["sh", "-c", script, "download", path, &limit]
-                .map(String::from)
-                .to_vec(),
-            std::time::Duration::from_secs(60),
-        );
-        exec.keep = usize::try_from(most.saturating_add(1).saturating_mul(2))
-            .unwrap_or(usize::MAX)
-            .max(8192);
-        let bytes = finished(path, self.exec(exec, None).await?)?
-            .stdout
-            .into_bytes();
-        if bytes.len() as u64 > most {
-            return Err(SandboxError::File {
-                path: path.into(),
-                why: format!("it has more than {most} bytes"),
-            });
-        }
-        Ok(bytes)
+        through_exec::download(self, path, most).await
     }
 
     async fn snapshot(&self) -> Result<SnapshotId, SandboxError> {
@@ -210,24 +181,6 @@ impl Sandbox for Local {
             .await
             .map_err(|error| SandboxError::Gone(error.to_string()))
     }
-}
-
-/// A helper command's result, or its complaint as an error about `path`.
-fn finished(path: &str, ran: Ran) -> Result<Ran, SandboxError> {
-    if ran.exit == super::Exit::Code(0) {
-        return Ok(ran);
-    }
-    let why = ran.stderr.text();
-    let why = why.trim();
-    let why = if why.is_empty() {
-        format!("ended with {:?}", ran.exit)
-    } else {
-        why.into()
-    };
-    Err(SandboxError::File {
-        path: path.into(),
-        why,
-    })
 }
 
 /// Give a tree to an id, links themselves included. Used when spotter is root, so that the mapped id owns its base.

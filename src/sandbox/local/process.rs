@@ -88,7 +88,7 @@ pub(super) async fn run(
     let mut gone = host.gone();
 
     let ended = tokio::select! {
-        line = status.first() => Ended::Itself(line),
+        first = status.first() => Ended::Itself(first),
         () = tokio::time::sleep(exec.timeout) => Ended::Forced(Exit::TimedOut),
         () = exec.cancel.cancelled() => Ended::Forced(Exit::Cancelled),
         _ = memory.changed() => Ended::Forced(Exit::LimitExceeded(Limit::Memory)),
@@ -298,7 +298,7 @@ impl Terminal {
     pub(super) fn open(
         host: Arc<Host>,
         argv: Vec<String>,
-        env: Vec<(String, String)>,
+        env: &[(String, String)],
         (columns, rows): (u16, u16),
     ) -> Result<Self, SandboxError> {
         let size = nix::pty::Winsize {
@@ -310,7 +310,7 @@ impl Terminal {
         let pty =
             nix::pty::openpty(&size, None).map_err(|error| os("open a terminal")(error.into()))?;
         let (status_read, status_write) = pair()?;
-        let env = environment(&host, &env);
+        let env = environment(&host, env);
         let fds = [pty.slave.as_raw_fd(), status_write.as_raw_fd()];
         let id = host.exec(argv, env, host.workdir.clone(), true, &fds)?;
         let flags = OFlag::O_NONBLOCK | OFlag::O_RDWR;

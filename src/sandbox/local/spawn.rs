@@ -71,9 +71,8 @@ pub(super) fn start(command: Command, confinement: &Confinement) -> nix::Result<
 fn keep(command: Command, confinement: &Confinement) -> i32 {
     let _ = prctl::set_child_subreaper(true);
     let _ = prctl::set_name(c"keeper");
-    let status = match command.status.try_clone() {
-        Ok(status) => status,
-        Err(_) => return 1,
+    let Ok(status) = command.status.try_clone() else {
+        return 1;
     };
     let forked = fork_into(|| become_command(&command, confinement));
     // The keeper holds no end of the command's streams: end-of-file must mean that the tree is done with them.
@@ -88,7 +87,7 @@ fn keep(command: Command, confinement: &Confinement) -> i32 {
     loop {
         match waitpid(None, None) {
             Ok(WaitStatus::Exited(pid, code)) if pid == child => {
-                report(&status, Status::Code(code))
+                report(&status, Status::Code(code));
             }
             Ok(WaitStatus::Signaled(pid, signal, _)) if pid == child => {
                 report(&status, Status::Signal(signal as i32));
@@ -156,10 +155,10 @@ fn prepare(command: &Command, confinement: &Confinement) -> nix::Result<()> {
     drop_capabilities()?;
     prctl::set_no_new_privs()?;
     if let Some(fence) = &confinement.landlock {
-        fence.enforce().map_err(|_| nix::errno::Errno::EACCES)?;
+        fence.enforce().map_err(|_why| nix::errno::Errno::EACCES)?;
     }
     for filter in &confinement.filters {
-        seccompiler::apply_filter(filter).map_err(|_| nix::errno::Errno::EINVAL)?;
+        seccompiler::apply_filter(filter).map_err(|_why| nix::errno::Errno::EINVAL)?;
     }
     Ok(())
 }
@@ -250,7 +249,8 @@ pub(super) fn loopback_up() -> nix::Result<()> {
     for (to, from) in request.ifr_name.iter_mut().zip(b"lo") {
         *to = from.cast_signed() as libc::c_char;
     }
-    request.ifr_ifru.ifru_flags = (libc::IFF_UP | libc::IFF_RUNNING) as libc::c_short;
+    let flags = libc::c_short::try_from(libc::IFF_UP | libc::IFF_RUNNING);
+    request.ifr_ifru.ifru_flags = flags.map_err(|_too_wide| nix::errno::Errno::EINVAL)?;
     // SAFETY: `request` is a live, initialised `ifreq`, which is what this ioctl reads.
     let answer = unsafe {
         libc::ioctl(

@@ -109,14 +109,7 @@ pub(super) fn filters(network: bool) -> Result<Vec<BpfProgram>, String> {
         )?],
     );
     let mut sockets = Vec::new();
-    if !network {
-        sockets.push(rule(
-            0,
-            SeccompCmpArgLen::Dword,
-            SeccompCmpOp::Ne,
-            libc::AF_UNIX as u64,
-        )?);
-    } else {
+    if network {
         for family in [
             libc::AF_PACKET,
             libc::AF_VSOCK,
@@ -128,9 +121,16 @@ pub(super) fn filters(network: bool) -> Result<Vec<BpfProgram>, String> {
                 0,
                 SeccompCmpArgLen::Dword,
                 SeccompCmpOp::Eq,
-                family as u64,
+                u64::from(family.cast_unsigned()),
             )?);
         }
+    } else {
+        sockets.push(rule(
+            0,
+            SeccompCmpArgLen::Dword,
+            SeccompCmpOp::Ne,
+            u64::from(libc::AF_UNIX.cast_unsigned()),
+        )?);
     }
     rules.insert(libc::SYS_socket, sockets);
     let compile = |rules, answer: i32| -> Result<BpfProgram, String> {

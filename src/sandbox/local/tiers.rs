@@ -91,6 +91,7 @@ fn probe(tier: Tier) -> Result<(), String> {
         base: Base::Folder(base.clone()),
         image: None,
         state: scratch.path().join("state"),
+        cache: scratch.path().join("cache"),
         owner: "probe".into(),
         network: false,
         limits: Limits::default(),

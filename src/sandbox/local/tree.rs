@@ -26,10 +26,10 @@ fn parents() -> BTreeMap<i32, i32> {
         };
         let mut fields = fields.split_whitespace();
         let (state, parent) = (fields.next(), fields.next());
-        if let (Some(state), Some(Ok(parent))) = (state, parent.map(str::parse::<i32>)) {
-            if state != "Z" {
-                table.insert(pid, parent);
-            }
+        if let (Some(state), Some(Ok(parent))) = (state, parent.map(str::parse::<i32>))
+            && state != "Z"
+        {
+            table.insert(pid, parent);
         }
     }
     table

@@ -11,6 +11,7 @@
 //! What it does not hold is said in [`not_held`].
 
 mod ignores;
+mod listing;
 mod manifest;
 mod scan;
 mod seed;
@@ -21,8 +22,10 @@ use std::path::{Path, PathBuf};
 use git2::{DiffFormat, DiffOptions, ObjectType, Oid, Repository};
 
 use super::{Restored, SandboxError, SnapshotId};
+pub(crate) use listing::{Found, Listing};
 pub(crate) use manifest::{Entry, Manifest};
 pub(crate) use scan::StatCache;
+pub(crate) use seed::Stored;
 pub use seed::{Seed, seed};
 pub use workspace::Workspace;
 
@@ -169,6 +172,56 @@ impl Shadow {
             .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()))
     }
 
+    /// Keep a file's content.
+    pub(crate) fn keep(&self, bytes: &[u8]) -> Result<Oid, SandboxError> {
+        self.repository
+            .blob(bytes)
+            .map_err(git_error("keep a file"))
+    }
+
+    /// A kept file's content.
+    pub(crate) fn blob(&self, oid: Oid) -> Result<Vec<u8>, SandboxError> {
+        let blob = self
+            .repository
+            .find_blob(oid)
+            .map_err(git_error("read a kept file"))?;
+        Ok(blob.content().to_vec())
+    }
+
+    /// Read objects of another repository, too, from now on.
+    pub(crate) fn link(&self, objects: &Path) -> Result<(), SandboxError> {
+        add_alternate(self.repository.path(), objects)?;
+        let odb = self
+            .repository
+            .odb()
+            .map_err(git_error("open the shadow repository"))?;
+        let failed = git_error("link the shadow repository");
+        odb.add_disk_alternate(&objects.to_string_lossy())
+            .map_err(failed)
+    }
+
+    /// Make a seed of what was kept so far.
+    pub(crate) fn plant(
+        &self,
+        seed: &Path,
+        files: &StatCache,
+        git: &StatCache,
+        tracked: &std::collections::BTreeSet<Vec<u8>>,
+    ) -> Result<(), SandboxError> {
+        open_bare(seed)?;
+        copy_objects(
+            &self.repository.path().join("objects"),
+            &seed.join("objects"),
+        )
+        .map_err(SandboxError::os("keep a seed"))?;
+        Stored {
+            files: files.clone(),
+            git: git.clone(),
+            tracked: tracked.clone(),
+        }
+        .save(seed)
+    }
+
     fn scan(&mut self, workspace: &Workspace) -> Result<Parts, SandboxError> {
         let tracked = self.seed.as_ref().map(|seed| &seed.tracked);
         let odb = self
@@ -273,6 +326,26 @@ fn add_alternate(at: &Path, objects: &Path) -> Result<(), SandboxError> {
         text.push('\n');
         std::fs::create_dir_all(at.join("objects/info")).map_err(failed())?;
         std::fs::write(&list, text).map_err(failed())?;
+    }
+    Ok(())
+}
+
+/// Objects are never changed once written, so a link is as good as a copy.
+fn copy_objects(from: &Path, to: &Path) -> std::io::Result<()> {
+    for folder in std::fs::read_dir(from)? {
+        let folder = folder?;
+        if folder.file_name().len() != 2 || !folder.file_type()?.is_dir() {
+            continue;
+        }
+        let target = to.join(folder.file_name());
+        std::fs::create_dir_all(&target)?;
+        for object in std::fs::read_dir(folder.path())? {
+            let object = object?;
+            let at = target.join(object.file_name());
+            if !at.exists() && std::fs::hard_link(object.path(), &at).is_err() {
+                std::fs::copy(object.path(), &at)?;
+            }
+        }
     }
     Ok(())
 }

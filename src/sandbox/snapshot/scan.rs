@@ -25,15 +25,15 @@ const MOST_FILES: usize = 400_000;
 pub(super) const LARGEST_FILE: u64 = 256 << 20;
 
 /// A change this near to the scan may be followed by another within the same tick of the file system's clock.
-const GRAIN_NS: i128 = 20_000_000;
+pub(super) const GRAIN_NS: i128 = 20_000_000;
 
 /// What is compared to believe that a file is unchanged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Stat {
-    size: u64,
-    mode: u32,
-    modified_ns: i128,
-    changed_ns: i128,
+    pub(super) size: u64,
+    pub(super) mode: u32,
+    pub(super) modified_ns: i128,
+    pub(super) changed_ns: i128,
 }
 
 /// Remembered stats and what was read then.
@@ -41,6 +41,27 @@ pub(crate) struct Stat {
 pub(crate) struct StatCache {
     #[serde(with = "as_list")]
     known: HashMap<Vec<u8>, (Stat, [u8; 20])>,
+}
+
+impl StatCache {
+    /// Remember these.
+    pub(super) fn of(known: impl Iterator<Item = (Vec<u8>, Stat, Oid)>) -> Self {
+        let known = known
+            .filter_map(|(path, stat, oid)| Some((path, (stat, oid.as_bytes().try_into().ok()?))));
+        Self {
+            known: known.collect(),
+        }
+    }
+
+    /// What was read when the stat was the same.
+    pub(super) fn recall(&self, path: &[u8], stat: &Stat) -> Option<Oid> {
+        let (known, oid) = self.known.get(path)?;
+        if known == stat {
+            Oid::from_bytes(oid).ok()
+        } else {
+            None
+        }
+    }
 }
 
 mod as_list {
@@ -230,18 +251,13 @@ impl<S: Fn(&[u8]) -> Result<Oid, SandboxError>> Walk<'_, S> {
         } else {
             0o100_644
         };
-        let oid = match self.before.known.get(&path) {
-            Some((known, oid)) if *known == stat => Oid::from_bytes(oid).ok(),
-            _ => None,
-        };
-        let oid = match oid {
-            Some(oid) => oid,
-            None => {
-                let Some(bytes) = read(dir, name, mode) else {
-                    return Ok(());
-                };
-                (self.store)(&bytes)?
-            }
+        let oid = if let Some(oid) = self.before.recall(&path, &stat) {
+            oid
+        } else {
+            let Some(bytes) = read(dir, name, mode) else {
+                return Ok(());
+            };
+            (self.store)(&bytes)?
         };
         if self.now_ns - stat.changed_ns > GRAIN_NS
             && let Ok(bytes) = <[u8; 20]>::try_from(oid.as_bytes())

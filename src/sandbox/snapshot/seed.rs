@@ -22,27 +22,47 @@ pub struct Seed {
     pub(super) tracked: BTreeSet<Vec<u8>>,
 }
 
+/// The part of a seed that is not objects.
 #[derive(Serialize, Deserialize)]
-struct Stored {
-    files: StatCache,
-    git: StatCache,
-    tracked: BTreeSet<Vec<u8>>,
+pub(crate) struct Stored {
+    pub(crate) files: StatCache,
+    pub(crate) git: StatCache,
+    pub(crate) tracked: BTreeSet<Vec<u8>>,
+}
+
+impl Stored {
+    /// Read it from a seed's folder.
+    pub(crate) fn load(at: &Path) -> Result<Self, SandboxError> {
+        let list = at.join("stats.json");
+        let what = || format!("read {}", list.display());
+        let bytes = std::fs::read(&list).map_err(SandboxError::os(what()))?;
+        serde_json::from_slice(&bytes)
+            .map_err(|error| SandboxError::Snapshot(format!("{}: {error}", what())))
+    }
+
+    /// Write it into a seed's folder, beside and moved: two writers at once write the same, and no reader reads half.
+    pub(crate) fn save(&self, at: &Path) -> Result<(), SandboxError> {
+        let list = at.join("stats.json");
+        let failed = || SandboxError::os(format!("write {}", list.display()));
+        let bytes =
+            serde_json::to_vec(self).map_err(|error| SandboxError::Snapshot(error.to_string()))?;
+        let part = at.join(format!("stats.{}.part", ulid::Ulid::generate()));
+        std::fs::write(&part, bytes).map_err(failed())?;
+        std::fs::rename(&part, &list).map_err(failed())
+    }
 }
 
 /// Read, or make, the seed of a base folder.
 pub fn seed(base: &Path) -> Result<Seed, SandboxError> {
-    let os = |what: &str| SandboxError::os(format!("{what} the seed of {}", base.display()));
     let mut name = base.as_os_str().to_owned();
     name.push(".seed");
     let at = PathBuf::from(name);
     let objects = at.join("objects");
-    let list = at.join("stats.json");
-    if let Ok(bytes) = std::fs::read(&list)
-        && let Ok(Stored {
-            files,
-            git,
-            tracked,
-        }) = serde_json::from_slice(&bytes)
+    if let Ok(Stored {
+        files,
+        git,
+        tracked,
+    }) = Stored::load(&at)
     {
         return Ok(Seed {
             objects,
@@ -69,12 +89,7 @@ pub fn seed(base: &Path) -> Result<Seed, SandboxError> {
         git,
         tracked,
     };
-    let bytes =
-        serde_json::to_vec(&stored).map_err(|error| SandboxError::Snapshot(error.to_string()))?;
-    // Written beside and moved: two starts at once make the same seed, and neither reads half of it.
-    let part = at.join(format!("stats.{}.part", std::process::id()));
-    std::fs::write(&part, bytes).map_err(os("write"))?;
-    std::fs::rename(&part, &list).map_err(os("write"))?;
+    stored.save(&at)?;
     let Stored {
         files,
         git,

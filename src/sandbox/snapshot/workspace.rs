@@ -48,7 +48,7 @@ impl Workspace {
                 self.make_writable(&path);
                 self.dir
                     .remove_file(&path)
-                    .map_err(|_again| failed(&path, error))?;
+                    .map_err(|_again| failed(&path, &error))?;
             }
             self.forget_bytecode(&path);
             folders.extend(
@@ -81,7 +81,7 @@ impl Workspace {
         {
             self.dir
                 .remove_dir_all(&path)
-                .map_err(|error| failed(&path, error))?;
+                .map_err(|error| failed(&path, &error))?;
         } else {
             let _ = self.dir.remove_file(&path);
         }
@@ -89,24 +89,24 @@ impl Workspace {
             let target = native(bytes);
             self.dir
                 .symlink_contents(target, &path)
-                .map_err(|error| failed(&path, error))?;
-            return self.hand_over(&path).map_err(|error| failed(&path, error));
+                .map_err(|error| failed(&path, &error))?;
+            return self.hand_over(&path).map_err(|error| failed(&path, &error));
         }
         let mut options = OpenOptions::new();
         options.write(true).create_new(true);
         let mut file = self
             .dir
             .open_with(&path, &options)
-            .map_err(|error| failed(&path, error))?;
+            .map_err(|error| failed(&path, &error))?;
         file.write_all(bytes)
-            .map_err(|error| failed(&path, error))?;
+            .map_err(|error| failed(&path, &error))?;
         let mode = entry.mode & 0o777;
         file.set_permissions(Permissions::from_mode(mode))
-            .map_err(|error| failed(&path, error))?;
+            .map_err(|error| failed(&path, &error))?;
         if let Some(owner) = self.owner {
             let file = file.into_std();
             std::os::unix::fs::fchown(&file, Some(owner), Some(owner))
-                .map_err(|error| failed(&path, error))?;
+                .map_err(|error| failed(&path, &error))?;
         }
         self.forget_bytecode(&path);
         Ok(())
@@ -127,14 +127,14 @@ impl Workspace {
                 Ok(_) => self
                     .dir
                     .remove_file(folder)
-                    .map_err(|error| failed(folder, error))?,
+                    .map_err(|error| failed(folder, &error))?,
                 Err(_) => {}
             }
             self.dir
                 .create_dir(folder)
-                .map_err(|error| failed(folder, error))?;
+                .map_err(|error| failed(folder, &error))?;
             self.hand_over(folder)
-                .map_err(|error| failed(folder, error))?;
+                .map_err(|error| failed(folder, &error))?;
         }
         Ok(())
     }
@@ -190,7 +190,7 @@ impl Workspace {
     }
 }
 
-fn failed(path: &Path, source: std::io::Error) -> SandboxError {
+fn failed(path: &Path, source: &std::io::Error) -> SandboxError {
     SandboxError::File {
         path: path.display().to_string(),
         why: source.to_string(),

@@ -1,0 +1,271 @@
+//! `spotter tasks check`: are the tasks themselves sound? Gold and empty patch, several times, each in a fresh sandbox.
+//!
+//! The result is kept with the task's hash; `run` warns when a task failed its check.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::Args as ClapArgs;
+use indicatif::{ProgressBar, ProgressStyle};
+use tokio::sync::{Semaphore, mpsc};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::ink::{self, Ink};
+use super::place::{self, SandboxArgs, StoreArgs};
+use super::{Failure, NOT_RESOLVED};
+use crate::grade::{self, Check, CheckRun, CheckVerdict, CheckedPatch, Grading, RuleSet};
+use crate::rollout::Ground;
+use crate::rollout::ground::Wishes;
+use crate::sandbox;
+use crate::task::{Task, fields};
+use crate::text::filter::Filter;
+use crate::trajectory::Store;
+
+/// Arguments of `spotter tasks check`.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Args {
+    /// Instance ids; without any, every task that fits --filter
+    ids: Vec<String>,
+    /// Where tasks come from: sample, a file or folder, or [hub:]org/name[@revision][:split]
+    #[arg(
+        long,
+        value_name = "SOURCE",
+        default_value = "sample",
+        env = "SPOTTER_TASKS"
+    )]
+    tasks: String,
+    /// Which tasks, for example: repo:pandas files:1 f2p:<5
+    #[arg(long, value_name = "FILTER", default_value = "")]
+    filter: String,
+    /// How often each patch is graded: a test that does not always say the same is flaky
+    #[arg(long, short = 'n', value_name = "N", default_value_t = 1)]
+    times: u32,
+    /// Tasks at a time
+    #[arg(long, short, value_name = "N", default_value_t = 2)]
+    jobs: usize,
+    /// Grade under this rule set [default: the row's]
+    #[arg(long, value_name = "RULES")]
+    rules: Option<RuleSet>,
+    /// Print one line of JSON for each task
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    store: StoreArgs,
+    #[command(flatten)]
+    sandbox: SandboxArgs,
+}
+
+/// A task's check came to this, or could not be made.
+type Outcome = (Arc<Task>, Result<Check, String>);
+
+/// Run the subcommand.
+pub(crate) async fn run(args: Args) -> Result<ExitCode, Failure> {
+    let settings = place::settings();
+    let store = args.store.open(&settings)?;
+    let wishes = args.sandbox.wishes(&settings)?;
+    let all = place::load(&args.tasks).await?;
+    let filter = Filter::parse(&args.filter, fields::FIELDS).map_err(Failure::usage)?;
+    let tasks: Vec<Arc<Task>> = if args.ids.is_empty() {
+        all.into_iter()
+            .filter(|task| filter.matches(|field| fields::value(task, field)))
+            .collect()
+    } else {
+        args.ids
+            .iter()
+            .map(|id| place::find(&all, id))
+            .collect::<Result<_, _>>()?
+    };
+    let bar = progress(tasks.len() as u64, args.json);
+    let places = Arc::new(Semaphore::new(args.jobs.max(1)));
+    let mut running: JoinSet<Outcome> = JoinSet::new();
+    for task in &tasks {
+        let (task, places, store, wishes) = (
+            Arc::clone(task),
+            Arc::clone(&places),
+            store.clone(),
+            wishes.clone(),
+        );
+        let (times, rules) = (args.times.max(1), args.rules);
+        running.spawn(async move {
+            let _place = places.acquire_owned().await;
+            let check = check(&task, &store, &wishes, times, rules).await;
+            (task, check)
+        });
+    }
+    let ink = Ink::detect();
+    let mut sound = 0;
+    let mut checked = 0;
+    while let Some(done) = running.join_next().await {
+        let Ok((task, result)) = done else { continue };
+        checked += 1;
+        bar.inc(1);
+        if let Ok(check) = &result {
+            sound += usize::from(check.verdict == CheckVerdict::Sound);
+            keep(&store, &task, check)?;
+        }
+        bar.suspend(|| ink::print(&line(&task, &result, args.json, ink)));
+    }
+    bar.finish_and_clear();
+    if !args.json {
+        ink::print(&format!("{sound} of {checked} tasks are sound"));
+    }
+    Ok(ExitCode::from(if sound == checked {
+        0
+    } else {
+        NOT_RESOLVED
+    }))
+}
+
+fn progress(count: u64, json: bool) -> ProgressBar {
+    let style = ProgressStyle::with_template("{bar:30} {pos} of {len} tasks, {elapsed}");
+    match style {
+        Ok(style) if !json => ProgressBar::new(count).with_style(style),
+        _ => ProgressBar::hidden(),
+    }
+}
+
+async fn check(
+    task: &Arc<Task>,
+    store: &Store,
+    wishes: &Wishes,
+    times: u32,
+    rules: Option<RuleSet>,
+) -> Result<Check, String> {
+    let plan = grade::plan(task, wishes.place(), rules).map_err(|why| why.to_string())?;
+    let ground = place::lay(task, wishes, store)
+        .await
+        .map_err(|failure| failure.what)?;
+    let mut runs = Vec::new();
+    for _ in 0..times {
+        for patch in [CheckedPatch::Gold, CheckedPatch::Empty] {
+            let grading = one(task, &plan, &ground, patch).await?;
+            runs.push(CheckRun::new(patch, &grading));
+        }
+    }
+    Ok(Check::new(task, plan.rules, runs))
+}
+
+async fn one(
+    task: &Task,
+    plan: &grade::Plan,
+    ground: &Ground,
+    patch: CheckedPatch,
+) -> Result<Grading, String> {
+    let state = tempfile::Builder::new()
+        .prefix("spotter-check-")
+        .tempdir()
+        .map_err(|error| error.to_string())?;
+    let spec = ground.spec(state.path().join("sandbox"), "check");
+    let sandbox = sandbox::start(spec)
+        .await
+        .map_err(|error| error.to_string())?;
+    // Nobody watches: progress is dropped.
+    let (sender, _) = mpsc::channel(1);
+    let cancel = CancellationToken::new();
+    let grading = match patch {
+        CheckedPatch::Gold => {
+            grade::grade(
+                plan,
+                task,
+                &task.gold_patch,
+                sandbox.as_ref(),
+                sender,
+                &cancel,
+            )
+            .await
+        }
+        CheckedPatch::Empty => {
+            grade::grade_unpatched(plan, task, sandbox.as_ref(), sender, &cancel).await
+        }
+    };
+    let _ = sandbox.stop().await;
+    let _ = sandbox::clear(state.path());
+    Ok(grading)
+}
+
+fn file(store: &Store, task: &Task) -> std::path::PathBuf {
+    let name: String = task
+        .key()
+        .chars()
+        .map(|c| {
+            if c.is_ascii_alphanumeric() || "-_.".contains(c) {
+                c
+            } else {
+                '_'
+            }
+        })
+        .collect();
+    store.checks().join(format!("{name}.json"))
+}
+
+fn keep(store: &Store, task: &Task, check: &Check) -> Result<(), Failure> {
+    let path = file(store, task);
+    let failed = |error: std::io::Error| Failure::error(format!("{}: {error}", path.display()));
+    std::fs::create_dir_all(store.checks()).map_err(failed)?;
+    let text = serde_json::to_vec_pretty(check).map_err(Failure::error)?;
+    let part = path.with_extension("part");
+    std::fs::write(&part, text).map_err(failed)?;
+    std::fs::rename(&part, &path).map_err(failed)
+}
+
+/// Warn when the task, as it is now, failed its check.
+pub(crate) fn warn(store: &Store, task: &Task) {
+    let Ok(text) = std::fs::read(file(store, task)) else {
+        return;
+    };
+    let Ok(check) = serde_json::from_slice::<Check>(&text) else {
+        return;
+    };
+    if check.task_hash == task.hash && check.verdict != CheckVerdict::Sound {
+        ink::complain(&format!(
+            "warning: {} failed its check: {}",
+            task.instance_id,
+            words(&check)
+        ));
+    }
+}
+
+fn words(check: &Check) -> String {
+    match &check.verdict {
+        CheckVerdict::Sound => {
+            let gold = check
+                .runs
+                .iter()
+                .filter(|run| run.patch == CheckedPatch::Gold)
+                .count();
+            format!("gold resolves, empty does not ({gold} times each)")
+        }
+        CheckVerdict::Broken { why } => format!("broken: {why}"),
+        CheckVerdict::Flaky { tests } => format!("flaky: {}", tests.join(", ")),
+    }
+}
+
+fn line(task: &Task, result: &Result<Check, String>, json: bool, ink: Ink) -> String {
+    if json {
+        return match result {
+            Ok(check) => {
+                serde_json::json!({"instance_id": task.instance_id, "check": check}).to_string()
+            }
+            Err(why) => {
+                serde_json::json!({"instance_id": task.instance_id, "error": why}).to_string()
+            }
+        };
+    }
+    match result {
+        Ok(check) if check.verdict == CheckVerdict::Sound => {
+            format!(
+                "{} {}  {}",
+                ink.good("✓"),
+                task.instance_id,
+                ink.dim(&words(check))
+            )
+        }
+        Ok(check) => format!("{} {}  {}", ink.bad("✗"), task.instance_id, words(check)),
+        Err(why) => format!(
+            "· {}  not graded: {}",
+            task.instance_id,
+            crate::text::safe::one_line(why)
+        ),
+    }
+}

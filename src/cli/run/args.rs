@@ -1,0 +1,106 @@
+//! The arguments of `spotter run`.
+
+use clap::Args as ClapArgs;
+
+use crate::agent::ToolForm;
+use crate::cli::place::{SandboxArgs, StoreArgs};
+use crate::grade::RuleSet;
+
+/// Arguments of `spotter run`.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Args {
+    /// Instance ids to attempt; without any, --filter says which
+    pub(super) ids: Vec<String>,
+    /// Where tasks come from: sample, a file or folder, or [hub:]org/name[@revision][:split] [default: sample]
+    #[arg(long, value_name = "SOURCE", env = "SPOTTER_TASKS")]
+    pub(super) tasks: Option<String>,
+    /// Which tasks, for example: repo:pandas files:1 f2p:<5
+    #[arg(long, value_name = "FILTER", conflicts_with = "ids")]
+    pub(super) filter: Option<String>,
+    /// What acts: http://host:port/v1#name, human, recorded:PATH
+    #[arg(long, value_name = "MODEL", env = "SPOTTER_MODEL")]
+    pub(super) model: Option<String>,
+    /// The agent's design: codeact, bash, or a folder with a scaffold.toml [default: codeact]
+    #[arg(long, value_name = "NAME|DIR")]
+    pub(super) scaffold: Option<String>,
+    /// How tool calls are written: native, or xml for models without tool calls [default: the scaffold's]
+    #[arg(long, value_name = "FORM", value_parser = tool_form)]
+    pub(super) tool_form: Option<ToolForm>,
+    /// Attempts at each task
+    #[arg(long, short, value_name = "N", default_value_t = 1)]
+    pub(super) k: u32,
+    /// Rollouts at a time [default: 1]
+    #[arg(long, short, value_name = "N")]
+    pub(super) jobs: Option<usize>,
+    /// Temperature of each attempt in turn; the last one holds for the rest, for example 0,0.7
+    #[arg(
+        long,
+        value_name = "T[,T…]",
+        value_delimiter = ',',
+        default_value = "0"
+    )]
+    pub(super) temperature: Vec<f64>,
+    /// Nucleus mass
+    #[arg(long, value_name = "P")]
+    pub(super) top_p: Option<f64>,
+    /// Most tokens of one reply
+    #[arg(long, value_name = "N", default_value_t = 4096)]
+    pub(super) max_tokens: u32,
+    /// Seed of the first attempt; each further one counts it up
+    #[arg(long, value_name = "N")]
+    pub(super) seed: Option<u64>,
+    /// Ask for log-probabilities of the sampled tokens
+    #[arg(long)]
+    pub(super) logprobs: bool,
+    /// Most turns [default: the scaffold's]
+    #[arg(long, value_name = "N")]
+    pub(super) turns: Option<u32>,
+    /// Most tokens over a whole rollout, prompts and replies
+    #[arg(long, value_name = "N")]
+    pub(super) tokens: Option<u64>,
+    /// Most seconds for a whole rollout
+    #[arg(long, value_name = "S")]
+    pub(super) wall: Option<u64>,
+    /// Most seconds for one command
+    #[arg(long, value_name = "S")]
+    pub(super) command_seconds: Option<u64>,
+    /// Most dollars for a rollout; needs --price or a price in the settings
+    #[arg(long, value_name = "USD")]
+    pub(super) cost: Option<f64>,
+    /// Dollars for a million tokens of prompt and of reply, for example 0.5,1.5
+    #[arg(long, value_name = "IN,OUT", value_delimiter = ',', num_args = 1)]
+    pub(super) price: Vec<f64>,
+    /// Wait for approval of each step (`spotter control`)
+    #[arg(long)]
+    pub(super) step: bool,
+    /// Give the agent the hints of the row
+    #[arg(long)]
+    pub(super) hints: bool,
+    /// Grade under this rule set: swe-gym, swebench-5, swe-smith, r2e, exit-code [default: the row's]
+    #[arg(long, value_name = "RULES")]
+    pub(super) rules: Option<RuleSet>,
+    /// Go on with an interrupted rollout (an id, its beginning or end, or `last`)
+    #[arg(long, value_name = "ROLLOUT", conflicts_with_all = ["ids", "filter", "branch"])]
+    pub(super) resume: Option<String>,
+    /// Go on from a step of another rollout, as a new one
+    #[arg(long, value_name = "ROLLOUT@STEP", conflicts_with_all = ["ids", "filter"])]
+    pub(super) branch: Option<String>,
+    /// Said to the agent when the branch begins
+    #[arg(long, value_name = "TEXT", requires = "branch")]
+    pub(super) say: Option<String>,
+    /// Print every event as a line of JSON
+    #[arg(long)]
+    pub(super) json: bool,
+    #[command(flatten)]
+    pub(super) store: StoreArgs,
+    #[command(flatten)]
+    pub(super) sandbox: SandboxArgs,
+}
+
+fn tool_form(text: &str) -> Result<ToolForm, String> {
+    match text {
+        "native" => Ok(ToolForm::Native),
+        "xml" => Ok(ToolForm::Xml),
+        _ => Err("known: native, xml".into()),
+    }
+}

@@ -1,0 +1,303 @@
+//! `spotter run`: let an agent attempt tasks, and grade what it did.
+//!
+//! New rollouts, a resumed one and a branch are the same from here on: attempts that are handed to the batch, whose news
+//! are printed as a plain stream or as JSON.
+
+mod args;
+mod open;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+pub(crate) use args::Args;
+
+use super::stream::Stream;
+use super::{Failure, INTERRUPTED, NOT_RESOLVED, check, ink, place};
+use crate::batch::{self, Came};
+use crate::config::Settings;
+use crate::grade::{self, Verdict};
+use crate::rollout::ground::Wishes;
+use crate::rollout::{Attempt, Rollout, RolloutError, leftovers};
+use crate::task::{Task, fields};
+use crate::text::filter::Filter;
+use crate::trajectory::event::Start;
+use crate::trajectory::fold::State;
+use crate::trajectory::{RolloutId, Store};
+
+/// Run the subcommand.
+pub(crate) async fn run(args: Args) -> Result<ExitCode, Failure> {
+    let settings = place::settings();
+    let store = args.store.open(&settings)?;
+    tell_swept(&leftovers::sweep(&store).await);
+    let rollouts = if let Some(name) = &args.resume {
+        vec![resumed(&store, name).await?]
+    } else if let Some(text) = &args.branch {
+        vec![branched(&store, text, args.say.clone()).await?]
+    } else {
+        fresh(&args, &settings, &store).await?
+    };
+    let jobs = args.jobs.or(settings.jobs).unwrap_or(1);
+    drive(rollouts, jobs, args.step, args.json).await
+}
+
+/// What the program does when it is started with nothing to do.
+pub(crate) async fn show_itself() -> Result<ExitCode, Failure> {
+    let settings = place::settings();
+    let store = place::StoreArgs {
+        store: std::env::var_os("SPOTTER_STORE").map(Into::into),
+    }
+    .open(&settings)?;
+    tell_swept(&leftovers::sweep(&store).await);
+    ink::print(
+        "This is spotter showing itself: a bundled task, attempted by a recorded model in the local sandbox.",
+    );
+    ink::print(
+        "The answers were recorded beforehand; the commands, the tests and the verdict are real, and happen now.",
+    );
+    ink::print("Next: `spotter tasks list`, `spotter run --help`, `spotter doctor`.\n");
+    let rollout = open::demo(&store).await?;
+    drive(vec![rollout], 1, false, false).await
+}
+
+fn tell_swept(swept: &leftovers::Swept) {
+    if swept.rollouts + swept.containers > 0 {
+        ink::complain(&format!(
+            "removed what an interrupted spotter left behind: layers of {} rollouts, {} containers",
+            swept.rollouts, swept.containers
+        ));
+    }
+}
+
+/// Attempts at tasks that the arguments name.
+async fn fresh(args: &Args, settings: &Settings, store: &Store) -> Result<Vec<Rollout>, Failure> {
+    let source = args
+        .tasks
+        .clone()
+        .or_else(|| settings.tasks.clone())
+        .unwrap_or_else(|| "sample".into());
+    let tasks = chosen(args, &source).await?;
+    let wishes = args.sandbox.wishes(settings)?;
+    let scaffold = open::scaffold(args, settings)?;
+    let limits = open::limits(args, scaffold.limits());
+    let batch =
+        (tasks.len() as u64 * u64::from(args.k) > 1).then(|| RolloutId::generate().to_string());
+    let mut rollouts = Vec::new();
+    for task in tasks {
+        // What cannot be graded is said before anything is spent on it.
+        let plan = grade::plan(&task, wishes.place(), args.rules);
+        let plan = plan.map(Arc::new).map_err(|why| why.to_string());
+        if let Err(why) = &plan {
+            ink::complain(&format!("{} will not be graded: {why}", task.instance_id));
+        }
+        check::warn(store, &task);
+        let ground = place::lay(&task, &wishes, store).await?;
+        for number in 1..=args.k {
+            let model = open::model(args, settings, number).await?;
+            let price = open::price(args, settings, &model.info().name)?;
+            if limits.cost > 0.0 && price.is_none() {
+                return Err(Failure::usage(format!(
+                    "a cost limit needs a price for `{}`: give --price IN,OUT (dollars for a million tokens) or leave --cost out",
+                    model.info().name
+                )));
+            }
+            let attempt = Attempt {
+                store: store.clone(),
+                task: Arc::clone(&task),
+                tasks: source.clone(),
+                scaffold: Arc::clone(&scaffold),
+                model,
+                sampling: open::sampling(args, number),
+                limits: limits.clone(),
+                price,
+                ground: ground.clone(),
+                plan: plan.clone(),
+                hints: args.hints,
+                number,
+                of: args.k,
+                batch: batch.clone(),
+                step_mode: args.step,
+            };
+            rollouts.push(Rollout::create(Arc::new(attempt)).map_err(Failure::error)?);
+        }
+    }
+    Ok(rollouts)
+}
+
+async fn chosen(args: &Args, source: &str) -> Result<Vec<Arc<Task>>, Failure> {
+    let all = place::load(source).await?;
+    if !args.ids.is_empty() {
+        return args.ids.iter().map(|id| place::find(&all, id)).collect();
+    }
+    let Some(text) = &args.filter else {
+        return Err(Failure::usage(
+            "name tasks by id or --filter (`spotter tasks list` shows them)",
+        ));
+    };
+    let filter = Filter::parse(text, fields::FIELDS).map_err(Failure::usage)?;
+    let chosen: Vec<_> = all
+        .into_iter()
+        .filter(|task| filter.matches(|field| fields::value(task, field)))
+        .collect();
+    if chosen.is_empty() {
+        return Err(Failure::usage(format!("no task of {source} fits `{text}`")));
+    }
+    Ok(chosen)
+}
+
+/// The attempt that a trajectory was started with.
+async fn attempt_of(
+    store: &Store,
+    start: &Start,
+    answered: usize,
+) -> Result<Arc<Attempt>, Failure> {
+    let tasks = place::load(&start.tasks).await?;
+    let task = place::find(&tasks, &start.instance_id)?;
+    if task.hash != start.task_hash {
+        return Err(Failure::error(format!(
+            "{} has changed in {} since the rollout began: going on would mix two tasks",
+            start.instance_id, start.tasks
+        )));
+    }
+    let scaffold = crate::agent::Scaffold::load(&start.scaffold).map_err(Failure::error)?;
+    let scaffold = scaffold.with_form(start.tool_form);
+    if scaffold.hash() != start.scaffold_hash {
+        ink::complain(&format!(
+            "warning: the scaffold `{}` has changed since the rollout began",
+            start.scaffold
+        ));
+    }
+    let wishes = wishes_of(start);
+    let ground = place::lay(&task, &wishes, store).await?;
+    let plan = grade::plan(&task, wishes.place(), start.rules)
+        .map(Arc::new)
+        .map_err(|why| why.to_string());
+    let model = open::by_text(&start.model.spec, answered).await?;
+    Ok(Arc::new(Attempt {
+        store: store.clone(),
+        task,
+        tasks: start.tasks.clone(),
+        scaffold: Arc::new(scaffold),
+        model,
+        sampling: start.sampling.clone(),
+        limits: start.limits.clone(),
+        price: None,
+        ground,
+        plan,
+        hints: start.hints,
+        number: start.attempt,
+        of: start.of,
+        batch: start.batch.clone(),
+        step_mode: start.step_mode,
+    }))
+}
+
+/// How the sandboxes of a rollout were made.
+pub(crate) fn wishes_of(start: &Start) -> Wishes {
+    Wishes {
+        kind: start.sandbox,
+        repos: start.repos.clone(),
+        image: start.image.clone(),
+        network: start.network,
+        limits: start.sandbox_limits.clone(),
+        snapshot_ignored: start.snapshot_ignored,
+    }
+}
+
+async fn resumed(store: &Store, name: &str) -> Result<Rollout, Failure> {
+    let id = store.find(name).map_err(Failure::error)?;
+    let state = State::of(&store.read(&id).map_err(Failure::error)?);
+    let Some(start) = &state.start else {
+        return Err(Failure::error(format!(
+            "rollout {id} was interrupted before it began; start it anew"
+        )));
+    };
+    let attempt = attempt_of(store, start, state.answers as usize).await?;
+    Rollout::resume(&id, attempt).map_err(Failure::error)
+}
+
+async fn branched(store: &Store, text: &str, say: Option<String>) -> Result<Rollout, Failure> {
+    let wrong = || Failure::usage(format!("`{text}`: a branch is written ROLLOUT@STEP"));
+    let (name, step) = text.rsplit_once('@').ok_or_else(wrong)?;
+    let step = step.parse().map_err(|_not_a_number| wrong())?;
+    let id = store.find(name).map_err(Failure::error)?;
+    let state = State::of(&store.read(&id).map_err(Failure::error)?);
+    let start = state
+        .start
+        .as_ref()
+        .ok_or_else(|| Failure::error(format!("rollout {id} never began")))?;
+    let attempt = attempt_of(store, start, step as usize).await?;
+    Rollout::branch(&id, step, say, attempt).map_err(Failure::error)
+}
+
+/// Run rollouts, print what happens, and sum up.
+async fn drive(
+    rollouts: Vec<Rollout>,
+    jobs: usize,
+    step: bool,
+    json: bool,
+) -> Result<ExitCode, Failure> {
+    let abandon = CancellationToken::new();
+    let (sender, mut receiver) = mpsc::channel(batch::WAITING_NEWS);
+    let many = rollouts.len() > 1;
+    let printing = tokio::spawn(async move {
+        let mut stream = Stream::new(json, many);
+        while let Some(news) = receiver.recv().await {
+            stream.tell(&news);
+        }
+    });
+    let on_signal = abandon.clone();
+    let signals = tokio::spawn(async move {
+        if interrupted().await.is_ok() {
+            on_signal.cancel();
+        }
+    });
+    let came = batch::run(rollouts, jobs, step, &abandon, sender).await;
+    signals.abort();
+    let _ = printing.await;
+    Ok(ExitCode::from(sum_up(&came, json)))
+}
+
+/// Ctrl-C, or the terminal or system asking to end.
+async fn interrupted() -> std::io::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut hang_up = signal(SignalKind::hangup())?;
+    tokio::select! {
+        result = tokio::signal::ctrl_c() => result,
+        _ = terminate.recv() => Ok(()),
+        _ = hang_up.recv() => Ok(()),
+    }
+}
+
+fn sum_up(came: &[Came], json: bool) -> u8 {
+    let mut code = 0;
+    for one in came {
+        match &one.result {
+            Ok(state) if state.verdict == Some(Verdict::Resolved) => {}
+            Ok(_) => code = code.max(NOT_RESOLVED),
+            Err(error) => {
+                ink::complain(&error.to_string());
+                code = if matches!(error, RolloutError::Abandoned(_)) {
+                    INTERRUPTED
+                } else {
+                    code.max(1)
+                };
+            }
+        }
+    }
+    if came.len() > 1 && !json {
+        let resolved = came
+            .iter()
+            .filter(|one| {
+                one.result
+                    .as_ref()
+                    .is_ok_and(|state| state.verdict == Some(Verdict::Resolved))
+            })
+            .count();
+        ink::print(&format!("{resolved} of {} rollouts resolved", came.len()));
+    }
+    code
+}

@@ -1,0 +1,125 @@
+//! Grading within a trajectory: a fresh sandbox on the same ground, progress as events, the raw log beside the file.
+
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::{Attempt, RolloutError};
+use crate::grade::{self, Grading, Progress, Verdict};
+use crate::sandbox;
+use crate::trajectory::event::Event;
+use crate::trajectory::{RolloutId, Writer};
+
+/// Progress messages that may wait; grading waits for the file.
+const WAITING_PROGRESS: usize = 256;
+
+/// Lines of the test log that go into the trajectory as they come; the whole log is in its own file.
+const MOST_LINES: usize = 2_000;
+
+/// Grade a patch and record it. `step` is `None` for the rollout's own end.
+pub(super) async fn judge(
+    attempt: &Attempt,
+    id: &RolloutId,
+    writer: &Arc<Writer>,
+    patch: &str,
+    step: Option<u32>,
+    abandon: &CancellationToken,
+) -> Result<(), RolloutError> {
+    let plan = match &attempt.plan {
+        Ok(plan) => plan,
+        Err(why) => {
+            let verdict = Verdict::NotGraded { why: why.clone() };
+            if step.is_none() {
+                writer.append(Event::NotGraded { verdict })?;
+            }
+            return Ok(());
+        }
+    };
+    writer.append(Event::GradingStarted {
+        rules: plan.rules,
+        step,
+    })?;
+    let folder = attempt.store.folder(id);
+    let name = match step {
+        None => "grade-final".to_owned(),
+        Some(step) => format!("grade-step-{step}"),
+    };
+    let state = folder.join(format!("{name}.sandbox"));
+    let spec = attempt.ground.spec(state.clone(), id.as_str());
+    let (sender, receiver) = mpsc::channel(WAITING_PROGRESS);
+    let grading = async {
+        match sandbox::start(spec).await {
+            Ok(sandbox) => {
+                let grading = grade::grade(
+                    plan,
+                    &attempt.task,
+                    patch,
+                    sandbox.as_ref(),
+                    sender,
+                    abandon,
+                )
+                .await;
+                let _ = sandbox.stop().await;
+                Ok(grading)
+            }
+            Err(error) => {
+                drop(sender);
+                Err(error.to_string())
+            }
+        }
+    };
+    let (grading, told) = tokio::join!(grading, tell(writer, receiver));
+    told?;
+    let _ = sandbox::clear(&state);
+    if abandon.is_cancelled() {
+        return Err(RolloutError::Abandoned(id.to_string()));
+    }
+    match grading {
+        Ok(grading) => record(writer, &folder, &name, step, grading),
+        Err(why) => {
+            writer.append(Event::NotGraded {
+                verdict: Verdict::InfrastructureError { why },
+            })?;
+            Ok(())
+        }
+    }
+}
+
+fn record(
+    writer: &Writer,
+    folder: &std::path::Path,
+    name: &str,
+    step: Option<u32>,
+    mut grading: Grading,
+) -> Result<(), RolloutError> {
+    let log = format!("{name}.log");
+    let path = folder.join(&log);
+    let failed = |source| crate::trajectory::TrajectoryError::File {
+        path: path.display().to_string(),
+        what: "write the test log",
+        source,
+    };
+    let text = std::mem::take(&mut grading.raw_log);
+    std::fs::write(&path, text).map_err(failed)?;
+    writer.append(Event::Graded {
+        step,
+        grading: Box::new(grading),
+        log: Some(log),
+    })?;
+    Ok(())
+}
+
+async fn tell(writer: &Writer, mut progress: mpsc::Receiver<Progress>) -> Result<(), RolloutError> {
+    let mut lines = 0;
+    while let Some(news) = progress.recv().await {
+        if matches!(news, Progress::Line(_)) {
+            lines += 1;
+            if lines > MOST_LINES {
+                continue;
+            }
+        }
+        writer.append(Event::GradingProgress { progress: news })?;
+    }
+    Ok(())
+}

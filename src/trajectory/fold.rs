@@ -1,0 +1,258 @@
+//! A trajectory read into the state it leaves behind: what a resume goes on from and what a list shows.
+//!
+//! A pure function of the records. What an interrupted step left behind is told apart from what is whole, so that a
+//! resume can void the one and keep the other: an answer that a model gave is never asked for again.
+
+use std::collections::HashMap;
+
+use super::event::{Ended, Event, Mark, Origin, Record, Start};
+use super::request::Parts;
+use crate::grade::{Grading, Verdict};
+use crate::model::{Message, Role, ToolCall};
+use crate::sandbox::{SandboxReport, SnapshotId};
+
+/// A model's answer that was recorded.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Answer {
+    /// Its number among the calls.
+    pub call: u32,
+    /// Step it belongs to.
+    pub step: u32,
+    /// Message id.
+    pub message: u32,
+}
+
+/// See the module.
+#[derive(Debug, Clone, Default)]
+pub struct State {
+    /// First event.
+    pub start: Option<Start>,
+    /// The sandbox that the run used last.
+    pub report: Option<SandboxReport>,
+    /// Untouched workspace.
+    pub base: Option<SnapshotId>,
+    /// Ids of the messages of the context, in order, as of the last whole step (plus the opening).
+    pub context: Vec<u32>,
+    /// How many of them are the scaffold's opening.
+    pub opening: usize,
+    /// Messages added since, by the step that is not whole yet.
+    pub unfinished: Vec<u32>,
+    /// Answer of the step that is not whole yet, where the model gave one.
+    pub answer: Option<Answer>,
+    /// Last whole step; 0 before the first.
+    pub step: u32,
+    /// Workspace after each whole step.
+    pub snapshots: Vec<(u32, SnapshotId)>,
+    /// Length of the context after each whole step, in messages.
+    pub context_at: Vec<(u32, usize)>,
+    /// Answers that the model gave.
+    pub answers: u32,
+    /// Answers that were dropped to be asked for again.
+    pub dropped_answers: u32,
+    /// Calls carried out, by step, in order; whole steps only.
+    pub actions: Vec<(u32, ToolCall)>,
+    /// Next free message id.
+    pub next_message: u32,
+    /// Next free call number.
+    pub next_call: u32,
+    /// Tokens of all answered calls: prompt and reply.
+    pub tokens: (u64, u64),
+    /// Limits now in force.
+    pub limits: Option<crate::agent::Limits>,
+    /// How it ended, with the patch.
+    pub ended: Option<(Ended, String)>,
+    /// Verdict on the final patch.
+    pub verdict: Option<Verdict>,
+    /// Grading of the final patch.
+    pub grading: Option<Box<Grading>>,
+    /// Tests as of a step.
+    pub step_gradings: Vec<(u32, Box<Grading>)>,
+    /// Audit marks.
+    pub marks: Vec<Mark>,
+    /// Whether the paper's loop was ever seen.
+    pub repeating: bool,
+    /// Paused by a person.
+    pub paused: bool,
+    /// First and last record's time.
+    pub span: Option<(jiff::Timestamp, jiff::Timestamp)>,
+    /// Where each message comes from.
+    pub origins: HashMap<u32, Origin>,
+    asked: HashMap<u32, u32>,
+    pending_actions: Vec<(u32, ToolCall)>,
+    parts: Parts,
+}
+
+impl State {
+    /// Read a whole trajectory.
+    #[must_use]
+    pub fn of(records: &[Record]) -> Self {
+        let mut state = Self::default();
+        for record in records {
+            state.apply(record);
+        }
+        state
+    }
+
+    /// Messages and tools by name.
+    #[must_use]
+    pub fn parts(&self) -> &Parts {
+        &self.parts
+    }
+
+    /// The context as of the last whole step.
+    #[must_use]
+    pub fn messages(&self) -> Vec<Message> {
+        self.context
+            .iter()
+            .filter_map(|id| self.parts.message(*id).cloned())
+            .collect()
+    }
+
+    /// The workspace as of a step; step 0 is the base.
+    #[must_use]
+    pub fn snapshot_at(&self, step: u32) -> Option<&SnapshotId> {
+        if step == 0 {
+            return self.base.as_ref();
+        }
+        self.snapshots
+            .iter()
+            .rev()
+            .find(|(there, _)| *there == step)
+            .map(|(_, id)| id)
+    }
+
+    /// Take in one record.
+    #[expect(
+        clippy::too_many_lines,
+        reason = "one arm for each kind of event, each of them small"
+    )]
+    pub fn apply(&mut self, record: &Record) {
+        self.span = Some((self.span.map_or(record.at, |(first, _)| first), record.at));
+        self.parts.learn(&record.event);
+        match &record.event {
+            Event::Started(start) => {
+                self.limits = Some(start.limits.clone());
+                self.start = Some((**start).clone());
+            }
+            Event::SandboxReady { report, base } => {
+                self.report = Some(report.clone());
+                self.base.get_or_insert_with(|| base.clone());
+            }
+            Event::Resumed { .. } => {
+                // The answer stays: it is used again.
+                self.forget_interrupted_step();
+                self.paused = false;
+                // What ended by an error goes on.
+                self.ended = None;
+                self.verdict = None;
+                self.grading = None;
+            }
+            Event::Message {
+                id,
+                replaces,
+                origin,
+                ..
+            } => {
+                self.next_message = self.next_message.max(id + 1);
+                self.origins.insert(*id, *origin);
+                if let Some(old) = replaces {
+                    self.unfinished
+                        .iter_mut()
+                        .filter(|there| *there == old)
+                        .for_each(|there| *there = *id);
+                } else if *origin == Origin::Scaffold {
+                    self.context.push(*id);
+                    self.opening = self.context.len();
+                } else {
+                    self.unfinished.push(*id);
+                }
+            }
+            Event::Dropped { call, .. } => {
+                if let Some(answer) = self.answer.take_if(|answer| answer.call == *call) {
+                    self.unfinished.retain(|id| *id != answer.message);
+                    self.dropped_answers += 1;
+                }
+            }
+            Event::Asked { call, step, .. } => {
+                self.next_call = self.next_call.max(call + 1);
+                self.asked.insert(*call, *step);
+            }
+            Event::Replied {
+                call,
+                message,
+                usage,
+                ..
+            } => {
+                let step = self.asked.get(call).copied().unwrap_or(self.step + 1);
+                self.answer = Some(Answer {
+                    call: *call,
+                    step,
+                    message: *message,
+                });
+                self.answers += 1;
+                let usage = usage.unwrap_or_default();
+                self.tokens.0 += usage.prompt_tokens;
+                self.tokens.1 += usage.completion_tokens;
+            }
+            Event::Overflow { dropped, .. } => self.context.retain(|id| !dropped.contains(id)),
+            Event::Action { step, call, .. } => self.pending_actions.push((*step, call.clone())),
+            Event::StepDone { step, snapshot, .. } => {
+                self.step = *step;
+                self.snapshots.push((*step, snapshot.clone()));
+                self.context.append(&mut self.unfinished);
+                self.context_at.push((*step, self.context.len()));
+                self.actions.append(&mut self.pending_actions);
+                self.answer = None;
+            }
+            Event::LimitsChanged { limits } => self.limits = Some(limits.clone()),
+            Event::Paused { paused, .. } => self.paused = *paused,
+            Event::Marked(mark) => self.marks.push(mark.clone()),
+            Event::Repeating { .. } => self.repeating = true,
+            Event::Ended { how, patch } => self.ended = Some((how.clone(), patch.clone())),
+            Event::Graded {
+                step: Some(step),
+                grading,
+                ..
+            } => self.step_gradings.push((*step, grading.clone())),
+            Event::Graded {
+                step: None,
+                grading,
+                ..
+            } => {
+                self.verdict = Some(grading.verdict.clone());
+                self.grading = Some(grading.clone());
+            }
+            Event::NotGraded { verdict } => self.verdict = Some(verdict.clone()),
+            Event::Tools { .. }
+            | Event::Delta { .. }
+            | Event::CallFailed { .. }
+            | Event::Proposed { .. }
+            | Event::Output { .. }
+            | Event::Observed { .. }
+            | Event::Skipped { .. }
+            | Event::Control { .. }
+            | Event::Typed { .. }
+            | Event::GradingStarted { .. }
+            | Event::GradingProgress { .. } => {}
+        }
+    }
+
+    /// Keep the answer that was given and what people said; what came after the answer will come again.
+    fn forget_interrupted_step(&mut self) {
+        let answer = self.answer.as_ref().map(|answer| answer.message);
+        let mut kept = Vec::new();
+        for id in std::mem::take(&mut self.unfinished) {
+            let by_model_or_edited = self
+                .parts
+                .message(id)
+                .is_some_and(|message| message.role == Role::Assistant);
+            if by_model_or_edited {
+                kept.extend(answer);
+            } else if self.origins.get(&id) == Some(&Origin::Human) {
+                kept.push(id);
+            }
+        }
+        self.unfinished = kept;
+        self.pending_actions.clear();
+    }
+}
