@@ -616,3 +616,17 @@ async fn an_interrupt_that_meets_bash_while_it_forks_leaves_no_stuck_shell() {
         assert!(began.elapsed() < Duration::from_secs(5), "round {round}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_startup_file_that_ends_the_shell_is_left_out() {
+    let mut it = place("codeact", "[shell]\nstartup = \". ./rc; STARTED=yes\"\n").await;
+    assert_eq!(
+        it.says("echo $STARTED; echo exit > rc")
+            .await
+            .lines()
+            .last(),
+        Some("yes")
+    );
+    it.shell("exit").await;
+    assert_eq!(it.says("echo [$STARTED]").await, "[]");
+}

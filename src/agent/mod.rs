@@ -13,6 +13,7 @@ mod observation;
 pub mod overflow;
 pub mod scaffold;
 mod scaffold_file;
+mod scaffold_folder;
 mod shell_session;
 mod shell_wire;
 mod snippet;

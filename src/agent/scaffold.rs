@@ -1,22 +1,24 @@
 //! A scaffold: templates, tools, a way of writing calls, rules for results, limits.
 //!
 //! Mental model: [`Scaffold`] is a set of pure functions between the rollout and the model. A task becomes the opening
-//! messages, a reply becomes a [`Turn`], an [`Outcome`] becomes the message that the model sees next. Everything that can be
+//! messages, a reply becomes a [`Turn`](super::Turn), an [`Outcome`] becomes the message that the model sees next. Everything that can be
 //! wrong with a scaffold's files is found by [`Scaffold::load`], which renders every template once with made-up values.
 //!
 //! It carries nothing out ([`super::Hands`] does) and keeps no conversation (the rollout does).
 
+mod replies;
+#[cfg(test)]
+mod tests;
+
 use minijinja::{Environment, UndefinedBehavior, Value, context};
-use serde_json::Map;
-use sha2::{Digest, Sha256};
 
 use super::observation::{self, Command};
-pub use super::scaffold_file::ScaffoldError;
-use super::scaffold_file::{self, Acts, Folder, line_and_column};
-use super::{Limits, Outcome, OverflowPolicy, TaskView, ToolForm, Turn, tools};
-use crate::model::tool_text::{self, Form, Piece};
-use crate::model::{Finish, Message, Reply, Role, ToolCall, ToolSpec};
-use crate::text::hex::hex;
+use super::scaffold_file::{self, Acts};
+pub use super::scaffold_folder::ScaffoldError;
+use super::scaffold_folder::{self, Folder, line_and_column};
+use super::{Limits, Outcome, OverflowPolicy, TaskView, ToolForm, tools};
+use crate::model::tool_text;
+use crate::model::{Message, Role, ToolCall, ToolSpec};
 
 /// One tool, ready for use.
 #[derive(Debug)]
@@ -37,7 +39,7 @@ pub struct Scaffold {
 impl Scaffold {
     /// A builtin name, a folder with a `scaffold.toml`, or that file itself.
     pub fn load(name_or_path: &str) -> Result<Self, ScaffoldError> {
-        let folder = scaffold_file::open(name_or_path)?;
+        let folder = scaffold_folder::open(name_or_path)?;
         let mut offered: Vec<Tool> = Vec::new();
         for tool in &folder.tools {
             let description = folder
@@ -121,7 +123,7 @@ impl Scaffold {
     /// Names of the scaffolds that spotter brings along.
     #[must_use]
     pub fn builtin_names() -> &'static [&'static str] {
-        scaffold_file::NAMES
+        scaffold_folder::NAMES
     }
 
     /// The same scaffold with calls written in another way.
@@ -208,115 +210,6 @@ impl Scaffold {
         }
     }
 
-    /// The assistant message to keep: what the model wrote, with the end of its call that the stop phrase took away.
-    #[must_use]
-    pub fn said(&self, reply: &Reply) -> Message {
-        let mut message = reply.message.clone();
-        if self.form == ToolForm::Xml
-            && reply.finish != Finish::Length
-            && self.ends_open(&message.content)
-        {
-            let content = message.content.trim_end();
-            let whole = content
-                .trim_end_matches("</function")
-                .trim_end_matches("</")
-                .trim_end();
-            message.content = format!("{whole}\n</function>");
-        }
-        message
-    }
-
-    fn pieces(&self, text: &str) -> Vec<Piece> {
-        tool_text::parse(text, Form::Xml, &self.specs())
-    }
-
-    /// Whether a text ends inside a call.
-    fn ends_open(&self, text: &str) -> bool {
-        let last = self.pieces(text).pop();
-        matches!(last, Some(Piece::Call(call)) if !call.raw.trim_end().ends_with('>') || !call.raw.contains("</function>"))
-    }
-
-    /// Take a reply apart and check its calls.
-    #[must_use]
-    pub fn read(&self, reply: &Reply) -> Turn {
-        match self.form {
-            ToolForm::Native => self.read_native(&reply.message),
-            ToolForm::Xml => self.read_text(reply),
-        }
-    }
-
-    fn read_native(&self, message: &Message) -> Turn {
-        let mut turn = Turn {
-            thought: message.content.clone(),
-            ..Turn::default()
-        };
-        for call in message.tool_calls.clone() {
-            match self.checked(&call) {
-                Ok(_) => turn.calls.push(call),
-                Err(problem) => turn.problems.push((call, problem)),
-            }
-        }
-        turn
-    }
-
-    fn read_text(&self, reply: &Reply) -> Turn {
-        let text = &reply.message.content;
-        // Stopped by the phrase, the missing end is the phrase itself. Cut off by a length limit, what is there is half a
-        // call, and half a file must not be written.
-        let half = reply.finish == Finish::Length && self.ends_open(text);
-        let mut turn = Turn::default();
-        let pieces = self.pieces(text);
-        let last = pieces.len().saturating_sub(1);
-        for (index, piece) in pieces.into_iter().enumerate() {
-            let written = match piece {
-                Piece::Text(text) => {
-                    turn.thought.push_str(&text);
-                    continue;
-                }
-                Piece::Call(written) => written,
-            };
-            let call = ToolCall {
-                id: text_id(text, index),
-                name: written.name,
-                arguments: written.arguments,
-            };
-            let problem = if half && index == last {
-                Some(
-                    "The reply reached its length limit before the call was complete, so it was not carried out. Write less at once."
-                        .into(),
-                )
-            } else {
-                written.problem.or_else(|| self.checked(&call).err())
-            };
-            match problem {
-                None => turn.calls.push(call),
-                Some(problem) => turn.problems.push((call, problem)),
-            }
-        }
-        turn.thought = turn.thought.trim().to_owned();
-        turn
-    }
-
-    /// What a call's tool does, and its arguments; or what is wrong, in words for the model.
-    pub(super) fn checked(
-        &self,
-        call: &ToolCall,
-    ) -> Result<(Acts, Map<String, serde_json::Value>), String> {
-        let Some(tool) = self.tools.iter().find(|tool| tool.spec.name == call.name) else {
-            let known: Vec<&str> = self
-                .tools
-                .iter()
-                .map(|tool| tool.spec.name.as_str())
-                .collect();
-            return Err(format!(
-                "There is no function `{}`; there are: {}.",
-                call.name,
-                known.join(", ")
-            ));
-        };
-        Ok((tool.acts, tools::check(&tool.spec, call)?))
-    }
-
     /// The message that tells the model what its call did.
     #[must_use]
     pub fn observe(&self, call: &ToolCall, outcome: &Outcome) -> Message {
@@ -361,23 +254,6 @@ impl Scaffold {
         let name = nudges.get(index).or(nudges.last())?;
         let text = self.render(name, self.about(&TaskView::default())).ok()?;
         Some(Message::text(Role::User, text))
-    }
-
-    /// The assistant message that the model would have written to make these calls.
-    #[must_use]
-    pub fn rewrite(&self, thought: &str, calls: &[ToolCall]) -> Message {
-        match self.form {
-            ToolForm::Native => Message {
-                tool_calls: calls.to_vec(),
-                ..Message::text(Role::Assistant, thought)
-            },
-            ToolForm::Xml => {
-                let written = calls.iter().map(tool_text::call_to_xml);
-                let thought = Some(thought.trim().to_owned()).filter(|text| !text.is_empty());
-                let parts: Vec<String> = thought.into_iter().chain(written).collect();
-                Message::text(Role::Assistant, parts.join("\n\n"))
-            }
-        }
     }
 
     /// What the model sees of a call that a person did not let through.
@@ -506,13 +382,3 @@ fn template_error(folder: &Folder, name: &str, error: &minijinja::Error) -> Scaf
         message,
     }
 }
-
-/// An id for a call written as text: the same text has the same ids, so that a replay finds its results.
-fn text_id(text: &str, index: usize) -> String {
-    let digest = Sha256::digest(text.as_bytes());
-    let short = hex(digest.get(..6).unwrap_or_default());
-    format!("text_{short}_{}", index + 1)
-}
-
-#[cfg(test)]
-mod tests;

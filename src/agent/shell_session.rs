@@ -96,8 +96,27 @@ pub(super) struct ShellSession {
 }
 
 impl ShellSession {
-    /// Start one in the workspace.
+    /// Start one in the workspace. Where the scaffold's startup ends the shell (it may run a file that the agent wrote), it
+    /// is left out.
     pub(super) async fn open(
+        sandbox: &dyn Sandbox,
+        settings: &scaffold_file::Shell,
+        cancel: &CancellationToken,
+    ) -> Result<Self, SandboxError> {
+        let mut session = Self::bare(sandbox, settings, cancel).await?;
+        if settings.startup.is_empty() {
+            return Ok(session);
+        }
+        let said = session.unseen(&settings.startup, cancel).await?;
+        if said.end.lost() && !cancel.is_cancelled() {
+            session.close().await;
+            return Self::bare(sandbox, settings, cancel).await;
+        }
+        session.status = 0;
+        Ok(session)
+    }
+
+    async fn bare(
         sandbox: &dyn Sandbox,
         settings: &scaffold_file::Shell,
         cancel: &CancellationToken,
@@ -110,10 +129,11 @@ impl ShellSession {
             "+o",
             "history",
             "-i",
-        ]
-        .map(String::from);
+        ];
         let env = settings.env.clone().into_iter().collect();
-        let shell = sandbox.shell(argv.to_vec(), env, SIZE).await?;
+        let shell = sandbox
+            .shell(argv.map(String::from).to_vec(), env, SIZE)
+            .await?;
         let mut session = Self {
             shell,
             marks: Marks::new(),
@@ -121,24 +141,33 @@ impl ShellSession {
             spent: Duration::ZERO,
             status: 0,
         };
+        let said = session.unseen("set +H", cancel).await?;
+        if matches!(said.end, End::Exited(_) | End::Cancelled(_)) {
+            return Ok(session);
+        }
+        session.close().await;
+        Err(SandboxError::Gone(format!(
+            "no shell came up in it within {} seconds; it said: {}",
+            START.as_secs(),
+            said.out.text().trim()
+        )))
+    }
+
+    /// Run something of spotter's own.
+    async fn unseen(
+        &mut self,
+        command: &str,
+        cancel: &CancellationToken,
+    ) -> Result<Said, SandboxError> {
         let (live, _) = mpsc::channel(1);
-        let listen = Listen {
+        let how = Listen {
             quiet: None,
             limit: START,
             keep: 4096,
             live: &live,
             cancel,
         };
-        let startup = format!("set +H\n{}\n:", settings.startup);
-        let said = session.run(&startup, &listen).await?;
-        match said.end {
-            End::Exited(_) | End::Cancelled(_) => Ok(session),
-            _ => Err(SandboxError::Gone(format!(
-                "no shell came up in it within {} seconds; it said: {}",
-                START.as_secs(),
-                said.out.text().trim()
-            ))),
-        }
+        self.run(command, &how).await
     }
 
     /// Whether a command is still going.

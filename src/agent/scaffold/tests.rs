@@ -1,7 +1,10 @@
 //! What a scaffold says and understands, without a sandbox.
 
+use std::fmt::Write as _;
+
 use super::*;
 use crate::model::ToolCall;
+use crate::model::{Finish, Reply};
 
 fn task() -> TaskView {
     TaskView {
@@ -40,10 +43,7 @@ fn shown(scaffold: &Scaffold) -> String {
     let opening = scaffold.opening(&task()).unwrap();
     let mut out = String::new();
     for message in &opening {
-        out.push_str(&format!(
-            "=== {:?} ===\n{}\n",
-            message.role, message.content
-        ));
+        writeln!(out, "=== {:?} ===\n{}", message.role, message.content).unwrap();
     }
     out.push_str("=== tools ===\n");
     out.push_str(&serde_json::to_string_pretty(&scaffold.tools()).unwrap());
