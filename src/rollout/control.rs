@@ -3,7 +3,7 @@
 //! Mental model: operations come one at a time, each with a place for its answer, from a socket, a screen or a test; the
 //! **desk** applies them at once where that is safe (say, limits, pause) and keeps the rest as wishes that the loop
 //! grants at its next safe point. While the loop waits for a model or a command it listens at the desk
-//! ([`Desk::attend`]), so that stop and retry need not wait.
+//! (`Desk::attend`), so that stop and retry need not wait.
 //!
 //! What an operation means for the trajectory is the loop's matter.
 
