@@ -25,8 +25,8 @@ def read(path):
 
 
 def write(path):
-    with open(path, "ab") as file:
-        file.write(b"x")
+    """Opened for writing is proof enough: where it succeeds the file is the machine's own."""
+    open(path, "ab").close()
     return True
 
 
@@ -87,15 +87,18 @@ def pair_datagram():
 
 def opened():
     """Descriptors besides the three, not counting the one that lists them."""
-    listed = os.open("/proc/self/fd", os.O_RDONLY)
-    extra = [n for n in os.listdir("/proc/self/fd") if int(n) > 2 and int(n) != listed]
     found = []
-    for name in extra:
+    for name in os.listdir("/proc/self/fd"):
         try:
-            found.append(os.readlink(f"/proc/self/fd/{name}"))
+            found += [os.readlink(f"/proc/self/fd/{name}")] if int(name) > 2 else []
         except OSError:
             pass
-    return [f for f in found if not f.startswith("/proc/")]
+    return found
+
+
+# Before this program opens any of its own.
+OPENED = opened()
+KEEPER = os.getppid()
 
 
 def new_namespace_by_clone(flag):
@@ -171,12 +174,12 @@ PROBES = [
     ("root of init", lambda: os.listdir("/proc/1/root/")),
     ("environment of init", lambda: read("/proc/1/environ")),
     ("memory of init", lambda: open("/proc/1/mem", "rb")),
-    ("descriptors of another command's keeper", lambda: any_of(lambda pid: os.listdir(f"/proc/{pid}/fd"), HOST["pids"] or [1])),
-    ("environment of the host's program", lambda: any_of(lambda pid: read(f"/proc/{pid}/environ"), HOST["pids"] or [1])),
+    ("descriptors of the host's program or the keeper", lambda: any_of(lambda pid: os.readlink(f"/proc/{pid}/fd/0"), [*HOST["pids"], KEEPER])),
+    ("environment of the host's program", lambda: any_of(lambda pid: read(f"/proc/{pid}/environ"), HOST["pids"])),
     ("/proc/kcore", lambda: read("/proc/kcore")),
     ("/dev/mem", lambda: read("/dev/mem")),
     ("host's disk", lambda: any_of(read, ["/dev/vda", "/dev/sda", "/dev/nvme0n1"])),
-    ("inherited descriptors", opened),
+    ("inherited descriptors", lambda: OPENED),
     # Writing outside.
     ("write /etc", lambda: write("/etc/passwd")),
     ("write /usr", lambda: write("/usr/bin/env")),
@@ -186,9 +189,9 @@ PROBES = [
     ("sysrq", lambda: write("/proc/sysrq-trigger")),
     ("write host's file", lambda: write(HOST["secret"])),
     ("change mode of host's file", lambda: os.chmod(HOST["secret"], 0o777) is None),
-    ("change mode of a device", lambda: os.chmod("/dev/null", 0o600) is None),
+    ("change mode of a device", lambda: os.chmod("/dev/null", 0o666) is None),
     ("change times of host's file", lambda: os.utime(HOST["secret"]) is None),
-    ("truncate host's file", lambda: os.truncate(HOST["secret"], 0) is None),
+    ("truncate host's file", lambda: os.truncate(HOST["secret"], 6) is None),
     ("link host's file", lambda: os.link(HOST["secret"], WORK + "/linked") is None),
     ("lower oom score", lambda: open("/proc/self/oom_score_adj", "w").write("-900") and open("/proc/self/oom_score_adj").read().strip() == "-900"),
     # System calls.

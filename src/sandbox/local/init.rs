@@ -35,6 +35,7 @@ pub(super) const NAME: &str = "spotter-init";
 /// Run as the init of a sandbox; returns when it is over. Nothing else of the program may have started.
 #[must_use]
 pub fn main() -> ExitCode {
+    spawn::close_inherited();
     let stdin = std::io::stdin();
     let host = stdin.as_fd();
     let Ok(Some((Request::Setup(setup), _))) = receive::<Request>(host) else {
@@ -138,7 +139,7 @@ fn serve(setup: &Setup, host: BorrowedFd<'_>) -> Result<ExitCode, String> {
 
 fn spawn_filters(setup: &Setup) -> Result<Vec<seccompiler::BpfProgram>, String> {
     // With a network namespace of its own, local sockets do no harm and tests may need them.
-    let sockets = setup.network || setup.tier == Tier::Namespaces;
+    let sockets = setup.network || setup.tier != Tier::Landlock;
     super::syscalls::filters(sockets)
 }
 
