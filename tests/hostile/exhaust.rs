@@ -80,7 +80,7 @@ async fn memory(at: Where) {
         ("many processes", python(&format!("{forked}x=b\"x\"*(100<<20)"))),
         (
             "shared memory",
-            python(&format!("{forked}m=mmap.mmap(-1,100<<20)\nm.write(b\"x\"*(100<<20))")),
+            python(&format!("{forked}m=mmap.mmap(-1,100<<20)\n[m.write(b\"x\"*(1<<20)) for _ in range(100)]")),
         ),
         (
             "files in memory, never mapped",
@@ -115,7 +115,7 @@ async fn disk(at: Where) {
         ..Limits::default()
     };
     let it = Place::new(at, limits).await;
-    let deep = "mkdir deep; cd deep; python3 -c 'import os,time\nfor i in range(4000):\n os.mkdir(\"d\"*20); os.chdir(\"d\"*20)\nfor i in range(400):\n open(f\"f{i}\",\"wb\").write(b\"x\"*(5<<20)); time.sleep(.05)'";
+    let deep = "mkdir deep; cd deep; python3 -c 'import os,time\ntry:\n for i in range(4000):\n  os.mkdir(\"d\"*20); os.chdir(\"d\"*20)\nexcept OSError: pass\nfor i in range(400):\n open(f\"f{i}\",\"wb\").write(b\"x\"*(5<<20)); time.sleep(.05)'";
     for (what, script) in [
         ("many files", "for i in $(seq 400); do head -c 5M /dev/zero > f$i; sleep 0.05; done"),
         ("files too deep for a path", deep),
@@ -135,9 +135,9 @@ async fn disk(at: Where) {
     }
     // A file with nothing in it takes no disk, and is not read for it either.
     let began = Instant::now();
-    it.bash("for i in $(seq 300); do truncate -s 250M sparse$i; done").await;
+    it.bash("for i in $(seq 300); do truncate -s 39M sparse$i; done").await;
     let kept = it.sandbox.snapshot().await;
-    println!("sparse files: {:?} after {:?}", kept.is_ok(), began.elapsed());
+    println!("sparse files: {:?} after {:?}", kept.as_ref().err().map(ToString::to_string), began.elapsed());
     assert!(began.elapsed() < Duration::from_secs(60), "{:?}", began.elapsed());
     it.sandbox.stop().await.unwrap();
     spotter::sandbox::clear(&it.keep.path().join("state")).unwrap();

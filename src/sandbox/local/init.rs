@@ -291,10 +291,10 @@ impl Server<'_> {
                 None => break,
             }
         }
-        for stray in tree::children_of(Pid::this()) {
-            if !self.keepers.values().any(|keeper| *keeper == stray) {
-                let _ = kill(stray, Signal::SIGKILL);
-            }
+        let is_stray = |pid: &Pid| !self.keepers.values().any(|keeper| keeper == pid);
+        for stray in tree::children_of(Pid::this()).into_iter().filter(is_stray) {
+            tree::end_below(stray);
+            let _ = kill(stray, Signal::SIGKILL);
         }
     }
 
@@ -310,6 +310,8 @@ impl Server<'_> {
         if !tree::end_below(keeper) && self.own_pids {
             self.end_all();
         }
+        // The agent can have stopped it; with its tree gone, nobody can again.
+        let _ = kill(keeper, Signal::SIGCONT);
     }
 
     fn end_all(&self) {
@@ -317,6 +319,9 @@ impl Server<'_> {
             // As pid 1 of its own namespace this reaches exactly what runs inside, in one stroke that no fork can
             // outrun.
             let _ = kill(Pid::from_raw(-1), Signal::SIGKILL);
+            for segment in tree::segments() {
+                spawn::remove_segment(segment);
+            }
         } else {
             for keeper in self.keepers.values() {
                 tree::end_below(*keeper);

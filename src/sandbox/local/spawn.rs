@@ -217,6 +217,12 @@ pub(super) fn close_inherited() {
     unsafe { libc::syscall(libc::SYS_close_range, 3u32, u32::MAX, 0u32) };
 }
 
+/// Remove a System V segment of this namespace; processes that hold it keep it until they end.
+pub(super) fn remove_segment(id: i32) {
+    // SAFETY: with this command the pointer is not used.
+    unsafe { libc::shmctl(id, libc::IPC_RMID, std::ptr::null_mut()) };
+}
+
 /// A C string, or the errno that `execve` would give for text with a NUL in it.
 pub(super) fn c_string(text: &str) -> nix::Result<CString> {
     CString::new(text).map_err(|_nul| nix::errno::Errno::EINVAL)

@@ -160,9 +160,14 @@ pub(super) fn filters(network: bool) -> Result<Vec<BpfProgram>, String> {
     Ok(vec![
         second_numbers(),
         compile(rules, libc::EPERM)?,
-        // `clone3` passes its flags behind a pointer, which a filter cannot follow; C libraries fall back to `clone`.
+        // Here `ENOSYS`. `clone3` passes its flags behind a pointer, which a filter cannot follow; C libraries fall back to `clone`.
         compile(
-            BTreeMap::from([(libc::SYS_clone3, Vec::new())]),
+            BTreeMap::from([
+                (libc::SYS_clone3, Vec::new()),
+                // Memory that no process need map: nothing would count it. Programs fall back to a file.
+                (libc::SYS_memfd_create, Vec::new()),
+                (libc::SYS_memfd_secret, Vec::new()),
+            ]),
             libc::ENOSYS,
         )?,
     ])
