@@ -86,9 +86,10 @@ impl Driver {
         let chatting = self.attempt.model.chat(&request, sender, &cancel);
         let merging = merge(&self.writer, call, receiver);
         let abandon = self.abandon.clone();
+        let deadline = self.deadline();
         let both = async { tokio::join!(chatting, merging) };
         let ((reply, merged), interrupt) = tokio::select! {
-            done = self.desk.attend(&cancel, true, "the model is being asked", both) => done,
+            done = self.desk.attend(&cancel, deadline, true, "the model is being asked", both) => done,
             () = abandon.cancelled() => return Err(self.abandoned()),
         };
         merged?;
@@ -107,6 +108,14 @@ impl Driver {
                     why: "a person stopped the rollout".into(),
                 })?;
                 Ok(Asked::Stopped)
+            }
+            (_, Some(Interrupt::Time)) => {
+                let which = "wall time".to_owned();
+                self.emit(Event::CallFailed {
+                    call,
+                    why: "the rollout's time is over".into(),
+                })?;
+                Ok(Asked::End(Ended::Limit { which }))
             }
             (Err(ModelError::ContextOverflow { message }), None) => self.overflowed(call, &message),
             (Err(error), None) => {
