@@ -9,6 +9,7 @@
 //! | 130 | interrupted; rollouts can be resumed |
 
 mod check;
+mod choose;
 mod control;
 mod doctor;
 mod grade;

@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 pub(crate) use args::Args;
 
+use super::choose::Choice;
 use super::stream::Stream;
 use super::{Failure, INTERRUPTED, NOT_RESOLVED, check, ink, place};
 use crate::batch::{self, Came, Job};
@@ -21,8 +22,7 @@ use crate::config::Settings;
 use crate::grade::{self, Verdict};
 use crate::rollout::ground::Wishes;
 use crate::rollout::{Attempt, Draft, Rollout, RolloutError, leftovers};
-use crate::task::{Task, fields};
-use crate::text::filter::Filter;
+use crate::task::Task;
 use crate::trajectory::event::Start;
 use crate::trajectory::fold::State;
 use crate::trajectory::{RolloutId, Store};
@@ -156,11 +156,8 @@ async fn chosen(args: &Args, source: &str) -> Result<Vec<Arc<Task>>, Failure> {
             "name tasks by id or --filter (`spotter tasks list` shows them)",
         ));
     };
-    let filter = Filter::parse(text, fields::FIELDS).map_err(Failure::usage)?;
-    let chosen: Vec<_> = all
-        .into_iter()
-        .filter(|task| filter.matches(|field| fields::value(task, field)))
-        .collect();
+    let filter = Choice::parse(text)?;
+    let chosen: Vec<_> = all.into_iter().filter(|task| filter.takes(task)).collect();
     if chosen.is_empty() {
         return Err(Failure::usage(format!("no task of {source} fits `{text}`")));
     }
