@@ -90,7 +90,7 @@ async fn fresh(args: &Args, settings: &Settings, store: &Store) -> Result<Vec<Jo
     let tasks = chosen(args, &source).await?;
     let wishes = args.sandbox.wishes(settings)?;
     let scaffold = open::scaffold(args, settings)?;
-    let limits = open::limits(args, scaffold.limits());
+    let limits = scaffold.limits().clone();
     let count = tasks.len() as u64 * u64::from(args.k);
     let batch = (count > 1).then(|| RolloutId::generate().to_string());
     let models = open::Models::new(args, settings, count)?;
@@ -179,7 +179,9 @@ async fn attempt_of(
         )));
     }
     let scaffold = crate::agent::Scaffold::load(&start.scaffold).map_err(Failure::error)?;
-    let scaffold = scaffold.with_form(start.tool_form);
+    let scaffold = scaffold
+        .with_form(start.tool_form)
+        .with_limits(start.limits.clone());
     if scaffold.hash() != start.scaffold_hash {
         ink::complain(&format!(
             "warning: the scaffold `{}` has changed since the rollout began",
