@@ -43,6 +43,7 @@ impl Driver {
         self.show_paused(true, "an action waits for approval")?;
         self.desk.deciding = true;
         let decision = loop {
+            self.record_granted()?;
             if self.desk.stop.is_some() {
                 break Decision::Stopped;
             }

@@ -73,8 +73,12 @@ impl Driver {
             sandbox::share_snapshots(&attempt.store.folder(&from).join("sandbox"), &folder)?;
         }
         let sandbox = sandbox::start(attempt.ground.spec(folder, rollout.id.as_str())).await?;
-        if let Ok(plan) = &attempt.plan {
-            grade::make_bug(plan, sandbox.as_ref())
+        if let Ok(plan) = &attempt.plan
+            && grade::make_bug(plan, sandbox.as_ref())
+                .await
+                .map_err(RolloutError::Ground)?
+        {
+            grade::hide_changes(sandbox.as_ref())
                 .await
                 .map_err(RolloutError::Ground)?;
         }

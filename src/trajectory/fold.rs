@@ -43,8 +43,6 @@ pub struct State {
     pub step: u32,
     /// Workspace after each whole step.
     pub snapshots: Vec<(u32, SnapshotId)>,
-    /// Length of the context after each whole step, in messages.
-    pub context_at: Vec<(u32, usize)>,
     /// Answers that the model gave.
     pub answers: u32,
     /// Answers that were dropped to be asked for again.
@@ -200,7 +198,6 @@ impl State {
                 self.step = *step;
                 self.snapshots.push((*step, snapshot.clone()));
                 self.context.append(&mut self.unfinished);
-                self.context_at.push((*step, self.context.len()));
                 self.actions.append(&mut self.pending_actions);
                 self.answer = None;
             }

@@ -16,11 +16,11 @@ pub(crate) use args::Args;
 
 use super::stream::Stream;
 use super::{Failure, INTERRUPTED, NOT_RESOLVED, check, ink, place};
-use crate::batch::{self, Came};
+use crate::batch::{self, Came, Job};
 use crate::config::Settings;
 use crate::grade::{self, Verdict};
 use crate::rollout::ground::Wishes;
-use crate::rollout::{Attempt, Rollout, RolloutError, leftovers};
+use crate::rollout::{Attempt, Draft, Rollout, RolloutError, leftovers};
 use crate::task::{Task, fields};
 use crate::text::filter::Filter;
 use crate::trajectory::event::Start;
@@ -33,9 +33,9 @@ pub(crate) async fn run(args: Args) -> Result<ExitCode, Failure> {
     let store = args.store.open(&settings)?;
     tell_swept(&leftovers::sweep(&store).await);
     let rollouts = if let Some(name) = &args.resume {
-        vec![resumed(&store, name).await?]
+        vec![ready(resumed(&store, name).await?)]
     } else if let Some(text) = &args.branch {
-        vec![branched(&store, text, args.say.clone()).await?]
+        vec![ready(branched(&store, text, args.say.clone()).await?)]
     } else {
         fresh(&args, &settings, &store).await?
     };
@@ -59,7 +59,15 @@ pub(crate) async fn show_itself() -> Result<ExitCode, Failure> {
     );
     ink::print("Next: `spotter tasks list`, `spotter run --help`, `spotter doctor`.\n");
     let rollout = open::demo(&store).await?;
-    drive(vec![rollout], 1, false, false).await
+    drive(vec![ready(rollout)], 1, false, false).await
+}
+
+/// A rollout that is open already.
+fn ready(rollout: Rollout) -> Job {
+    Job {
+        name: rollout.id.to_string(),
+        open: Box::pin(async move { Ok(rollout) }),
+    }
 }
 
 fn tell_swept(swept: &leftovers::Swept) {
@@ -71,8 +79,9 @@ fn tell_swept(swept: &leftovers::Swept) {
     }
 }
 
-/// Attempts at tasks that the arguments name.
-async fn fresh(args: &Args, settings: &Settings, store: &Store) -> Result<Vec<Rollout>, Failure> {
+/// Attempts at tasks that the arguments name. What they lack is found or said now; what each needs on disk is made when
+/// its turn comes.
+async fn fresh(args: &Args, settings: &Settings, store: &Store) -> Result<Vec<Job>, Failure> {
     let source = args
         .tasks
         .clone()
@@ -82,28 +91,32 @@ async fn fresh(args: &Args, settings: &Settings, store: &Store) -> Result<Vec<Ro
     let wishes = args.sandbox.wishes(settings)?;
     let scaffold = open::scaffold(args, settings)?;
     let limits = open::limits(args, scaffold.limits());
-    let batch =
-        (tasks.len() as u64 * u64::from(args.k) > 1).then(|| RolloutId::generate().to_string());
-    let mut rollouts = Vec::new();
+    let count = tasks.len() as u64 * u64::from(args.k);
+    let batch = (count > 1).then(|| RolloutId::generate().to_string());
+    let models = open::Models::new(args, settings, count)?;
+    let first = models.next().await?;
+    let price = open::price(args, settings, &first.info().name)?;
+    if limits.cost > 0.0 && price.is_none() {
+        return Err(Failure::usage(format!(
+            "a cost limit needs a price for `{}`: give --price IN,OUT (dollars for a million tokens) or leave --cost out",
+            first.info().name
+        )));
+    }
+    let mut first = Some(first);
+    let mut jobs = Vec::new();
     for task in tasks {
-        // What cannot be graded is said before anything is spent on it.
         let plan = grade::plan(&task, wishes.place(), args.rules);
         let plan = plan.map(Arc::new).map_err(|why| why.to_string());
         if let Err(why) = &plan {
             ink::complain(&format!("{} will not be graded: {why}", task.instance_id));
         }
         check::warn(store, &task);
-        let ground = place::lay(&task, &wishes, store).await?;
         for number in 1..=args.k {
-            let model = open::model(args, settings, number).await?;
-            let price = open::price(args, settings, &model.info().name)?;
-            if limits.cost > 0.0 && price.is_none() {
-                return Err(Failure::usage(format!(
-                    "a cost limit needs a price for `{}`: give --price IN,OUT (dollars for a million tokens) or leave --cost out",
-                    model.info().name
-                )));
-            }
-            let attempt = Attempt {
+            let model = match first.take() {
+                Some(model) => model,
+                None => models.next().await?,
+            };
+            let draft = Draft {
                 store: store.clone(),
                 task: Arc::clone(&task),
                 tasks: source.clone(),
@@ -112,7 +125,6 @@ async fn fresh(args: &Args, settings: &Settings, store: &Store) -> Result<Vec<Ro
                 sampling: open::sampling(args, number),
                 limits: limits.clone(),
                 price,
-                ground: ground.clone(),
                 plan: plan.clone(),
                 hints: args.hints,
                 number,
@@ -120,10 +132,18 @@ async fn fresh(args: &Args, settings: &Settings, store: &Store) -> Result<Vec<Ro
                 batch: batch.clone(),
                 step_mode: args.step,
             };
-            rollouts.push(Rollout::create(Arc::new(attempt)).map_err(Failure::error)?);
+            let wishes = wishes.clone();
+            jobs.push(Job {
+                name: task.instance_id.clone(),
+                open: Box::pin(async move {
+                    let ground = place::lay(&draft.task, &wishes, &draft.store).await;
+                    let ground = ground.map_err(|failure| RolloutError::Ground(failure.what))?;
+                    Rollout::create(Arc::new(Attempt { draft, ground }))
+                }),
+            });
         }
     }
-    Ok(rollouts)
+    Ok(jobs)
 }
 
 async fn chosen(args: &Args, source: &str) -> Result<Vec<Arc<Task>>, Failure> {
@@ -175,7 +195,7 @@ async fn attempt_of(
         .map(Arc::new)
         .map_err(|why| why.to_string());
     let model = open::by_text(&start.model.spec, answered).await?;
-    Ok(Arc::new(Attempt {
+    let draft = Draft {
         store: store.clone(),
         task,
         tasks: start.tasks.clone(),
@@ -184,14 +204,14 @@ async fn attempt_of(
         sampling: start.sampling.clone(),
         limits: start.limits.clone(),
         price: None,
-        ground,
         plan,
         hints: start.hints,
         number: start.attempt,
         of: start.of,
         batch: start.batch.clone(),
         step_mode: start.step_mode,
-    }))
+    };
+    Ok(Arc::new(Attempt { draft, ground }))
 }
 
 /// How the sandboxes of a rollout were made.
@@ -234,14 +254,14 @@ async fn branched(store: &Store, text: &str, say: Option<String>) -> Result<Roll
 
 /// Run rollouts, print what happens, and sum up.
 async fn drive(
-    rollouts: Vec<Rollout>,
+    jobs_to_run: Vec<Job>,
     jobs: usize,
     step: bool,
     json: bool,
 ) -> Result<ExitCode, Failure> {
     let abandon = CancellationToken::new();
     let (sender, mut receiver) = mpsc::channel(batch::WAITING_NEWS);
-    let many = rollouts.len() > 1;
+    let many = jobs_to_run.len() > 1;
     let printing = tokio::spawn(async move {
         let mut stream = Stream::new(json, many);
         while let Some(news) = receiver.recv().await {
@@ -254,7 +274,7 @@ async fn drive(
             on_signal.cancel();
         }
     });
-    let came = batch::run(rollouts, jobs, step, &abandon, sender).await;
+    let came = batch::run(jobs_to_run, jobs, step, &abandon, sender).await;
     signals.abort();
     let _ = printing.await;
     Ok(ExitCode::from(sum_up(&came, json)))
@@ -280,7 +300,10 @@ fn sum_up(came: &[Came], json: bool) -> u8 {
             Ok(_) => code = code.max(NOT_RESOLVED),
             Err(error) => {
                 ink::complain(&error.to_string());
-                code = if matches!(error, RolloutError::Abandoned(_)) {
+                code = if matches!(
+                    error,
+                    RolloutError::Abandoned(_) | RolloutError::NotBegun(_)
+                ) {
                     INTERRUPTED
                 } else {
                     code.max(1)

@@ -5,7 +5,7 @@
 //! that changed, as the agent's own user, so that a hostile program inside can at worst spoil its own snapshots.
 //!
 //! Containers carry labels ([`daemon`]), so that what a killed spotter left behind can be found and removed. Images of
-//! tasks are used through a prepared copy without the repository's future history ([`prepare`]).
+//! tasks are used through a prepared copy without the repository's future history (`prepare`).
 
 pub mod daemon;
 mod exec;

@@ -1,7 +1,7 @@
 //! The init of a sandbox: pid 1 inside, a small server without threads.
 //!
 //! Started as `spotter __sandbox-init` with the control socket as standard input. It builds the inside
-//! ([`super::inside`]), then waits for three things at once: requests of the host, children that ended, and a clock for
+//! (`inside`), then waits for three things at once: requests of the host, children that ended, and a clock for
 //! the memory of the tree. When the host's end of the socket closes, however the host died, it ends, and the kernel ends
 //! everything in its pid namespace with it; in tiers without one it kills the tree itself.
 //!

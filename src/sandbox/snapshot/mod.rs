@@ -1,7 +1,7 @@
 //! Snapshots: the workspace as of a step, kept in a shadow git repository that the agent cannot reach.
 //!
 //! Mental model: a **manifest** maps each path to a mode and a blob id. A snapshot reads the manifest of the workspace
-//! ([`scan`]; only files whose stat changed are read), writes it as trees into the shadow repository and names it by the
+//! (`scan`; only files whose stat changed are read), writes it as trees into the shadow repository and names it by the
 //! tree ids. A restore compares two manifests and touches only what differs, then scans again: the ids must be equal.
 //!
 //! Files enter as their raw bytes. Nothing of the task's own git configuration (filters, hooks, attributes, line-ending
