@@ -41,8 +41,6 @@ pub(super) async fn undisturbed(program: &Program) -> Result<Whole, Failure> {
         .await
         .map_err(Failure::error)?;
     let took = began.elapsed();
-        let _ = std::fs::write(p, run.printed.join("\n"));
-    }
     if run.code != Some(0) {
         return Err(Failure::error(format!(
             "the undisturbed run was not resolved (exit {:?}): {} {}",
