@@ -60,11 +60,7 @@ pub(super) async fn run(
     }
     let over =
         matches!(&rollout.state.ended, Some((how, _)) if !matches!(how, Ended::Error { .. }));
-    let judged = rollout
-        .state
-        .verdict
-        .as_ref()
-        .is_some_and(|verdict| !matches!(verdict, Verdict::InfrastructureError { .. }));
+    let settled = rollout.state.is_settled();
     let Rollout {
         id,
         attempt,
@@ -90,7 +86,7 @@ pub(super) async fn run(
             Err((mut rollout, error)) => end_without_sandbox(&mut rollout, error)?,
         }
         let _ = sandbox::clear_layers(&folder);
-    } else if judged {
+    } else if settled {
         return Ok(Finished::Over(Box::new(rollout.state)));
     }
     let state = State::of(&attempt.store.read(&id)?);

@@ -17,13 +17,13 @@ pub(crate) use args::Args;
 use super::choose::Choice;
 use super::stream::Stream;
 use super::{Failure, INTERRUPTED, NOT_RESOLVED, check, ink, place};
-use crate::batch::{self, Came, Job};
+use crate::batch::{self, Came, Job, News};
 use crate::config::Settings;
 use crate::grade::{self, Verdict};
 use crate::rollout::ground::Wishes;
 use crate::rollout::{Attempt, Draft, Rollout, RolloutError, leftovers};
 use crate::task::Task;
-use crate::trajectory::event::Start;
+use crate::trajectory::event::{Event, Record, Start};
 use crate::trajectory::fold::State;
 use crate::trajectory::{RolloutId, Store};
 
@@ -33,7 +33,13 @@ pub(crate) async fn run(args: Args) -> Result<ExitCode, Failure> {
     let store = args.store.open(&settings)?;
     tell_swept(&leftovers::sweep(&store).await);
     let rollouts = if let Some(name) = &args.resume {
-        vec![ready(resumed(&store, name).await?)]
+        let id = store.find(name).map_err(Failure::error)?;
+        let records = store.read(&id).map_err(Failure::error)?;
+        let state = State::of(&records);
+        if state.is_settled() {
+            return Ok(tell_settled(&id, records, &state, args.json));
+        }
+        vec![ready(resumed(&store, &id, &state).await?)]
     } else if let Some(text) = &args.branch {
         vec![ready(branched(&store, text, args.say.clone()).await?)]
     } else {
@@ -225,16 +231,47 @@ pub(crate) fn wishes_of(start: &Start) -> Wishes {
     }
 }
 
-async fn resumed(store: &Store, name: &str) -> Result<Rollout, Failure> {
-    let id = store.find(name).map_err(Failure::error)?;
-    let state = State::of(&store.read(&id).map_err(Failure::error)?);
+async fn resumed(store: &Store, id: &RolloutId, state: &State) -> Result<Rollout, Failure> {
     let Some(start) = &state.start else {
         return Err(Failure::error(format!(
             "rollout {id} was interrupted before it began; start it anew"
         )));
     };
     let attempt = attempt_of(store, start, state.answers as usize).await?;
-    Rollout::resume(&id, attempt).map_err(Failure::error)
+    Rollout::resume(id, attempt).map_err(Failure::error)
+}
+
+/// Say how a rollout that is over came out; nothing is opened or asked for it.
+fn tell_settled(id: &RolloutId, records: Vec<Record>, state: &State, json: bool) -> ExitCode {
+    let mut stream = Stream::new(json, false);
+    let last = |what: fn(&Event) -> bool| records.iter().rposition(|record| what(&record.event));
+    let told = [
+        last(|event| matches!(event, Event::Ended { .. })),
+        last(|event| {
+            matches!(
+                event,
+                Event::Graded { step: None, .. } | Event::NotGraded { .. }
+            )
+        }),
+    ];
+    for (_, record) in (0..)
+        .zip(records)
+        .filter(|(at, _)| told.contains(&Some(*at)))
+    {
+        stream.tell(&News::Record {
+            id: id.clone(),
+            record: Box::new(record),
+        });
+    }
+    ExitCode::from(code_of(state))
+}
+
+fn code_of(state: &State) -> u8 {
+    if state.verdict == Some(Verdict::Resolved) {
+        0
+    } else {
+        NOT_RESOLVED
+    }
 }
 
 async fn branched(store: &Store, text: &str, say: Option<String>) -> Result<Rollout, Failure> {
@@ -295,8 +332,7 @@ fn sum_up(came: &[Came], json: bool) -> u8 {
     let mut code = 0;
     for one in came {
         match &one.result {
-            Ok(state) if state.verdict == Some(Verdict::Resolved) => {}
-            Ok(_) => code = code.max(NOT_RESOLVED),
+            Ok(state) => code = code.max(code_of(state)),
             Err(error) => {
                 ink::complain(&error.to_string());
                 code = if matches!(
