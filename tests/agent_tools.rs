@@ -1,5 +1,10 @@
 //! An agent's hands in the local sandbox of this machine: the persistent shell, subshells, the editor.
 #![cfg(target_os = "linux")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "helpers of tests fail the test"
+)]
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -33,6 +38,7 @@ async fn place(scaffold: &str, changes: &str) -> Place {
         base: Base::Folder(base),
         image: None,
         state: keep.path().join("state"),
+        cache: keep.path().join("cache"),
         owner: "test".into(),
         network: false,
         limits: Limits::default(),

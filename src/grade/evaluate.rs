@@ -100,10 +100,12 @@ async fn judged(log: String, task: Task, plan: &Plan) -> Grading {
     })
 }
 
-/// Make SWE-smith's bug in a workspace that has not got it, and make it part of the last commit, so that no diff shows
-/// it: the bug is the solution backwards. For tasks of other families nothing is done.
-pub async fn make_bug(plan: &Plan, sandbox: &dyn Sandbox) -> Result<(), String> {
-    let Some(fix) = &plan.bug else { return Ok(()) };
+/// Make SWE-smith's bug in a workspace that has not got it; whether it was made. For tasks of other families nothing is
+/// done.
+pub async fn make_bug(plan: &Plan, sandbox: &dyn Sandbox) -> Result<bool, String> {
+    let Some(fix) = &plan.bug else {
+        return Ok(false);
+    };
     let run = async |exec: Exec| {
         sandbox
             .exec(exec, None)
@@ -113,13 +115,19 @@ pub async fn make_bug(plan: &Plan, sandbox: &dyn Sandbox) -> Result<(), String> 
     // Applies backwards: the bug is not there yet.
     let fixed = run(git_apply(fix, &["--check", "--reverse"])).await?;
     if fixed.exit != Exit::Code(0) {
-        return Ok(());
+        return Ok(false);
     }
     let made = run(git_apply(fix, &["--reverse"])).await?;
     if made.exit != Exit::Code(0) {
         return Err(format!("the bug cannot be made: {}", words(&made)));
     }
-    let hidden = run(shell::script(HIDE, GIT_TIME)).await?;
+    Ok(true)
+}
+
+/// Make what was changed part of the last commit, so that no diff shows an agent the bug: it is the solution backwards.
+pub async fn hide_changes(sandbox: &dyn Sandbox) -> Result<(), String> {
+    let hidden = sandbox.exec(shell::script(HIDE, GIT_TIME), None).await;
+    let hidden = hidden.map_err(|why| why.to_string())?;
     if hidden.exit != Exit::Code(0) {
         return Err(format!(
             "the bug cannot be hidden in the last commit: {}",
@@ -204,9 +212,12 @@ impl Run<'_> {
             self.flag(&Flag::NoBaseCommit);
             head.stdout.text().trim().to_owned()
         };
-        make_bug(self.plan, self.sandbox)
+        if make_bug(self.plan, self.sandbox)
             .await
-            .map_err(infrastructure)?;
+            .map_err(infrastructure)?
+        {
+            self.log.step("make the bug", "");
+        }
         Ok(base)
     }
 

@@ -43,7 +43,7 @@ mod tests;
 use serde::{Deserialize, Serialize};
 
 pub use check::{Check, CheckRun, CheckVerdict, CheckedPatch, CheckedTest};
-pub use evaluate::{grade, grade_unpatched, make_bug};
+pub use evaluate::{grade, grade_unpatched, hide_changes, make_bug};
 pub use evidence::Evidence;
 pub use flag::Flag;
 pub use grading::{Grading, TestOutcome};

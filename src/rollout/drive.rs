@@ -60,11 +60,7 @@ pub(super) async fn run(
     }
     let over =
         matches!(&rollout.state.ended, Some((how, _)) if !matches!(how, Ended::Error { .. }));
-    let judged = rollout
-        .state
-        .verdict
-        .as_ref()
-        .is_some_and(|verdict| !matches!(verdict, Verdict::InfrastructureError { .. }));
+    let settled = rollout.state.is_settled();
     let Rollout {
         id,
         attempt,
@@ -90,7 +86,7 @@ pub(super) async fn run(
             Err((mut rollout, error)) => end_without_sandbox(&mut rollout, error)?,
         }
         let _ = sandbox::clear_layers(&folder);
-    } else if judged {
+    } else if settled {
         return Ok(Finished::Over(Box::new(rollout.state)));
     }
     let state = State::of(&attempt.store.read(&id)?);
@@ -221,6 +217,11 @@ impl Driver {
             match self.carry(step, index, call, by, original).await? {
                 Carried::Done { submitted: done } => submitted |= done,
                 Carried::Stopped => return Ok(Some(self.stopped())),
+                Carried::OutOfTime => {
+                    return Ok(Some(Ended::Limit {
+                        which: "wall time".into(),
+                    }));
+                }
             }
         }
         let out_of_patience = self.answer_problems(turn)?;
@@ -341,6 +342,22 @@ impl Driver {
         }
     }
 
+    /// When the rollout's own time is over, if it has a limit.
+    pub(super) fn deadline(&self) -> Option<tokio::time::Instant> {
+        let limit = Duration::from_secs(self.limits().wall_seconds);
+        let left = limit.saturating_sub(self.earlier);
+        (!limit.is_zero()).then(|| tokio::time::Instant::from_std(self.began + left))
+    }
+
+    /// Put operations that were granted at once on record.
+    pub(super) fn record_granted(&mut self) -> Result<(), RolloutError> {
+        for op in std::mem::take(&mut self.desk.granted) {
+            let op = serde_json::to_value(&op).unwrap_or_default();
+            self.emit(Event::Control { op })?;
+        }
+        Ok(())
+    }
+
     fn limit_reached(&self) -> Option<Ended> {
         let limits = self.limits();
         let (prompt, reply) = self.state.tokens;
@@ -370,6 +387,7 @@ impl Driver {
         loop {
             self.update_summary();
             self.desk.drain(doing);
+            self.record_granted()?;
             while let Some(order) = self.desk.kept.pop_front() {
                 self.grant(order).await?;
             }
@@ -474,6 +492,7 @@ impl Driver {
                 return Err(error);
             }
         };
+        self.record_granted()?;
         let patch = self.final_patch(&how).await;
         self.emit(Event::Ended { how, patch })?;
         let _ = self.sandbox.stop().await;

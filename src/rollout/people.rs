@@ -43,6 +43,7 @@ impl Driver {
         self.show_paused(true, "an action waits for approval")?;
         self.desk.deciding = true;
         let decision = loop {
+            self.record_granted()?;
             if self.desk.stop.is_some() {
                 break Decision::Stopped;
             }
@@ -231,6 +232,7 @@ impl Driver {
         }
         let cancel = CancellationToken::new();
         let (live, mut chunks) = tokio::sync::mpsc::channel(64);
+        self.hands.limit_commands(self.limits().command_seconds);
         let typing = self.hands.human(command, live, &cancel);
         let draining = async { while chunks.recv().await.is_some() {} };
         let (outcome, ()) = tokio::join!(typing, draining);

@@ -1,7 +1,7 @@
 //! From a rollout to a driver: the sandbox started or restored, the conversation opened.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -33,11 +33,7 @@ impl Driver {
             state,
             ..
         } = rollout;
-        let earlier = state.span.map_or(Duration::ZERO, |(first, last)| {
-            Duration::from_millis(
-                u64::try_from(last.as_millisecond() - first.as_millisecond()).unwrap_or(0),
-            )
-        });
+        let earlier = state.worked;
         let hands = Hands::new(Arc::clone(&attempt.scaffold), Arc::clone(&sandbox));
         Ok(Self {
             id,
@@ -73,8 +69,12 @@ impl Driver {
             sandbox::share_snapshots(&attempt.store.folder(&from).join("sandbox"), &folder)?;
         }
         let sandbox = sandbox::start(attempt.ground.spec(folder, rollout.id.as_str())).await?;
-        if let Ok(plan) = &attempt.plan {
-            grade::make_bug(plan, sandbox.as_ref())
+        if let Ok(plan) = &attempt.plan
+            && grade::make_bug(plan, sandbox.as_ref())
+                .await
+                .map_err(RolloutError::Ground)?
+        {
+            grade::hide_changes(sandbox.as_ref())
                 .await
                 .map_err(RolloutError::Ground)?;
         }
@@ -85,7 +85,7 @@ impl Driver {
             report: report.clone(),
             base,
         })?;
-        if rollout.state.opening == 0 {
+        if rollout.state.next_call == 0 {
             let view = TaskView {
                 instance_id: attempt.task.instance_id.clone(),
                 repo: attempt.task.repo.clone(),
@@ -98,7 +98,9 @@ impl Driver {
                 workdir: report.workdir,
                 base_commit: attempt.task.base_commit.clone(),
             };
-            for message in attempt.scaffold.opening(&view)? {
+            let opening = attempt.scaffold.opening(&view)?;
+            // The program may have died between two of its messages.
+            for message in opening.into_iter().skip(rollout.state.opening) {
                 let id = rollout.state.next_message;
                 rollout.emit(Event::Message {
                     id,

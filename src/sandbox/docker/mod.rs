@@ -48,7 +48,7 @@ impl Docker {
         })?;
         let image_id = daemon.ensure_image(&asked, &mut |_| {}).await?;
         let image = match &spec.base {
-            Base::Image => prepare::without_future(&daemon, &image_id, WORKDIR).await?,
+            Base::Image => prepare::without_future(&daemon, &spec, &image_id, WORKDIR).await?,
             Base::Folder(_) => image_id.clone(),
         };
         let id = daemon.create(&spec, &image, WORKDIR).await?;

@@ -184,13 +184,13 @@ impl Sandbox for Local {
     }
 }
 
-/// Give a tree to an id, links themselves included. Used when spotter is root, so that the mapped id owns its base.
+/// Give a tree to an id, links themselves included. Used when spotter is root, so that the mapped id owns its base. The
+/// top comes last: a base whose top has been given was given whole, however the program that did it ended.
 fn give_to(path: &Path, id: u32) -> std::io::Result<()> {
-    std::os::unix::fs::lchown(path, Some(id), Some(id))?;
     if path.symlink_metadata()?.is_dir() {
         for entry in std::fs::read_dir(path)? {
             give_to(&entry?.path(), id)?;
         }
     }
-    Ok(())
+    std::os::unix::fs::lchown(path, Some(id), Some(id))
 }
