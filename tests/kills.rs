@@ -1,6 +1,9 @@
 //! A tenth of the kill storm: the real program is killed at drawn moments and must go on as if nothing had happened.
 //! The whole of it is `spotter bench kills`.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on should say where"
+)]
 #![cfg(target_os = "linux")]
 
 use std::process::Command;
