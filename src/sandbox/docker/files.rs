@@ -219,7 +219,10 @@ pub(super) async fn clear(container: &Container) -> Result<(), SandboxError> {
 find . -mindepth 200 -maxdepth 200 -type d -prune -exec rm -rf -- {} +
 find . -type f ! -perm -600 -exec chmod u+rw -- {} +
 find . \( -type p -o -type s \) -delete";
-    container.run(Exec::bash(script, PATIENCE), None).await.map(drop)
+    container
+        .run(Exec::bash(script, PATIENCE), None)
+        .await
+        .map(drop)
 }
 
 /// Remove and write paths of the workspace (or, with `.git/`, of its git folder).

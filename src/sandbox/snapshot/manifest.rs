@@ -49,8 +49,13 @@ impl Manifest {
         for (path, entry) in &self.0 {
             let (mut folder, name) = split(path);
             let child = (name, entry.mode, entry.oid);
-            folders.entry((depth(folder), folder)).or_default().push(child);
-            while !folder.is_empty() && !folders.contains_key(&(depth(split(folder).0), split(folder).0)) {
+            folders
+                .entry((depth(folder), folder))
+                .or_default()
+                .push(child);
+            while !folder.is_empty()
+                && !folders.contains_key(&(depth(split(folder).0), split(folder).0))
+            {
                 folder = split(folder).0;
                 folders.insert((depth(folder), folder), Vec::new());
             }
@@ -123,7 +128,7 @@ fn depth(folder: &[u8]) -> usize {
     if folder.is_empty() {
         return 0;
     }
-    1 + folder.iter().filter(|byte| **byte == b'/').count()
+    folder.split(|byte| *byte == b'/').count()
 }
 
 /// Git's order: a folder sorts as if its name ended in a slash.
