@@ -137,7 +137,10 @@ async fn codeact_with_native_calls_solves_a_task_through_everything_a_network_do
             message["role"] == role && message["content"].as_str().unwrap_or("").contains(words)
         })
     };
-    assert!(said("tool", "not JSON") || said("tool", "JSON"), "{last:#}");
+    assert!(
+        said("tool", "Failed to parse tool call arguments"),
+        "{last:#}"
+    );
     assert!(said("tool", "There is no function `rm_rf`"), "{last:#}");
     assert!(said("user", "Go on with the task"), "{last:#}");
     // Every call has its one answer, in the order that servers insist on.

@@ -9,6 +9,7 @@ use super::{Failure, ink};
 use crate::rollout::control::{Answer, Op};
 use crate::rollout::socket;
 use crate::text::safe::visible;
+use crate::trajectory::fold::State;
 
 /// Arguments of `spotter control`.
 #[derive(Debug, ClapArgs)]
@@ -162,8 +163,11 @@ pub(crate) async fn run(args: Args) -> Result<ExitCode, Failure> {
     let id = store.find(&args.rollout).map_err(Failure::error)?;
     let op = op(args.what)?;
     let answer = socket::ask(&store.folder(&id), &op).await.map_err(|error| {
+        let ended = store.read(&id).is_ok_and(|records| State::of(&records).verdict.is_some());
         Failure::error(if store.is_running(&id) {
             format!("rollout {id} does not answer: {error}")
+        } else if ended {
+            format!("rollout {id} is over; `spotter run --branch {id}@STEP` goes on from one of its steps")
         } else {
             format!("rollout {id} is not running; `spotter run --resume {id}` goes on with an interrupted one")
         })

@@ -328,13 +328,14 @@ impl Desk {
             Op::Approve | Op::Edit { .. } | Op::Skip { .. } => {
                 Answer::refused(format!("no action waits for approval: {doing}"))
             }
-            Op::Status => Answer {
-                more: self.summary.clone(),
-                ..Answer::ok()
-                    .with("paused", self.paused)
+            Op::Status => {
+                let mut answer = Answer::ok()
+                    .with("paused", self.paused || self.steps_left == Some(0))
                     .with("step_mode", self.step_mode)
+                    .with("doing", doing);
+                answer.more.extend(self.summary.clone());
+                answer
             }
-            .with("doing", doing),
             Op::Say { text } => {
                 self.said.push(text.clone());
                 Answer::ok()

@@ -286,7 +286,14 @@ impl Driver {
         {
             return Ok(());
         }
-        let calls: Vec<ToolCall> = chosen.iter().map(|(call, _)| call.clone()).collect();
+        // Calls that were not valid stay: their complaints answer them.
+        let wrong = turn.problems.iter().map(|(call, _)| call);
+        let calls: Vec<ToolCall> = chosen
+            .iter()
+            .map(|(call, _)| call)
+            .chain(wrong)
+            .cloned()
+            .collect();
         let message = self.attempt.scaffold.rewrite(&turn.thought, &calls);
         let replaces = self.state.answer.as_ref().map(|answer| answer.message);
         let id = self.state.next_message;

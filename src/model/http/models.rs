@@ -1,5 +1,7 @@
 //! What a server offers: `GET /models`.
 
+use std::time::Duration;
+
 use serde::Deserialize;
 
 use super::{Failed, Server};
@@ -34,6 +36,9 @@ impl Offered {
     }
 }
 
+/// A list is at hand or the server is not well; only replies take long.
+const PATIENCE: Duration = Duration::from_secs(15);
+
 pub(super) async fn offered(server: &Server) -> Result<Vec<Offered>, ModelError> {
     let failed = |why: String| ModelError::Unavailable {
         server: server.base.to_string(),
@@ -48,7 +53,13 @@ pub(super) async fn offered(server: &Server) -> Result<Vec<Offered>, ModelError>
         let body = server.body(response, 4 << 20).await?;
         Ok::<_, Failed>((status, body))
     };
-    match ask.await {
+    let Ok(answer) = tokio::time::timeout(PATIENCE.min(server.idle), ask).await else {
+        return Err(failed(format!(
+            "it did not list its models within {} s",
+            PATIENCE.min(server.idle).as_secs_f32()
+        )));
+    };
+    match answer {
         Ok((200..300, body)) => {
             let list: List =
                 serde_json::from_str(&body).map_err(|error| ModelError::Malformed {

@@ -1,0 +1,443 @@
+//! Steering a rollout of the real program from a second process: every operation in its place, and what it leaves in
+//! the trajectory and in what the model sees next.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on should say where"
+)]
+
+mod model_server;
+mod workbench;
+
+use model_server::{ModelServer, Turn};
+use serde_json::{Value, json};
+use spotter::grade::Verdict;
+use spotter::model::Role;
+use spotter::trajectory::event::{Author, Ended, Event, Origin};
+use spotter::trajectory::{Record, RolloutId};
+use workbench::{Bench, Ran, Running, TASK, assert_rebuilt, ended, solving_command, wait};
+
+fn shell(command: &str) -> Turn {
+    Turn::call("execute_bash", json!({ "command": command }))
+}
+
+fn finish() -> Turn {
+    Turn::call("finish", json!({}))
+}
+
+fn command(text: &str) -> String {
+    json!({ "command": text }).to_string()
+}
+
+/// A rollout under way in the background.
+struct Session {
+    bench: Bench,
+    server: ModelServer,
+    running: Running,
+}
+
+impl Session {
+    async fn start(turns: Vec<Turn>, args: &[&str]) -> Self {
+        let bench = Bench::new();
+        let server = ModelServer::start(turns).await;
+        let spec = server.spec();
+        let args: Vec<&str> = ["run", TASK, "--model", &spec]
+            .into_iter()
+            .chain(args.iter().copied())
+            .collect();
+        let running = bench.start(&args);
+        let session = Self {
+            bench,
+            server,
+            running,
+        };
+        wait("the rollout can be steered", || {
+            let store = session.bench.store();
+            let id = store.list().unwrap().pop()?;
+            store
+                .folder(&id)
+                .join("control.sock")
+                .exists()
+                .then_some(())
+        })
+        .await;
+        session
+    }
+
+    /// Wait for its end; what every test wants to be true of it.
+    async fn end(self) -> (Ran, Bench, ModelServer, Vec<Record>) {
+        let ran = self.running.end().await;
+        let id = self.bench.store().list().unwrap()[0].clone();
+        let records = self.bench.records(&id);
+        (ran, self.bench, self.server, records)
+    }
+
+    async fn until_paused(&self) {
+        self.bench
+            .until("it pauses", |records| {
+                let last = records.iter().rev().find_map(|record| match record.event {
+                    Event::Paused { paused, .. } => Some(paused),
+                    _ => None,
+                });
+                last.filter(|paused| *paused).map(|_| ())
+            })
+            .await;
+    }
+
+    async fn until_step(&self, step: u32) {
+        self.bench
+            .until(&format!("step {step} is done"), |records| {
+                records
+                    .iter()
+                    .any(|record| matches!(record.event, Event::StepDone { step: done, .. } if done == step))
+                    .then_some(())
+            })
+            .await;
+    }
+}
+
+fn messages(request: &Value) -> &Vec<Value> {
+    request["messages"].as_array().unwrap()
+}
+
+fn texts(request: &Value) -> Vec<String> {
+    messages(request)
+        .iter()
+        .map(|message| message["content"].as_str().unwrap_or_default().to_owned())
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn approve_edit_and_skip_decide_what_is_carried_out_and_what_the_model_sees() {
+    let session = Session::start(
+        vec![
+            shell("echo as proposed"),
+            Turn::text_and_calls(
+                "Two things.",
+                &[
+                    ("execute_bash", &command("echo untouched")),
+                    ("execute_bash", &command("rm -rf /testbed/tally")),
+                ],
+            ),
+            shell("echo never"),
+            finish(),
+        ],
+        &["--step"],
+    )
+    .await;
+    let bench = &session.bench;
+    bench.until_proposed(1).await;
+    let status = bench.granted(&["status"]).await;
+    assert_eq!(status["doing"], "an action waits for approval");
+    assert_eq!(status["step"], 0);
+    assert_eq!(status["step_mode"], true);
+    assert!(bench.refused(&["take-over"]).await.contains("approve"));
+    assert!(
+        bench
+            .refused(&["edit", "{}", "--index", "5"])
+            .await
+            .contains("no action 5")
+    );
+    assert!(
+        bench
+            .refused(&["edit", "{\"cmd\": \"ls\"}"])
+            .await
+            .contains("command")
+    );
+    assert!(
+        bench
+            .refused(&["edit", "{}", "--tool", "rm"])
+            .await
+            .contains("no function `rm`")
+    );
+    bench.granted(&["approve"]).await;
+    bench.until_proposed(2).await;
+    bench
+        .granted(&["edit", &command("echo better"), "--index", "1"])
+        .await;
+    bench.until_proposed(3).await;
+    bench.granted(&["skip"]).await;
+    bench.until_proposed(4).await;
+    bench.granted(&["step"]).await;
+    let (ran, _bench, server, records) = session.end().await;
+    assert_eq!(ran.code, 3, "{ran:?}");
+    assert_rebuilt(&records, &server.bodies());
+
+    // The edit: what is carried out is the person's, the model's own is kept beside it.
+    let edited: Vec<_> = records
+        .iter()
+        .filter_map(|record| match &record.event {
+            Event::Action {
+                call,
+                by: Author::Human,
+                original: Some(original),
+                ..
+            } => Some((call.arguments.clone(), original.arguments.clone())),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(edited.len(), 1);
+    assert!(edited[0].0.contains("echo better") && edited[0].1.contains("rm -rf"));
+    let replaced: Vec<u32> = records
+        .iter()
+        .filter_map(|record| match &record.event {
+            Event::Message {
+                replaces: Some(old),
+                origin,
+                message,
+                ..
+            } => {
+                assert_eq!((*origin, message.role), (Origin::Human, Role::Assistant));
+                Some(*old)
+            }
+            _ => None,
+        })
+        .collect();
+    assert_eq!(replaced.len(), 1);
+    let requests = server.requests();
+    let seen = requests[2].to_string();
+    assert!(seen.contains("echo better") && seen.contains("echo untouched"));
+    assert!(seen.contains("Two things.") && !seen.contains("rm -rf"));
+    // The original still stands in the file.
+    assert!(
+        records
+            .iter()
+            .any(|record| matches!(&record.event, Event::Message { id, .. } if *id == replaced[0]))
+    );
+    // The skip: nothing ran, and the model is told.
+    assert!(
+        !records
+            .iter()
+            .any(|record| matches!(record.event, Event::Action { step: 3, .. }))
+    );
+    let last = messages(&requests[3]).last().unwrap().to_string();
+    assert!(
+        last.contains("did not let this call be carried out"),
+        "{last}"
+    );
+    assert!(ran.out.contains("edited by a person"), "{ran:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_edit_beside_a_call_that_is_not_valid_leaves_each_answer_its_call() {
+    let session = Session::start(
+        vec![
+            Turn::text_and_calls(
+                "",
+                &[
+                    ("execute_bash", "{\"command\": \"ls"),
+                    ("execute_bash", &command("echo first")),
+                ],
+            ),
+            finish(),
+        ],
+        &["--step"],
+    )
+    .await;
+    session.bench.until_proposed(1).await;
+    session
+        .bench
+        .granted(&["edit", &command("echo second")])
+        .await;
+    session.bench.until_proposed(2).await;
+    session.bench.granted(&["resume"]).await;
+    let (_, _, server, _) = session.end().await;
+    let request = &server.requests()[1];
+    let called: Vec<&str> = messages(request)
+        .iter()
+        .flat_map(|message| message["tool_calls"].as_array().into_iter().flatten())
+        .map(|call| call["id"].as_str().unwrap())
+        .collect();
+    let mut answered: Vec<&str> = messages(request)
+        .iter()
+        .filter_map(|message| message["tool_call_id"].as_str())
+        .collect();
+    assert_eq!(called.len(), 2, "{request:#}");
+    answered.sort_by_key(|id| called.iter().position(|there| there == id));
+    assert_eq!(called, answered);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pause_say_take_over_hand_back_limits_and_step_between_steps() {
+    let session = Session::start(
+        vec![
+            shell("cd tally && export MARK=kept"),
+            shell("echo back in $(pwd)"),
+            finish(),
+        ],
+        &["--step", "--turns", "1"],
+    )
+    .await;
+    let bench = &session.bench;
+    bench.until_proposed(1).await;
+    bench.granted(&["pause"]).await;
+    bench.granted(&["say", "look at the negative case"]).await;
+    bench.granted(&["approve"]).await;
+    session.until_step(1).await;
+    session.until_paused().await;
+    assert!(bench.refused(&["shell", "ls"]).await.contains("take_over"));
+    assert!(bench.refused(&["hand-back"]).await.contains("take_over"));
+    assert!(bench.refused(&["approve"]).await.contains("no action"));
+    assert!(bench.refused(&["retry"]).await.contains("nothing to ask"));
+    bench.granted(&["take-over"]).await;
+    assert!(bench.refused(&["take-over"]).await.contains("already"));
+    let typed = bench
+        .granted(&["shell", "echo $MARK in $(pwd); touch person"])
+        .await;
+    assert!(
+        typed["output"]
+            .as_str()
+            .unwrap()
+            .contains("kept in /testbed/tally")
+    );
+    assert_eq!(typed["exit"], 0);
+    bench.granted(&["hand-back"]).await;
+    bench.granted(&["limits", "--turns", "9"]).await;
+    bench.granted(&["resume"]).await;
+    let (ran, bench, server, records) = session.end().await;
+    assert_eq!(ran.code, 3, "{ran:?}");
+    assert_rebuilt(&records, &server.bodies());
+    let heard = texts(&server.requests()[1]);
+    assert!(heard.iter().any(|text| text == "look at the negative case"));
+    let shell: Vec<&String> = heard
+        .iter()
+        .filter(|text| text.contains("touch person"))
+        .collect();
+    assert_eq!(shell.len(), 1, "{heard:#?}");
+    assert!(shell[0].contains("kept in /testbed/tally"));
+    let human = records.iter().filter(|record| matches!(
+        &record.event, Event::Message { origin: Origin::Human, message, .. } if message.role == Role::User
+    ));
+    assert_eq!(human.count(), 2);
+    assert!(
+        texts(&server.requests()[2])
+            .iter()
+            .any(|text| text.contains("back in /testbed/tally"))
+    );
+    let state = bench.state(&bench.only());
+    assert_eq!(ended(&state), Ended::Submitted);
+    assert!(
+        state.ended.unwrap().1.contains("tally/person"),
+        "what a person did counts"
+    );
+    // It is over, and says so.
+    let ran = bench.spotter(&["control", "last", "status"]).await;
+    assert_eq!(ran.code, 1);
+    assert!(ran.err.contains("is over"), "{ran:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn retry_drops_the_answer_tests_run_beside_it_and_a_stop_is_graded() {
+    let session = Session::start(
+        vec![
+            shell("echo wrong way"),
+            shell(&solving_command()),
+            shell("echo unused"),
+        ],
+        &["--step"],
+    )
+    .await;
+    let bench = &session.bench;
+    bench.until_proposed(1).await;
+    bench.granted(&["retry"]).await;
+    bench
+        .until("another answer is proposed", |records| {
+            records
+                .iter()
+                .any(|record| matches!(&record.event, Event::Proposed { calls, .. } if calls[0].arguments.contains("amounts.py")))
+                .then_some(())
+        })
+        .await;
+    session.until_paused().await;
+    bench.granted(&["approve"]).await;
+    bench.until_proposed(2).await;
+    assert!(bench.refused(&["test", "7"]).await.contains("no step 7"));
+    assert_eq!(bench.granted(&["test"]).await["step"], 1);
+    bench
+        .until("the tests of step 1", |records| {
+            records
+                .iter()
+                .any(|record| matches!(&record.event, Event::Graded { step: Some(1), grading, .. } if grading.verdict == Verdict::Resolved))
+                .then_some(())
+        })
+        .await;
+    bench.granted(&["stop", "--why", "good enough"]).await;
+    let (ran, bench, server, records) = session.end().await;
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert_rebuilt(&records, &server.bodies());
+    assert_eq!(
+        server.bodies()[0],
+        server.bodies()[1],
+        "the old answer is not in the context"
+    );
+    let state = bench.state(&bench.only());
+    assert_eq!(
+        ended(&state),
+        Ended::Stopped {
+            why: "good enough".into()
+        }
+    );
+    assert_eq!(state.verdict, Some(Verdict::Resolved));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rewind_keeps_the_old_rollout_and_goes_on_from_the_step_as_a_new_one() {
+    let session = Session::start(
+        vec![
+            shell("echo one > kept"),
+            shell("echo two > lost"),
+            shell("echo never"),
+            finish(),
+        ],
+        &["--step"],
+    )
+    .await;
+    let bench = &session.bench;
+    for step in [1, 2] {
+        bench.until_proposed(step).await;
+        bench.granted(&["approve"]).await;
+    }
+    bench.until_proposed(3).await;
+    assert!(bench.refused(&["rewind", "9"]).await.contains("not 9"));
+    let old = bench.only();
+    let answer = bench
+        .granted(&["rewind", "1", "--say", "the other way"])
+        .await;
+    let new: RolloutId = bench
+        .store()
+        .find(answer["rollout"].as_str().unwrap())
+        .unwrap();
+    assert_ne!(old, new);
+    bench
+        .until_of(&new, "the branch proposes", |records| {
+            records
+                .iter()
+                .rev()
+                .take(1)
+                .any(|record| matches!(record.event, Event::Paused { paused: true, .. }))
+                .then_some(())
+        })
+        .await;
+    let id = new.to_string();
+    let answer = bench.control_of(&id, &["approve"]).await;
+    assert_eq!(answer["ok"], true, "{answer}");
+    let (_, bench, server, _) = session.end().await;
+    let (parent, branch) = (bench.state(&old), bench.state(&new));
+    assert!(matches!(ended(&parent), Ended::Stopped { why } if why.contains(&id)));
+    assert_eq!(
+        branch.start.as_ref().unwrap().parent.as_ref().unwrap().step,
+        1
+    );
+    assert_eq!(ended(&branch), Ended::Submitted);
+    let patch = branch.ended.as_ref().unwrap().1.clone();
+    assert!(
+        patch.contains("b/kept") && !patch.contains("b/lost"),
+        "{patch}"
+    );
+    let last = server.requests().pop().unwrap();
+    assert_eq!(texts(&last).last().unwrap(), "the other way");
+    assert!(!last.to_string().contains("two > lost"));
+    workbench::rebuilt(&bench.records(&new));
+}
