@@ -164,9 +164,6 @@ async fn errors_that_do_not_pass_are_not_repeated() {
         (Turn::overflow(), |e| {
             matches!(e, ModelError::ContextOverflow { .. })
         }),
-        (Turn::garbage(), |e| {
-            matches!(e, ModelError::Malformed { .. })
-        }),
         (Turn::status(400, "tools are off"), |e| {
             matches!(e, ModelError::Refused { status: 400, .. })
         }),

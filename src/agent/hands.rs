@@ -28,6 +28,7 @@ pub struct Hands {
     sandbox: Arc<dyn Sandbox>,
     session: Option<ShellSession>,
     editor: Editor,
+    command_seconds: u64,
 }
 
 impl Hands {
@@ -35,11 +36,17 @@ impl Hands {
     #[must_use]
     pub fn new(scaffold: Arc<Scaffold>, sandbox: Arc<dyn Sandbox>) -> Self {
         Self {
+            command_seconds: scaffold.limits().command_seconds,
             scaffold,
             sandbox,
             session: None,
             editor: Editor::default(),
         }
+    }
+
+    /// Commands that begin from now on may take so long.
+    pub fn limit_commands(&mut self, seconds: u64) {
+        self.command_seconds = seconds;
     }
 
     /// Carry one call out. Output goes to `live` raw as it comes; when that is full the command waits.
@@ -133,7 +140,7 @@ impl Hands {
         let settings = self.scaffold.shell().clone();
         let quiet =
             Some(Duration::from_secs(settings.quiet_seconds)).filter(|quiet| !quiet.is_zero());
-        let limit = Duration::from_secs(self.scaffold.limits().command_seconds);
+        let limit = Duration::from_secs(self.command_seconds);
         let mut how = Listen {
             quiet,
             limit,
@@ -182,7 +189,7 @@ impl Hands {
         let anew = format!(
             "the next command starts a new one in {workdir}, without the old one's variables and jobs"
         );
-        let seconds = self.scaffold.limits().command_seconds;
+        let seconds = self.command_seconds;
         let (exit, shown, note) = match said.end {
             End::Exited(status) => (Some(status), status, String::new()),
             End::Running => (
@@ -239,7 +246,7 @@ impl Hands {
                 began,
             ));
         }
-        let seconds = self.scaffold.limits().command_seconds;
+        let seconds = self.command_seconds;
         let env = self.scaffold.shell().env.clone().into_iter().collect();
         let limit = Duration::from_secs(seconds);
         let ran = subshell::run(

@@ -132,6 +132,13 @@ impl Scaffold {
         Self { form, ..self }
     }
 
+    /// The same scaffold under other limits; its prompts tell the agent these.
+    #[must_use]
+    pub fn with_limits(mut self, limits: Limits) -> Self {
+        self.folder.limits = limits;
+        self
+    }
+
     /// Its name.
     #[must_use]
     pub fn name(&self) -> &str {

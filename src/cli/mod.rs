@@ -10,6 +10,7 @@
 
 mod bench;
 mod check;
+mod choose;
 mod control;
 mod doctor;
 mod grade;

@@ -11,10 +11,11 @@ use std::process::ExitCode;
 use clap::{Args as ClapArgs, Subcommand};
 
 use super::Failure;
+use super::choose::{self, Choice};
 use super::progress::Transfer;
 use crate::task::source::{SourceError, TaskSource};
-use crate::task::{Loaded, Task, fields};
-use crate::text::filter::{Filter, FilterError};
+use crate::task::{Loaded, Task};
+use crate::text::filter::FilterError;
 use crate::text::nearest::nearest;
 use crate::text::safe::visible;
 
@@ -146,12 +147,12 @@ async fn print(command: Command) -> Result<ExitCode, TasksError> {
 }
 
 async fn list(args: &ListArgs, out: &mut Vec<u8>) -> Result<Vec<String>, TasksError> {
-    let filter = Filter::parse(&args.filter, fields::FIELDS)?;
+    let filter = Choice::parse(&args.filter)?;
     let (_, loaded) = load(&args.source).await?;
     let tasks: Vec<&Task> = loaded
         .tasks
         .iter()
-        .filter(|task| filter.matches(|field| fields::value(task, field)))
+        .filter(|task| filter.takes(task))
         .collect();
     if args.json {
         render::json(
@@ -185,7 +186,13 @@ async fn show(args: &ShowArgs, out: &mut Vec<u8>) -> Result<Vec<String>, TasksEr
     match (args.json, args.gold) {
         (true, true) => render::json(&serde_json::json!(task), out)?,
         (true, false) => render::json(&render::without_gold(task), out)?,
-        (false, gold) => render::page(task, gold, out)?,
+        (false, gold) => {
+            for (kind, answer) in choose::gradable(task) {
+                let answer = answer.unwrap_or_else(|why| why);
+                writeln!(out, "{:11} {kind}: {}", "graded", visible(&answer))?;
+            }
+            render::page(task, gold, out)?;
+        }
     }
     Ok(problems(&loaded))
 }

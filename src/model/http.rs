@@ -3,7 +3,7 @@
 //! One question is one `POST {base}/chat/completions` with `stream: true`. What comes back is read leniently, as servers
 //! differ (`assemble`); what is sent is one fixed rendering (`wire`), because the trajectory stores its hash. What
 //! may pass is tried again with growing pauses (`retry`): no connection, 408, 429, 5xx, silence, a stream that
-//! breaks off. What was streamed before a break is void and announced as [`Delta::Restart`]. Everything else is an error
+//! breaks off or turns into something else. What was streamed before a break is void and announced as [`Delta::Restart`]. Everything else is an error
 //! at once (`refusal`). The key is read from the environment and appears in no error and no `Debug` output.
 
 mod assemble;
@@ -224,7 +224,8 @@ impl HttpModel {
     ) -> Result<(), Failed> {
         let news = match assembler.take(text) {
             Ok(news) => news,
-            Err(assemble::Bad::Chunk(message)) => return Err(self.malformed(message)),
+            // What stands between us and the server speaks up in its own words when the server is away.
+            Err(assemble::Bad::Chunk(message)) => return Err(Failed::perhaps(message)),
             Err(assemble::Bad::Error { status, message }) => {
                 return Err(refusal::within_stream(
                     self.server.base.as_str(),

@@ -60,6 +60,7 @@ impl Driver {
         let abandon = self.abandon.clone();
         let deadline = self.deadline();
         let (result, interrupt) = {
+            self.hands.limit_commands(self.limits().command_seconds);
             let performing = self.hands.perform(call, live, &cancel);
             let merging = merge(&self.writer, step, index, chunks);
             let both = async { tokio::join!(performing, merging) };

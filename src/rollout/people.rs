@@ -232,6 +232,7 @@ impl Driver {
         }
         let cancel = CancellationToken::new();
         let (live, mut chunks) = tokio::sync::mpsc::channel(64);
+        self.hands.limit_commands(self.limits().command_seconds);
         let typing = self.hands.human(command, live, &cancel);
         let draining = async { while chunks.recv().await.is_some() {} };
         let (outcome, ()) = tokio::join!(typing, draining);

@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 pub(crate) use args::Args;
 
+use super::choose::Choice;
 use super::stream::Stream;
 use super::{Failure, INTERRUPTED, NOT_RESOLVED, check, ink, place};
 use crate::batch::{self, Came, Job, News};
@@ -21,8 +22,7 @@ use crate::config::Settings;
 use crate::grade::{self, Verdict};
 use crate::rollout::ground::Wishes;
 use crate::rollout::{Attempt, Draft, Rollout, RolloutError, leftovers};
-use crate::task::{Task, fields};
-use crate::text::filter::Filter;
+use crate::task::Task;
 use crate::trajectory::event::{Event, Record, Start};
 use crate::trajectory::fold::State;
 use crate::trajectory::{RolloutId, Store};
@@ -96,7 +96,7 @@ async fn fresh(args: &Args, settings: &Settings, store: &Store) -> Result<Vec<Jo
     let tasks = chosen(args, &source).await?;
     let wishes = args.sandbox.wishes(settings)?;
     let scaffold = open::scaffold(args, settings)?;
-    let limits = open::limits(args, scaffold.limits());
+    let limits = scaffold.limits().clone();
     let count = tasks.len() as u64 * u64::from(args.k);
     let batch = (count > 1).then(|| RolloutId::generate().to_string());
     let models = open::Models::new(args, settings, count)?;
@@ -162,11 +162,8 @@ async fn chosen(args: &Args, source: &str) -> Result<Vec<Arc<Task>>, Failure> {
             "name tasks by id or --filter (`spotter tasks list` shows them)",
         ));
     };
-    let filter = Filter::parse(text, fields::FIELDS).map_err(Failure::usage)?;
-    let chosen: Vec<_> = all
-        .into_iter()
-        .filter(|task| filter.matches(|field| fields::value(task, field)))
-        .collect();
+    let filter = Choice::parse(text)?;
+    let chosen: Vec<_> = all.into_iter().filter(|task| filter.takes(task)).collect();
     if chosen.is_empty() {
         return Err(Failure::usage(format!("no task of {source} fits `{text}`")));
     }
@@ -188,7 +185,9 @@ async fn attempt_of(
         )));
     }
     let scaffold = crate::agent::Scaffold::load(&start.scaffold).map_err(Failure::error)?;
-    let scaffold = scaffold.with_form(start.tool_form);
+    let scaffold = scaffold
+        .with_form(start.tool_form)
+        .with_limits(start.limits.clone());
     if scaffold.hash() != start.scaffold_hash {
         ink::complain(&format!(
             "warning: the scaffold `{}` has changed since the rollout began",

@@ -208,7 +208,7 @@ fn reply(message: Message) -> Reply {
     }
 }
 
-/// The scaffold that was asked for.
+/// The scaffold that was asked for, under the limits that were asked for.
 pub(super) fn scaffold(args: &Args, settings: &Settings) -> Result<Arc<Scaffold>, Failure> {
     let name = args
         .scaffold
@@ -216,6 +216,8 @@ pub(super) fn scaffold(args: &Args, settings: &Settings) -> Result<Arc<Scaffold>
         .or_else(|| settings.scaffold.clone())
         .unwrap_or_else(|| "codeact".into());
     let scaffold = Scaffold::load(&name).map_err(Failure::usage)?;
+    let limits = limits(args, scaffold.limits());
+    let scaffold = scaffold.with_limits(limits);
     Ok(Arc::new(match args.tool_form {
         Some(form) => scaffold.with_form(form),
         None => scaffold,
@@ -223,7 +225,7 @@ pub(super) fn scaffold(args: &Args, settings: &Settings) -> Result<Arc<Scaffold>
 }
 
 /// The scaffold's limits with those of the command line over them.
-pub(super) fn limits(args: &Args, of_scaffold: &Limits) -> Limits {
+fn limits(args: &Args, of_scaffold: &Limits) -> Limits {
     Limits {
         turns: args.turns.unwrap_or(of_scaffold.turns),
         command_seconds: args.command_seconds.unwrap_or(of_scaffold.command_seconds),

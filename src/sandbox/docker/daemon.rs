@@ -167,6 +167,7 @@ impl Daemon {
             image: Some(image.to_owned()),
             entrypoint: Some(Vec::new()),
             cmd: Some(["sh", "-c", IDLE].map(String::from).to_vec()),
+            env: Some(vec![super::exec::own_mark()]),
             working_dir: Some(workdir.to_owned()),
             hostname: Some("sandbox".into()),
             labels: Some(HashMap::from([

@@ -23,9 +23,9 @@ const BATCH: u64 = 64 << 20;
 const LONGEST_LISTING: usize = 128 << 20;
 
 /// `kind mode size modified changed path`, ended by a NUL; first the workspace, then its git folder.
-const LIST: &str = r"find . -mindepth 1 -name .git -prune -o \( -type f -o -type l \) -printf 'w %y %m %s %T@ %C@ %P\0'
+const LIST: &str = r"find . -mindepth 1 -maxdepth 201 -name .git -prune -o \( -type f -o -type l \) -printf 'w %y %m %s %T@ %C@ %P\0'
 if [ -d .git ] && [ ! -L .git ]; then
-  find .git -mindepth 1 -path .git/objects -prune -o \( -type f -o -type l \) -printf 'g %y %m %s %T@ %C@ %P\0'
+  find .git -mindepth 1 -maxdepth 201 -path .git/objects -prune -o \( -type f -o -type l \) -printf 'g %y %m %s %T@ %C@ %P\0'
 fi";
 
 /// Reads snapshots out of a container.
@@ -211,6 +211,18 @@ async fn fetch(
         }
     }
     Ok(())
+}
+
+/// Before a restore: open what is closed to its owner, remove what no snapshot holds.
+pub(super) async fn clear(container: &Container) -> Result<(), SandboxError> {
+    let script = r"find . -type d ! -perm -700 -exec chmod 755 {} \;
+find . -mindepth 200 -maxdepth 200 -type d -prune -exec rm -rf -- {} +
+find . -type f ! -perm -600 -exec chmod u+rw -- {} +
+find . \( -type p -o -type s \) -delete";
+    container
+        .run(Exec::bash(script, PATIENCE), None)
+        .await
+        .map(drop)
 }
 
 /// Remove and write paths of the workspace (or, with `.git/`, of its git folder).

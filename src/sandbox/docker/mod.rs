@@ -19,7 +19,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use tokio::sync::mpsc;
 
-use super::snapshot::Shadow;
+use super::snapshot::{ROUNDS, Shadow};
 use super::{
     Base, Chunk, Exec, Exit, Holds, Kind, Ran, Restored, Sandbox, SandboxError, SandboxReport,
     Shell, SnapshotId, Spec, files as through_exec,
@@ -152,7 +152,6 @@ impl Sandbox for Docker {
         self.container.end_all().await?;
         let mut both = self.shadow.lock().await;
         let (shadow, reader) = &mut *both;
-        let now = reader.read(&self.container, shadow).await?;
         let then = shadow.read(id)?;
         let mut restored = Restored {
             written: 0,
@@ -162,24 +161,32 @@ impl Sandbox for Docker {
         restored
             .not_restored
             .push("git objects of the image that were deleted inside".into());
-        let plans = [
-            ("", &now.files, &then.files),
-            (".git/", &now.git, &then.git),
-            ("", &now.ignored, &then.ignored),
-        ];
-        for (place, now, then) in plans {
-            let (remove, write) = now.changes_to(then);
-            files::put(&self.container, shadow, place, &remove, &write).await?;
-            restored.removed += remove.len();
-            restored.written += write.len();
-        }
-        let parts = reader.read(&self.container, shadow).await?;
-        let reached = shadow.write(&parts)?;
-        if reached != *id {
-            return Err(SandboxError::Snapshot(format!(
-                "the restored workspace is {} instead of {}: something wrote to it meanwhile",
-                reached.files, id.files
-            )));
+        files::clear(&self.container).await?;
+        // As in the local sandbox: the rules that come back can bring files to light.
+        let mut rounds = 0..ROUNDS;
+        loop {
+            let now = reader.read(&self.container, shadow).await?;
+            let reached = shadow.write(&now)?;
+            if reached == *id {
+                break;
+            }
+            if rounds.next().is_none() {
+                return Err(SandboxError::Snapshot(format!(
+                    "the restored workspace is {} instead of {}: something wrote to it meanwhile",
+                    reached.files, id.files
+                )));
+            }
+            let plans = [
+                ("", &now.files, &then.files),
+                (".git/", &now.git, &then.git),
+                ("", &now.ignored, &then.ignored),
+            ];
+            for (place, now, then) in plans {
+                let (remove, write) = now.changes_to(then);
+                files::put(&self.container, shadow, place, &remove, &write).await?;
+                restored.removed += remove.len();
+                restored.written += write.len();
+            }
         }
         Ok(restored)
     }

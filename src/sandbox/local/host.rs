@@ -447,6 +447,14 @@ fn report(
             "process tree".to_owned(),
             if lowest { Holds::Watched } else { Holds::Yes },
         ),
+        (
+            "modes and times outside".to_owned(),
+            if lowest {
+                no("Landlock does not cover them: those of the user's own files can be changed")
+            } else {
+                Holds::Yes
+            },
+        ),
         ("memory".to_owned(), Holds::Watched),
         ("memory of one process".to_owned(), Holds::Yes),
         ("disk".to_owned(), Holds::Watched),

@@ -35,6 +35,7 @@ pub(super) const NAME: &str = "spotter-init";
 /// Run as the init of a sandbox; returns when it is over. Nothing else of the program may have started.
 #[must_use]
 pub fn main() -> ExitCode {
+    spawn::close_inherited();
     let stdin = std::io::stdin();
     let host = stdin.as_fd();
     let Ok(Some((Request::Setup(setup), _))) = receive::<Request>(host) else {
@@ -138,7 +139,7 @@ fn serve(setup: &Setup, host: BorrowedFd<'_>) -> Result<ExitCode, String> {
 
 fn spawn_filters(setup: &Setup) -> Result<Vec<seccompiler::BpfProgram>, String> {
     // With a network namespace of its own, local sockets do no harm and tests may need them.
-    let sockets = setup.network || setup.tier == Tier::Namespaces;
+    let sockets = setup.network || setup.tier != Tier::Landlock;
     super::syscalls::filters(sockets)
 }
 
@@ -290,10 +291,10 @@ impl Server<'_> {
                 None => break,
             }
         }
-        for stray in tree::children_of(Pid::this()) {
-            if !self.keepers.values().any(|keeper| *keeper == stray) {
-                let _ = kill(stray, Signal::SIGKILL);
-            }
+        let is_stray = |pid: &Pid| !self.keepers.values().any(|keeper| keeper == pid);
+        for stray in tree::children_of(Pid::this()).into_iter().filter(is_stray) {
+            tree::end_below(stray);
+            let _ = kill(stray, Signal::SIGKILL);
         }
     }
 
@@ -309,6 +310,8 @@ impl Server<'_> {
         if !tree::end_below(keeper) && self.own_pids {
             self.end_all();
         }
+        // The agent can have stopped it; with its tree gone, nobody can again.
+        let _ = kill(keeper, Signal::SIGCONT);
     }
 
     fn end_all(&self) {
@@ -316,6 +319,9 @@ impl Server<'_> {
             // As pid 1 of its own namespace this reaches exactly what runs inside, in one stroke that no fork can
             // outrun.
             let _ = kill(Pid::from_raw(-1), Signal::SIGKILL);
+            for segment in tree::segments() {
+                spawn::remove_segment(segment);
+            }
         } else {
             for keeper in self.keepers.values() {
                 tree::end_below(*keeper);

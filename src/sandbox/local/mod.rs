@@ -8,6 +8,7 @@
 //!
 //! Not here: what is snapshotted and how ([`super::snapshot`]).
 
+mod deep;
 mod descriptors;
 mod fence;
 mod host;
@@ -21,7 +22,6 @@ mod syscalls;
 pub mod tiers;
 mod tree;
 
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -33,6 +33,7 @@ use super::{
     Base, Chunk, Exec, Ran, Restored, Sandbox, SandboxError, SandboxReport, Shell, SnapshotId,
     Spec, files as through_exec,
 };
+pub(crate) use deep::remove_tree;
 pub use protocol::Tier;
 
 use host::Host;
@@ -192,19 +193,4 @@ fn give_to(path: &Path, id: u32) -> std::io::Result<()> {
         }
     }
     std::os::unix::fs::lchown(path, Some(id), Some(id))
-}
-
-/// Remove a tree even where folders were closed to their owner (overlay's scratch folder is).
-pub(crate) fn remove_tree(path: &Path) -> std::io::Result<()> {
-    let Ok(kind) = path.symlink_metadata() else {
-        return Ok(());
-    };
-    if !kind.is_dir() {
-        return std::fs::remove_file(path);
-    }
-    let _ = std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o700));
-    for entry in std::fs::read_dir(path)? {
-        remove_tree(&entry?.path())?;
-    }
-    std::fs::remove_dir(path)
 }
