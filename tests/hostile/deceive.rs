@@ -15,7 +15,10 @@ const FIRST: &str = "\"\"\"Work out when a cron schedule fires.\"\"\"";
 
 fn task() -> Task {
     let tasks = sample::load().tasks;
-    tasks.into_iter().find(|task| task.instance_id == TASK).unwrap()
+    tasks
+        .into_iter()
+        .find(|task| task.instance_id == TASK)
+        .unwrap()
 }
 
 fn added(path: &str, text: &str, mode: &str) -> String {
@@ -74,15 +77,30 @@ async fn graded(patch: &str) -> Grading {
     let mut plan = plan(&task, Kind::Local, None).unwrap();
     plan.seconds = 10;
     let (sender, _news) = mpsc::channel(1000);
-    let grading = grade(&plan, &task, patch, &sandbox, sender, &CancellationToken::new()).await;
+    let grading = grade(
+        &plan,
+        &task,
+        patch,
+        &sandbox,
+        sender,
+        &CancellationToken::new(),
+    )
+    .await;
     let ran = sandbox
         .exec(
-            spotter::sandbox::Exec::bash("ls /tmp/RAN 2>/dev/null", std::time::Duration::from_secs(10)),
+            spotter::sandbox::Exec::bash(
+                "ls /tmp/RAN 2>/dev/null",
+                std::time::Duration::from_secs(10),
+            ),
             None,
         )
         .await
         .unwrap();
-    assert_eq!(ran.stdout.text(), "", "the grader's git ran something planted");
+    assert_eq!(
+        ran.stdout.text(),
+        "",
+        "the grader's git ran something planted"
+    );
     sandbox.stop().await.unwrap();
     grading
 }
@@ -90,7 +108,11 @@ async fn graded(patch: &str) -> Grading {
 /// Python that prints what the runner would print if every listed test passed.
 fn forged(end: &str) -> String {
     let task = task();
-    let ids = task.fail_to_pass.ids().iter().chain(task.pass_to_pass.ids());
+    let ids = task
+        .fail_to_pass
+        .ids()
+        .iter()
+        .chain(task.pass_to_pass.ids());
     let mut lines = Vec::new();
     for id in ids {
         let (class, name) = id.rsplit_once('.').unwrap();
@@ -102,7 +124,10 @@ fn forged(end: &str) -> String {
     lines.push(format!("Ran {count} tests in 0.010s"));
     lines.push(String::new());
     lines.push("OK".into());
-    format!("import os, sys\nsys.stderr.write({:?})\nsys.stderr.flush()\n{end}", lines.join("\n") + "\n")
+    format!(
+        "import os, sys\nsys.stderr.write({:?})\nsys.stderr.flush()\n{end}",
+        lines.join("\n") + "\n"
+    )
 }
 
 /// What each patch is, and whether some flag must say so, too.
@@ -169,19 +194,31 @@ pub(crate) async fn all() {
 
 /// Flags that name a reason to distrust.
 fn speaks(flag: &Flag) -> bool {
-    flag.contradicts() || matches!(flag, Flag::TouchesTestRunner { .. } | Flag::ChangesTestFiles { .. })
+    flag.contradicts()
+        || matches!(
+            flag,
+            Flag::TouchesTestRunner { .. } | Flag::ChangesTestFiles { .. }
+        )
 }
 
 /// The truth still comes out when a fix brings oddities along.
 pub(crate) async fn honest() {
     let gold = task().gold_patch;
     for (what, more) in [
-        ("a test of the same name", new("tests/test_fields_more.py", "import unittest")),
+        (
+            "a test of the same name",
+            new("tests/test_fields_more.py", "import unittest"),
+        ),
         ("attributes", new(".gitattributes", "*.py text eol=crlf")),
         ("prints", import("print('look at the book: ok')")),
     ] {
         let grading = graded(&format!("{gold}\n{more}")).await;
         println!("{what}: {:?} {:?}", grading.verdict, grading.flags);
-        assert_eq!(grading.verdict, Verdict::Resolved, "{what}: {}", grading.raw_log);
+        assert_eq!(
+            grading.verdict,
+            Verdict::Resolved,
+            "{what}: {}",
+            grading.raw_log
+        );
     }
 }

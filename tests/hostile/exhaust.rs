@@ -27,7 +27,11 @@ async fn output(at: Where) {
     let bytes: u64 = std::env::var("SPOTTER_HOSTILE_BYTES")
         .ok()
         .and_then(|text| text.parse().ok())
-        .unwrap_or(if at == Where::Docker { 200_000_000 } else { 1_000_000_000 });
+        .unwrap_or(if at == Where::Docker {
+            200_000_000
+        } else {
+            1_000_000_000
+        });
     let before = resident();
     let script = format!("head -c {bytes} /dev/zero; head -c 1000000 /dev/zero >&2; echo END");
     let mut exec = Exec::bash(script, Duration::from_secs(600));
@@ -57,7 +61,11 @@ async fn processes(at: Where) {
         let began = Instant::now();
         let ran = it.bash_for(bomb, Duration::from_secs(2)).await;
         assert_eq!(ran.exit, Exit::TimedOut, "{bomb}");
-        assert!(began.elapsed() < Duration::from_secs(40), "{bomb}: {:?}", began.elapsed());
+        assert!(
+            began.elapsed() < Duration::from_secs(40),
+            "{bomb}: {:?}",
+            began.elapsed()
+        );
         assert_eq!(it.said("echo alive").await, "alive\n", "{bomb}");
     }
     let many = "import os,time\nn=0\ntry:\n while n<400:\n  if os.fork()==0: time.sleep(20); os._exit(0)\n  n+=1\nexcept OSError: pass\nprint(n)\nos.kill(0,9)";
@@ -73,7 +81,9 @@ async fn memory(at: Where) {
         ..Limits::default()
     };
     let it = Place::new(at, limits).await;
-    let python = |script: &str| format!("python3 -c '{script}\nimport time; time.sleep(15); print(\"HELD\")'");
+    let python = |script: &str| {
+        format!("python3 -c '{script}\nimport time; time.sleep(15); print(\"HELD\")'")
+    };
     let forked = "import os,mmap\nfor i in range(6):\n if os.fork()==0: break\n";
     for (what, script) in [
         ("one process", python("x=b\"x\"*(2<<30)")),
@@ -117,7 +127,10 @@ async fn disk(at: Where) {
     let it = Place::new(at, limits).await;
     let deep = "mkdir deep; cd deep; python3 -c 'import os,time\ntry:\n for i in range(4000):\n  os.mkdir(\"d\"*20); os.chdir(\"d\"*20)\nexcept OSError: pass\nfor i in range(400):\n open(f\"f{i}\",\"wb\").write(b\"x\"*(5<<20)); time.sleep(.05)'";
     for (what, script) in [
-        ("many files", "for i in $(seq 400); do head -c 5M /dev/zero > f$i; sleep 0.05; done"),
+        (
+            "many files",
+            "for i in $(seq 400); do head -c 5M /dev/zero > f$i; sleep 0.05; done",
+        ),
         ("files too deep for a path", deep),
         (
             "a million files of nothing",
@@ -129,16 +142,35 @@ async fn disk(at: Where) {
             continue;
         }
         let ran = it.bash(script).await;
-        println!("{what}: {:?} after {:?} {}", ran.exit, ran.took, ran.stderr.text());
-        assert_eq!(ran.exit, Exit::LimitExceeded(Limit::Disk), "{what}: {}", ran.stderr.text());
+        println!(
+            "{what}: {:?} after {:?} {}",
+            ran.exit,
+            ran.took,
+            ran.stderr.text()
+        );
+        assert_eq!(
+            ran.exit,
+            Exit::LimitExceeded(Limit::Disk),
+            "{what}: {}",
+            ran.stderr.text()
+        );
         it.bash("rm -rf f* e* deep").await;
     }
     // A file with nothing in it takes no disk, and is not read for it either.
     let began = Instant::now();
-    it.bash("for i in $(seq 300); do truncate -s 39M sparse$i; done").await;
+    it.bash("for i in $(seq 300); do truncate -s 39M sparse$i; done")
+        .await;
     let kept = it.sandbox.snapshot().await;
-    println!("sparse files: {:?} after {:?}", kept.as_ref().err().map(ToString::to_string), began.elapsed());
-    assert!(began.elapsed() < Duration::from_secs(60), "{:?}", began.elapsed());
+    println!(
+        "sparse files: {:?} after {:?}",
+        kept.as_ref().err().map(ToString::to_string),
+        began.elapsed()
+    );
+    assert!(
+        began.elapsed() < Duration::from_secs(60),
+        "{:?}",
+        began.elapsed()
+    );
     it.sandbox.stop().await.unwrap();
     spotter::sandbox::clear(&it.keep.path().join("state")).unwrap();
 }

@@ -43,7 +43,9 @@ pub(crate) async fn all(at: Where) {
     let word = format!("{number}.5");
     let leave = LEAVE.replace("WORD", &word);
 
-    let ran = it.bash_for(&format!("{leave} sleep {word}"), Duration::from_secs(1)).await;
+    let ran = it
+        .bash_for(&format!("{leave} sleep {word}"), Duration::from_secs(1))
+        .await;
     assert_eq!(ran.exit, Exit::TimedOut);
     assert!(ran.took < Duration::from_secs(12), "{:?}", ran.took);
     gone(&word).await;
@@ -76,7 +78,10 @@ pub(crate) async fn all(at: Where) {
 
 /// Kill whoever may be in charge; the command must end, and what it left must go.
 async fn kill_the_keepers(it: &Place, at: Where) {
-    let word = format!("{}.25", 5_000_000 + u64::from(std::process::id()) * 10 + at as u64);
+    let word = format!(
+        "{}.25",
+        5_000_000 + u64::from(std::process::id()) * 10 + at as u64
+    );
     for attack in [
         "kill -9 1; kill -STOP 1; kill -9 $PPID; sleep WORD",
         "setsid -f sleep WORD; kill -9 -1; sleep WORD",
@@ -89,7 +94,11 @@ async fn kill_the_keepers(it: &Place, at: Where) {
         let began = Instant::now();
         let ran = it.bash_for(&attack, Duration::from_secs(3)).await;
         println!("{attack:?}: {:?} after {:?}", ran.exit, ran.took);
-        assert!(began.elapsed() < Duration::from_secs(12), "{attack}: {:?}", began.elapsed());
+        assert!(
+            began.elapsed() < Duration::from_secs(12),
+            "{attack}: {:?}",
+            began.elapsed()
+        );
         assert_eq!(it.said("echo alive").await, "alive\n", "{attack}");
         // Where the keeper was out of reach the command ended by itself, and what it left may stay until the restore.
         if at != Where::Docker && ran.exit != Exit::Code(0) {

@@ -124,7 +124,11 @@ fn guard() {
                 && std::fs::write(at.join("cgroup.procs"), std::process::id().to_string()).is_ok()
         };
         group("/sys/fs/cgroup/pids", "pids.max", GUARD_PROCESSES);
-        if !group("/sys/fs/cgroup/memory", "memory.limit_in_bytes", GUARD_MEMORY) {
+        if !group(
+            "/sys/fs/cgroup/memory",
+            "memory.limit_in_bytes",
+            GUARD_MEMORY,
+        ) {
             use nix::sys::resource::{Resource, setrlimit};
             setrlimit(Resource::RLIMIT_AS, GUARD_MEMORY * 4, GUARD_MEMORY * 4).unwrap();
         }

@@ -121,11 +121,7 @@ impl Container {
         cwd: Option<String>,
         terminal: Option<(u16, u16)>,
     ) -> Result<Started, SandboxError> {
-        let mark = format!(
-            "{}-{}",
-            family(),
-            self.next.fetch_add(1, Ordering::Relaxed)
-        );
+        let mark = format!("{}-{}", family(), self.next.fetch_add(1, Ordering::Relaxed));
         let mut all = vec![
             format!("{MARK}={mark}"),
             "BASH_ENV=/root/.bashrc".into(),
@@ -313,7 +309,9 @@ for round in 1 2 3 4 5 6 7 8 9 10; do
   [ -z "$found" ] && exit 0
 done
 exit 1"#;
-        let argv = ["sh", "-c", script, "end", mark, &family()].map(String::from).to_vec();
+        let argv = ["sh", "-c", script, "end", mark, &family()]
+            .map(String::from)
+            .to_vec();
         if self.quietly(argv).await == Some(0) && self.ended(id).await?.is_some() {
             return Ok(());
         }
@@ -340,7 +338,10 @@ exit 1"#;
     async fn idle(&self) -> bool {
         for _ in 0..20 {
             let top = self.daemon.docker.top_processes(&self.id, None).await;
-            let count = top.ok().and_then(|top| top.processes).map_or(0, |all| all.len());
+            let count = top
+                .ok()
+                .and_then(|top| top.processes)
+                .map_or(0, |all| all.len());
             if (1..=2).contains(&count) {
                 return true;
             }

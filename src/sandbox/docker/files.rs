@@ -220,7 +220,10 @@ find . -mindepth 200 -maxdepth 200 -type d -prune -exec rm -rf -- {} +
 find . -type f ! -perm -600 -perm -100 -exec chmod 755 -- {} +
 find . -type f ! -perm -600 -exec chmod 644 -- {} +
 find . \( -type p -o -type s \) -delete";
-    container.run(Exec::bash(script, PATIENCE), None).await.map(drop)
+    container
+        .run(Exec::bash(script, PATIENCE), None)
+        .await
+        .map(drop)
 }
 
 /// Remove and write paths of the workspace (or, with `.git/`, of its git folder).

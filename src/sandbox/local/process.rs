@@ -12,9 +12,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::unix::pipe;
 use tokio::sync::mpsc;
 
-use super::{deep, descriptors};
 use super::host::Host;
 use super::protocol::Status;
+use super::{deep, descriptors};
 use crate::sandbox::{Bounded, Chunk, Exec, Exit, Limit, Ran, SandboxError, Shell, Stream};
 
 /// After a command has ended, what it left running may still hold its output open: read on for this long.

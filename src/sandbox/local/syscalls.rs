@@ -137,7 +137,12 @@ pub(super) fn filters(network: bool) -> Result<Vec<BpfProgram>, String> {
         rules.insert(libc::SYS_connect, Vec::new());
         let datagram = || {
             let kind = u64::from(libc::SOCK_DGRAM.cast_unsigned());
-            rule(1, SeccompCmpArgLen::Dword, SeccompCmpOp::MaskedEq(0xf), kind)
+            rule(
+                1,
+                SeccompCmpArgLen::Dword,
+                SeccompCmpOp::MaskedEq(0xf),
+                kind,
+            )
         };
         sockets.push(datagram()?);
         rules.insert(libc::SYS_socketpair, vec![datagram()?]);

@@ -49,8 +49,13 @@ impl Manifest {
         for (path, entry) in &self.0 {
             let (mut folder, name) = split(path);
             let child = (name, entry.mode, entry.oid);
-            folders.entry((depth(folder), folder)).or_default().push(child);
-            while !folder.is_empty() && !folders.contains_key(&(depth(split(folder).0), split(folder).0)) {
+            folders
+                .entry((depth(folder), folder))
+                .or_default()
+                .push(child);
+            while !folder.is_empty()
+                && !folders.contains_key(&(depth(split(folder).0), split(folder).0))
+            {
                 folder = split(folder).0;
                 folders.insert((depth(folder), folder), Vec::new());
             }

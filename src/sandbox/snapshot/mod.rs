@@ -258,8 +258,14 @@ impl Shadow {
             odb.write(ObjectType::Blob, bytes)
                 .map_err(git_error("keep a file"))
         };
-        let (files, ignored) =
-            scan::files(workspace, tracked, self.ignored_too, &mut self.files, touch, store)?;
+        let (files, ignored) = scan::files(
+            workspace,
+            tracked,
+            self.ignored_too,
+            &mut self.files,
+            touch,
+            store,
+        )?;
         let git = scan::git(workspace, &mut self.git, touch, store)?;
         Ok(Parts {
             files,
