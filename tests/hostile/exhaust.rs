@@ -137,8 +137,8 @@ async fn disk(at: Where) {
             "python3 -c 'import os\nfor i in range(1000000):\n if i%1000==0: os.mkdir(f\"e{i}\")\n open(f\"e{i//1000*1000}/{i}\",\"w\").close()'",
         ),
     ] {
-        if at == Where::Docker && what.starts_with("a million") {
-            // A daemon counts bytes only.
+        if at == Where::Docker && !what.starts_with("many") {
+            // A daemon counts bytes only, and only those that a path leads to.
             continue;
         }
         let ran = it.bash(script).await;

@@ -8,6 +8,7 @@
 )]
 #![cfg(target_os = "linux")]
 
+mod deceive;
 mod exhaust;
 mod outlive;
 mod place;
@@ -122,4 +123,14 @@ fn the_top_tier_restores_exactly_whatever_was_planted_as_an_ordinary_user() {
 #[ignore = "needs a Docker daemon and the test image"]
 async fn a_container_restores_exactly_whatever_was_planted() {
     plant::all(Where::Docker).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_patch_that_fixes_nothing_is_believed_in_these_ways_only() {
+    deceive::all().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fix_with_oddities_is_still_a_fix() {
+    deceive::honest().await;
 }

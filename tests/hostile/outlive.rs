@@ -100,7 +100,8 @@ async fn kill_the_keepers(it: &Place, at: Where) {
             began.elapsed()
         );
         assert_eq!(it.said("echo alive").await, "alive\n", "{attack}");
-        if at != Where::Docker {
+        // Where the keeper was out of reach the command ended by itself, and what it left may stay until the restore.
+        if at != Where::Docker && ran.exit != Exit::Code(0) {
             gone(&word).await;
         }
     }

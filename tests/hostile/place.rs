@@ -105,7 +105,7 @@ fn repository(base: &Path) {
         .unwrap();
 }
 
-fn init_program() -> PathBuf {
+pub(crate) fn init_program() -> PathBuf {
     std::env::var_os(AS_USER).map_or_else(|| env!("CARGO_BIN_EXE_spotter").into(), PathBuf::from)
 }
 

@@ -217,7 +217,8 @@ async fn fetch(
 pub(super) async fn clear(container: &Container) -> Result<(), SandboxError> {
     let script = r"find . -type d ! -perm -700 -exec chmod 755 {} \;
 find . -mindepth 200 -maxdepth 200 -type d -prune -exec rm -rf -- {} +
-find . -type f ! -perm -600 -exec chmod u+rw -- {} +
+find . -type f ! -perm -600 -perm -100 -exec chmod 755 -- {} +
+find . -type f ! -perm -600 -exec chmod 644 -- {} +
 find . \( -type p -o -type s \) -delete";
     container
         .run(Exec::bash(script, PATIENCE), None)
@@ -258,7 +259,8 @@ pub(super) async fn put(
         let added = if entry.mode == 0o120_000 {
             header.set_entry_type(tar::EntryType::Symlink);
             header.set_size(0);
-            builder.append_link(&mut header, &name, std::ffi::OsStr::from_bytes(&content))
+            long_link(&mut builder, &mut header, &content)
+                .and_then(|()| builder.append_data(&mut header, &name, std::io::empty()))
         } else {
             header.set_entry_type(tar::EntryType::Regular);
             header.set_size(content.len() as u64);
@@ -281,6 +283,25 @@ pub(super) async fn put(
         )));
     }
     forget_bytecode(container, write).await
+}
+
+/// Give a header its link's target byte for byte: the library would tidy it (`.` becomes nothing).
+fn long_link(
+    builder: &mut tar::Builder<Vec<u8>>,
+    header: &mut tar::Header,
+    target: &[u8],
+) -> std::io::Result<()> {
+    const INLINE: usize = 100;
+    if target.len() <= INLINE {
+        return header.set_link_name_literal(target);
+    }
+    let mut long = tar::Header::new_gnu();
+    long.set_entry_type(tar::EntryType::GNULongLink);
+    long.set_mode(0o644);
+    long.set_size(target.len() as u64 + 1);
+    let content = [target, &[0]].concat();
+    builder.append_data(&mut long, "././@LongLink", content.as_slice())?;
+    header.set_link_name_literal(target.get(..INLINE).unwrap_or_default())
 }
 
 /// See the local sandbox: a restored source can have time and size of an older compiled one.
