@@ -261,3 +261,120 @@ async fn files_go_in_and_out_and_a_terminal_takes_an_interrupt() {
     assert!(seen.contains("42") && seen.contains("is-a-tty"), "{seen}");
     it.sandbox.stop().await.unwrap();
 }
+
+/// An image as task images are published: the repository at `/testbed`, its later history and remotes still in it.
+fn published_image() -> (String, String, String) {
+    let run = |args: &[&str]| {
+        let out = std::process::Command::new("docker")
+            .args(args)
+            .output()
+            .unwrap();
+        assert!(
+            out.status.success(),
+            "{args:?}: {}",
+            String::from_utf8_lossy(&out.stderr)
+        );
+        String::from_utf8(out.stdout).unwrap().trim().to_owned()
+    };
+    let script = "cd /testbed && git init -q -b main . && git config user.email a@b && git config user.name a && \
+        mkdir pkg && echo 'x = 1' > pkg/a.py && printf '*.log\\n' > .gitignore && git add . && git commit -qm base && \
+        git tag v1 && git rev-parse HEAD > /base && \
+        echo 'x = 2' > pkg/a.py && git commit -qam fix && git tag v2 && git rev-parse HEAD > /future && \
+        git branch later && git remote add origin https://example.org/x && git reset -q --hard HEAD~1";
+    let name = format!("spotter-test-task-{}", std::process::id());
+    run(&[
+        "run",
+        "--name",
+        &name,
+        "--network",
+        "none",
+        IMAGE,
+        "bash",
+        "-c",
+        script,
+    ]);
+    let base = run(&["cp", &format!("{name}:/base"), "-"]);
+    let future = run(&["cp", &format!("{name}:/future"), "-"]);
+    let id = |tar: &str| tar.chars().skip(512).take(40).collect::<String>();
+    let image = format!("{name}:latest");
+    run(&["commit", &name, &image]);
+    run(&["rm", "-f", &name]);
+    (image, id(&base), id(&future))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a Docker daemon and the test image"]
+async fn an_images_future_is_not_there_and_its_workspace_is_snapshotted() {
+    let (image, base, future) = published_image();
+    let keep = tempfile::tempdir().unwrap();
+    let spec = |name: &str| Spec {
+        kind: Kind::Docker,
+        base: Base::Image,
+        image: Some(image.clone()),
+        state: keep.path().join(name),
+        cache: keep.path().join("cache"),
+        owner: name.into(),
+        network: false,
+        limits: Limits::default(),
+        snapshot_ignored: false,
+    };
+    for name in ["first", "second"] {
+        let sandbox = Docker::start(spec(name)).await.unwrap();
+        let script = format!(
+            "git rev-parse HEAD; git log --all --oneline | wc -l; git remote; git tag; git branch -a; \
+             git cat-file -t {future} 2>&1; git fsck --lost-found --no-progress 2>&1; git reflog | wc -l; git status --short"
+        );
+        let text = bash(&sandbox, &script).await.stdout.text();
+        assert!(
+            text.starts_with(&format!("{base}\n1\nv1\n* main\n")),
+            "{text}"
+        );
+        assert!(
+            !text.contains("dangling") && !text.contains("later") && !text.contains("v2"),
+            "{text}"
+        );
+        assert!(
+            text.contains("Not a valid object name") || text.contains("could not get object info"),
+            "{text}"
+        );
+        let before = sandbox.snapshot().await.unwrap();
+        bash(&sandbox, "echo 'x = 3' > pkg/a.py; echo n > n.txt; echo l > l.log; git add -A; git commit -qm mine").await;
+        let after = sandbox.snapshot().await.unwrap();
+        let diff = sandbox.diff(&before, &after).await.unwrap();
+        assert!(
+            diff.contains("-x = 1\n+x = 3\n") && diff.contains("n.txt") && !diff.contains("l.log"),
+            "{diff}"
+        );
+        sandbox.restore(&before).await.unwrap();
+        let text = bash(
+            &sandbox,
+            "git rev-parse HEAD; git status --short; cat pkg/a.py",
+        )
+        .await
+        .stdout
+        .text();
+        assert_eq!(text, format!("{base}\nx = 1\n"));
+        sandbox.stop().await.unwrap();
+    }
+    assert!(
+        keep.path().join("cache").read_dir().unwrap().count() > 0,
+        "the image's first reading is kept"
+    );
+    let docker = |args: &[&str]| {
+        std::process::Command::new("docker")
+            .args(args)
+            .output()
+            .unwrap()
+            .stdout
+    };
+    let prepared = String::from_utf8(docker(&[
+        "images",
+        "-q",
+        "--filter",
+        "label=dev.spotter.prepared-from",
+    ]))
+    .unwrap();
+    for id in prepared.lines().chain([image.as_str()]) {
+        docker(&["rmi", "-f", id]);
+    }
+}

@@ -39,7 +39,9 @@ fn spec(keep: &tempfile::TempDir, limits: Limits) -> Spec {
 }
 
 async fn place_in(tier: Option<Tier>, limits: Limits) -> Place {
-    use_init_program(env!("CARGO_BIN_EXE_spotter"));
+    // Another user may not reach the build's own folder and is given a copy.
+    let program = std::env::var("SPOTTER_TEST_PROGRAM");
+    use_init_program(program.unwrap_or_else(|_| env!("CARGO_BIN_EXE_spotter").to_owned()));
     let keep = tempfile::tempdir().unwrap();
     // As root the sandbox's user must be able to reach nothing through a closed parent, and it need not.
     let spec = spec(&keep, limits);
@@ -427,4 +429,39 @@ async fn the_lowest_tier_still_keeps_the_agent_in_its_folder_and_off_the_network
     );
     assert!(text.contains("PermissionError"), "{text}");
     assert_eq!(std::fs::read_to_string(&outside).unwrap(), "secret");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bubblewrap_where_it_is_installed_contains_as_well() {
+    if std::process::Command::new("bwrap")
+        .arg("--version")
+        .output()
+        .is_err()
+    {
+        println!("bubblewrap is not installed: nothing was tried");
+        return;
+    }
+    let it = place_in(Some(Tier::Bubblewrap), Limits::default()).await;
+    let first = it.sandbox.snapshot().await.unwrap();
+    let script = "cat pkg/a.py; echo 2 > pkg/a.py; ls /home 2>&1; cat /proc/self/status | grep CapEff; ls /sys/class/net 2>&1; touch /usr/x 2>&1";
+    let text = bash(&it.sandbox, script).await.stdout.text();
+    assert!(text.starts_with("print(1)\n"), "{text}");
+    assert!(
+        text.contains("CapEff:\t0000000000000000") && !text.contains("eth"),
+        "{text}"
+    );
+    let ran = it
+        .sandbox
+        .exec(
+            Exec::bash("setsid sleep 1000 & sleep 1000", Duration::from_millis(300)),
+            None,
+        )
+        .await
+        .unwrap();
+    assert_eq!(ran.exit, Exit::TimedOut);
+    it.sandbox.restore(&first).await.unwrap();
+    assert_eq!(
+        bash(&it.sandbox, "cat pkg/a.py").await.stdout.text(),
+        "print(1)\n"
+    );
 }

@@ -57,7 +57,7 @@ fn xml(thought: &str, name: &str, arguments: &str) -> String {
         let value = value
             .as_str()
             .map_or_else(|| value.to_string(), str::to_owned);
-        text.push_str(&format!("<parameter={name}>{value}</parameter>\n"));
+        text = format!("{text}<parameter={name}>{value}</parameter>\n");
     }
     text + "</function>"
 }
@@ -204,12 +204,7 @@ async fn codeact_in_text_form_solves_a_task_and_is_sent_no_tools() {
     }
     let last = server.requests().pop().unwrap();
     let heard = last["messages"].as_array().unwrap();
-    assert!(
-        heard[0]["content"]
-            .as_str()
-            .unwrap()
-            .contains("<function=NAME>")
-    );
+    assert!(heard[0]["content"].as_str().unwrap().contains("<function="));
     assert!(heard.iter().all(|message| message["role"] != "tool"));
     assert!(
         heard.iter().any(|message| {

@@ -1,4 +1,4 @@
-//! The editor that models are trained on: view, create, str_replace, insert, undo_edit.
+//! The editor that models are trained on: view, create, replace, insert, undo.
 //!
 //! Mental model: every command reads the whole file out of the sandbox, works on text, and writes it back; so paths and links are
 //! resolved inside, by the sandbox's own eyes. Lines are shown and matched with `\n`; a file whose every line ends in
@@ -83,8 +83,8 @@ impl Editor {
             text(name)
                 .ok_or_else(|| format!("Parameter `{name}` is required for command: {command}"))
         };
-        let lies = look(sandbox, path).await?;
-        let executable = match (command, &lies) {
+        let there = look(sandbox, path).await?;
+        let executable = match (command, &there) {
             ("create", Lies::Nothing) => {
                 let content = match required("file_text") {
                     Ok(content) => content,

@@ -170,9 +170,9 @@ impl Hands {
             session.type_in(b"", &how).await?
         } else {
             how.quiet = Some(quiet.map_or(ANSWER, |quiet| quiet.min(ANSWER)));
-            let line = format!("{command}\n");
+            let typed = format!("{command}\n");
             session
-                .type_in(control.map_or(line.as_bytes(), |key| key), &how)
+                .type_in(control.map_or(typed.as_bytes(), |key| key), &how)
                 .await?
         };
         if said.end.lost() {

@@ -13,13 +13,13 @@ mod observation;
 pub mod overflow;
 pub mod scaffold;
 mod scaffold_file;
+mod scaffold_folder;
 mod shell_session;
 mod shell_wire;
 mod snippet;
 mod subshell;
 pub mod terminal_text;
 mod tools;
-mod xml_form;
 
 use std::time::Duration;
 

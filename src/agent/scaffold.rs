@@ -1,20 +1,24 @@
 //! A scaffold: templates, tools, a way of writing calls, rules for results, limits.
 //!
 //! Mental model: [`Scaffold`] is a set of pure functions between the rollout and the model. A task becomes the opening
-//! messages, a reply becomes a [`Turn`], an [`Outcome`] becomes the message that the model sees next. Everything that can be
+//! messages, a reply becomes a [`Turn`](super::Turn), an [`Outcome`] becomes the message that the model sees next. Everything that can be
 //! wrong with a scaffold's files is found by [`Scaffold::load`], which renders every template once with made-up values.
 //!
 //! It carries nothing out ([`super::Hands`] does) and keeps no conversation (the rollout does).
 
+mod replies;
+#[cfg(test)]
+mod tests;
+
 use minijinja::{Environment, UndefinedBehavior, Value, context};
-use serde_json::Map;
-use sha2::{Digest, Sha256};
 
 use super::observation::{self, Command};
-pub use super::scaffold_file::ScaffoldError;
-use super::scaffold_file::{self, Acts, Folder, line_and_column};
-use super::{Limits, Outcome, OverflowPolicy, TaskView, ToolForm, Turn, tools, xml_form};
-use crate::model::{Finish, Message, Reply, Role, ToolCall, ToolSpec};
+use super::scaffold_file::{self, Acts};
+pub use super::scaffold_folder::ScaffoldError;
+use super::scaffold_folder::{self, Folder, line_and_column};
+use super::{Limits, Outcome, OverflowPolicy, TaskView, ToolForm, tools};
+use crate::model::tool_text;
+use crate::model::{Message, Role, ToolCall, ToolSpec};
 
 /// One tool, ready for use.
 #[derive(Debug)]
@@ -35,7 +39,7 @@ pub struct Scaffold {
 impl Scaffold {
     /// A builtin name, a folder with a `scaffold.toml`, or that file itself.
     pub fn load(name_or_path: &str) -> Result<Self, ScaffoldError> {
-        let folder = scaffold_file::open(name_or_path)?;
+        let folder = scaffold_folder::open(name_or_path)?;
         let mut offered: Vec<Tool> = Vec::new();
         for tool in &folder.tools {
             let description = folder
@@ -119,7 +123,7 @@ impl Scaffold {
     /// Names of the scaffolds that spotter brings along.
     #[must_use]
     pub fn builtin_names() -> &'static [&'static str] {
-        scaffold_file::NAMES
+        scaffold_folder::NAMES
     }
 
     /// The same scaffold with calls written in another way.
@@ -177,7 +181,10 @@ impl Scaffold {
         let mut system = self.render(&prompts.system, self.about(task))?;
         let mut first = self.render(&prompts.task, self.about(task))?;
         if self.form == ToolForm::Xml {
-            system = format!("{system}\n\n{}", xml_form::render_tools(&self.specs()));
+            system = format!(
+                "{system}\n\n{}",
+                tool_text::render_tools_xml(&self.specs()).trim_end()
+            );
             if let Some(example) = &prompts.example {
                 first = format!("{}\n\n{first}", self.render(example, self.about(task))?);
             }
@@ -206,80 +213,8 @@ impl Scaffold {
     pub fn stop(&self) -> Vec<String> {
         match self.form {
             ToolForm::Native => Vec::new(),
-            ToolForm::Xml => vec![xml_form::STOP.into()],
+            ToolForm::Xml => vec![tool_text::XML_STOP.into()],
         }
-    }
-
-    /// Take a reply apart and check its calls.
-    #[must_use]
-    pub fn read(&self, reply: &Reply) -> Turn {
-        let mut turn = Turn::default();
-        let calls = match self.form {
-            ToolForm::Native => {
-                turn.thought.clone_from(&reply.message.content);
-                reply.message.tool_calls.clone()
-            }
-            ToolForm::Xml => {
-                let read = xml_form::read(&reply.message.content, &self.specs());
-                turn.thought = read.thought;
-                let mut calls: Vec<ToolCall> = read
-                    .calls
-                    .into_iter()
-                    .enumerate()
-                    .map(|(index, (name, arguments))| ToolCall {
-                        id: text_id(&reply.message.content, index),
-                        name,
-                        arguments: serde_json::Value::Object(arguments).to_string(),
-                    })
-                    .collect();
-                // Stopped by the phrase, the missing end is the phrase itself. Cut off by a length limit, what is there is
-                // half a call; half a file must not be written.
-                if read.open && reply.finish == Finish::Length {
-                    let cut = calls.pop().unwrap_or_else(|| ToolCall {
-                        id: text_id(&reply.message.content, 0),
-                        name: String::new(),
-                        arguments: "{}".into(),
-                    });
-                    turn.problems.push((
-                        cut,
-                        "The reply reached its length limit before the call was complete, so nothing was done. \
-                         Write less at once."
-                            .into(),
-                    ));
-                }
-                calls
-            }
-        };
-        let mut problems = Vec::new();
-        for call in calls {
-            match self.checked(&call) {
-                Ok(_) => turn.calls.push(call),
-                Err(problem) => problems.push((call, problem)),
-            }
-        }
-        problems.append(&mut turn.problems);
-        turn.problems = problems;
-        turn
-    }
-
-    /// What a call's tool does, and its arguments; or what is wrong, in words for the model.
-    pub(super) fn checked(
-        &self,
-        call: &ToolCall,
-    ) -> Result<(Acts, Map<String, serde_json::Value>), String> {
-        let Some(tool) = self.tools.iter().find(|tool| tool.spec.name == call.name) else {
-            let known: Vec<&str> = self
-                .tools
-                .iter()
-                .map(|tool| tool.spec.name.as_str())
-                .collect();
-            return Err(format!(
-                "There is no function `{}`; there are: {}.",
-                call.name,
-                known.join(", ")
-            ));
-        };
-        Ok((tool.acts, tools::check(&tool.spec, &call.arguments)?))
     }
 
     /// The message that tells the model what its call did.
@@ -326,23 +261,6 @@ impl Scaffold {
         let name = nudges.get(index).or(nudges.last())?;
         let text = self.render(name, self.about(&TaskView::default())).ok()?;
         Some(Message::text(Role::User, text))
-    }
-
-    /// The assistant message that the model would have written to make these calls.
-    #[must_use]
-    pub fn rewrite(&self, thought: &str, calls: &[ToolCall]) -> Message {
-        match self.form {
-            ToolForm::Native => Message {
-                tool_calls: calls.to_vec(),
-                ..Message::text(Role::Assistant, thought)
-            },
-            ToolForm::Xml => {
-                let written = calls.iter().map(xml_form::write_call);
-                let thought = Some(thought.trim().to_owned()).filter(|text| !text.is_empty());
-                let parts: Vec<String> = thought.into_iter().chain(written).collect();
-                Message::text(Role::Assistant, parts.join("\n\n"))
-            }
-        }
     }
 
     /// What the model sees of a call that a person did not let through.
@@ -470,15 +388,4 @@ fn template_error(folder: &Folder, name: &str, error: &minijinja::Error) -> Scaf
         column,
         message,
     }
-}
-
-/// An id for a call written as text: the same text has the same ids, so that a replay finds its results.
-fn text_id(text: &str, index: usize) -> String {
-    let digest = Sha256::digest(text.as_bytes());
-    let short: String = digest
-        .iter()
-        .take(6)
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    format!("text_{short}_{}", index + 1)
 }

@@ -24,7 +24,9 @@ const START: Duration = Duration::from_secs(30);
 /// How long a process may take to act on each kind of interrupt.
 const GRACE: Duration = Duration::from_secs(2);
 /// The same after a cancel: the person is waiting.
-const CANCEL_GRACE: Duration = Duration::from_millis(80);
+const CANCEL_GRACE: Duration = Duration::from_millis(40);
+/// How long a prompt may take to follow its first mark.
+const PROMPT: Duration = Duration::from_millis(60);
 /// Ctrl+C twice, then ctrl+\, which few programs catch.
 const INTERRUPTS: [&[u8]; 3] = [b"\x03", b"\x03", b"\x1c"];
 
@@ -94,8 +96,27 @@ pub(super) struct ShellSession {
 }
 
 impl ShellSession {
-    /// Start one in the workspace.
+    /// Start one in the workspace. Where the scaffold's startup ends the shell (it may run a file that the agent wrote), it
+    /// is left out.
     pub(super) async fn open(
+        sandbox: &dyn Sandbox,
+        settings: &scaffold_file::Shell,
+        cancel: &CancellationToken,
+    ) -> Result<Self, SandboxError> {
+        let mut session = Self::bare(sandbox, settings, cancel).await?;
+        if settings.startup.is_empty() {
+            return Ok(session);
+        }
+        let said = session.unseen(&settings.startup, cancel).await?;
+        if said.end.lost() && !cancel.is_cancelled() {
+            session.close().await;
+            return Self::bare(sandbox, settings, cancel).await;
+        }
+        session.status = 0;
+        Ok(session)
+    }
+
+    async fn bare(
         sandbox: &dyn Sandbox,
         settings: &scaffold_file::Shell,
         cancel: &CancellationToken,
@@ -108,10 +129,11 @@ impl ShellSession {
             "+o",
             "history",
             "-i",
-        ]
-        .map(String::from);
+        ];
         let env = settings.env.clone().into_iter().collect();
-        let shell = sandbox.shell(argv.to_vec(), env, SIZE).await?;
+        let shell = sandbox
+            .shell(argv.map(String::from).to_vec(), env, SIZE)
+            .await?;
         let mut session = Self {
             shell,
             marks: Marks::new(),
@@ -119,24 +141,33 @@ impl ShellSession {
             spent: Duration::ZERO,
             status: 0,
         };
+        let said = session.unseen("set +H", cancel).await?;
+        if matches!(said.end, End::Exited(_) | End::Cancelled(_)) {
+            return Ok(session);
+        }
+        session.close().await;
+        Err(SandboxError::Gone(format!(
+            "no shell came up in it within {} seconds; it said: {}",
+            START.as_secs(),
+            said.out.text().trim()
+        )))
+    }
+
+    /// Run something of spotter's own.
+    async fn unseen(
+        &mut self,
+        command: &str,
+        cancel: &CancellationToken,
+    ) -> Result<Said, SandboxError> {
         let (live, _) = mpsc::channel(1);
-        let listen = Listen {
+        let how = Listen {
             quiet: None,
             limit: START,
             keep: 4096,
             live: &live,
             cancel,
         };
-        let startup = format!("set +H\n{}\n:", settings.startup);
-        let said = session.run(&startup, &listen).await?;
-        match said.end {
-            End::Exited(_) | End::Cancelled(_) => Ok(session),
-            _ => Err(SandboxError::Gone(format!(
-                "no shell came up in it within {} seconds; it said: {}",
-                START.as_secs(),
-                said.out.text().trim()
-            ))),
-        }
+        self.run(command, &how).await
     }
 
     /// Whether a command is still going.
@@ -207,7 +238,12 @@ impl ShellSession {
                 });
             }
         }
-        self.wait(out, how).await
+        let mut said = self.wait(out, how).await?;
+        let interrupts = bytes == b"\x03" && matches!(said.end, End::Exited(_));
+        if interrupts && !self.settled().await {
+            said.end = End::Closed;
+        }
+        Ok(said)
     }
 
     /// Kill it and all that it started.
@@ -229,7 +265,7 @@ impl ShellSession {
                     ..*how
                 };
                 let stopped = self
-                    .stop(&mut out, &how, &INTERRUPTS[..1], CANCEL_GRACE)
+                    .stop(&mut out, &how, &INTERRUPTS[..2], CANCEL_GRACE)
                     .await?;
                 End::Cancelled(stopped.is_none())
             }
@@ -253,8 +289,8 @@ impl ShellSession {
                 break;
             }
             match self.listen(out, how, None, grace).await? {
-                Heard::Ended(status) => return Ok(Some(status)),
-                Heard::Closed | Heard::Cancelled => break,
+                Heard::Ended(status) if self.settled().await => return Ok(Some(status)),
+                Heard::Ended(_) | Heard::Closed | Heard::Cancelled => break,
                 Heard::Quiet | Heard::Late => {}
             }
         }
@@ -302,6 +338,34 @@ impl ShellSession {
         };
         self.spent += began.elapsed();
         Ok(heard)
+    }
+
+    /// Whether the shell really reads again after an interrupt.
+    ///
+    /// An interrupt that meets bash while it forks makes it forget the child, which keeps the terminal: bash says that the command is
+    /// over and then waits for the terminal for ever. A second interrupt reaches that child.
+    async fn settled(&mut self) -> bool {
+        let (before, _) = self.marks.ends();
+        for interrupt in [None, Some(b"\x03"), Some(b"\x03")] {
+            if let Some(key) = interrupt
+                && !matches!(timeout(GRACE, self.shell.input(key)).await, Ok(Ok(())))
+            {
+                return false;
+            }
+            let until = Instant::now() + PROMPT;
+            loop {
+                let (ends, prompt) = self.marks.ends();
+                if prompt || ends > before {
+                    return true;
+                }
+                match tokio::time::timeout_at(until, self.shell.output()).await {
+                    Ok(Ok(Some(piece))) => drop(self.marks.feed(&piece)),
+                    Ok(_) => return false,
+                    Err(_later) => break,
+                }
+            }
+        }
+        false
     }
 
     /// Take in what has come since the last command ended; whether the shell is gone.

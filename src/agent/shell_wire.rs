@@ -74,10 +74,11 @@ pub(super) fn typed(command: &str, nonce: &str, status: i32) -> String {
     format!("{}{status}\\\neval {}\n", prepare(nonce), quoted(command))
 }
 
-/// Terminal settings, prompts and the mark of the beginning. Its own errors and traces (`set -x`) are not shown.
+/// Terminal settings, prompts and the mark of the beginning. Its own errors and traces (`set -x`) are not shown. The `:`
+/// is there because bash, after a syntax error in an `eval`, takes the next line's first word for no reserved word.
 fn prepare(nonce: &str) -> String {
     format!(
-        " {{ stty -echo -onlcr -ixon; PS2= PS1=$'\\036{nonce}p;$$;$?\\036' PROMPT_COMMAND=$'\\
+        " :; {{ stty -echo -onlcr -ixon; PS2= PS1=$'\\036{nonce}p;$$;$?\\036' PROMPT_COMMAND=$'\\
 {{ builtin printf \\'\\\\036%se;%s;%s\\\\036\\' {nonce} \"$$\" \"$?\"; }} 2>/dev/null'; \\
 builtin printf '\\036%sb;%s;0\\036' {nonce} \"$$\"; }} 2>/dev/null; "
     )
@@ -102,6 +103,8 @@ pub(super) struct Marks {
     nonce: String,
     stage: Stage,
     shell: Option<u32>,
+    /// Marks of an end since the command began.
+    ends: u32,
     held: Vec<u8>,
     late: Vec<u8>,
 }
@@ -112,6 +115,7 @@ impl Marks {
             nonce: String::new(),
             stage: Stage::Waiting,
             shell: None,
+            ends: 0,
             held: Vec::new(),
             late: Vec::new(),
         }
@@ -121,6 +125,7 @@ impl Marks {
     pub(super) fn begin(&mut self, nonce: String) -> Vec<u8> {
         self.nonce = nonce;
         self.stage = Stage::Waiting;
+        self.ends = 0;
         self.held.clear();
         std::mem::take(&mut self.late)
     }
@@ -158,6 +163,11 @@ impl Marks {
         (out, ended)
     }
 
+    /// How often the shell has said that the command is over, and whether the prompt itself has come.
+    pub(super) fn ends(&self) -> (u32, bool) {
+        (self.ends, self.stage == Stage::Idle)
+    }
+
     /// What was held back for a mark that never came whole.
     pub(super) fn flush(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.held)
@@ -176,6 +186,7 @@ impl Marks {
 
     fn step(&mut self, kind: u8, status: i32) -> Option<i32> {
         let live = matches!(self.stage, Stage::Waiting | Stage::Running);
+        self.ends += u32::from(kind != b'b');
         match kind {
             b'b' => {
                 if self.stage == Stage::Waiting {

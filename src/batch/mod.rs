@@ -3,6 +3,7 @@
 //! Branches that a person asks for while a rollout runs are run after it, in the same place. What every rollout writes
 //! goes to one listener; one that falls behind is told how much it missed, it never slows a rollout down.
 
+use std::pin::Pin;
 use std::sync::Arc;
 
 use tokio::sync::{Semaphore, broadcast, mpsc};
@@ -41,31 +42,53 @@ pub enum News {
     },
 }
 
+/// A rollout that is opened when its turn comes: laying out a repository or pulling an image for thousands of tasks
+/// beforehand would fill the disk before the first one began.
+pub struct Job {
+    /// For messages: the task.
+    pub name: String,
+    /// Opens it.
+    pub open: Pin<Box<dyn Future<Output = Result<Rollout, RolloutError>> + Send>>,
+}
+
 /// How one rollout came out.
 pub struct Came {
-    /// Its name.
-    pub id: RolloutId,
+    /// The job's name.
+    pub name: String,
     /// What its trajectory says, or why it could not be carried to an end.
     pub result: Result<Box<State>, RolloutError>,
 }
 
-/// Run rollouts, `jobs` at a time. Results come in the order in which they end.
+/// Run jobs, `at_once` at a time. Results come in the order in which they end.
 pub async fn run(
-    rollouts: Vec<Rollout>,
-    jobs: usize,
+    jobs: Vec<Job>,
+    at_once: usize,
     step_mode: bool,
     abandon: &CancellationToken,
     news: mpsc::Sender<News>,
 ) -> Vec<Came> {
-    let places = Arc::new(Semaphore::new(jobs.max(1)));
+    let places = Arc::new(Semaphore::new(at_once.max(1)));
     let mut running = JoinSet::new();
-    for rollout in rollouts {
+    for Job { name, open } in jobs {
         let (places, abandon, news) = (Arc::clone(&places), abandon.clone(), news.clone());
         running.spawn(async move {
             let Ok(_place) = places.acquire_owned().await else {
                 return Vec::new();
             };
-            Box::pin(one(rollout, step_mode, &abandon, &news)).await
+            let came = |result| Came {
+                name: name.clone(),
+                result,
+            };
+            if abandon.is_cancelled() {
+                return vec![came(Err(RolloutError::NotBegun(name.clone())))];
+            }
+            match open.await {
+                Ok(rollout) => {
+                    let results = Box::pin(one(rollout, step_mode, &abandon, &news)).await;
+                    results.into_iter().map(came).collect()
+                }
+                Err(error) => vec![came(Err(error))],
+            }
         });
     }
     drop(news);
@@ -82,46 +105,30 @@ async fn one(
     step_mode: bool,
     abandon: &CancellationToken,
     news: &mpsc::Sender<News>,
-) -> Vec<Came> {
-    let mut came = Vec::new();
+) -> Vec<Result<Box<State>, RolloutError>> {
+    let mut results = Vec::new();
     loop {
         let id = rollout.id.clone();
-        if abandon.is_cancelled() {
-            came.push(Came {
-                result: Err(RolloutError::Abandoned(id.to_string())),
-                id,
-            });
-            return came;
-        }
         let (remote, desk) = control::desk(step_mode);
         let listening = listen(&rollout, remote);
         let _ = news.send(News::Begun { id: id.clone() }).await;
-        let telling = tokio::spawn(tell(id.clone(), rollout.subscribe(), news.clone()));
+        let telling = tokio::spawn(tell(id, rollout.subscribe(), news.clone()));
         let result = Box::pin(rollout::run(rollout, desk, abandon.clone())).await;
         drop(listening);
         // The writer is gone with the rollout, so the teller ends when it has told everything.
         let _ = telling.await;
         match result {
-            Ok(Finished::Over(state)) => {
-                came.push(Came {
-                    id,
-                    result: Ok(state),
-                });
-                return came;
-            }
             Ok(Finished::Branched { parent, branch }) => {
-                came.push(Came {
-                    id,
-                    result: Ok(parent),
-                });
+                results.push(Ok(parent));
                 rollout = *branch;
             }
+            Ok(Finished::Over(state)) => {
+                results.push(Ok(state));
+                return results;
+            }
             Err(error) => {
-                came.push(Came {
-                    id,
-                    result: Err(error),
-                });
-                return came;
+                results.push(Err(error));
+                return results;
             }
         }
     }

@@ -11,6 +11,7 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use super::choose::Choice;
 use super::ink::{self, Ink};
 use super::place::{self, SandboxArgs, StoreArgs};
 use super::{Failure, NOT_RESOLVED};
@@ -18,8 +19,7 @@ use crate::grade::{self, Check, CheckRun, CheckVerdict, CheckedPatch, Grading, R
 use crate::rollout::Ground;
 use crate::rollout::ground::Wishes;
 use crate::sandbox;
-use crate::task::{Task, fields};
-use crate::text::filter::Filter;
+use crate::task::Task;
 use crate::trajectory::Store;
 
 /// Arguments of `spotter tasks check`.
@@ -27,7 +27,7 @@ use crate::trajectory::Store;
 pub(crate) struct Args {
     /// Instance ids; without any, every task that fits --filter
     ids: Vec<String>,
-    /// Where tasks come from: sample, a file or folder, or [hub:]org/name[@revision][:split]
+    /// Where tasks come from: sample, a file or folder, or a dataset of the hub (org/name@revision:split)
     #[arg(
         long,
         value_name = "SOURCE",
@@ -65,11 +65,9 @@ pub(crate) async fn run(args: Args) -> Result<ExitCode, Failure> {
     let store = args.store.open(&settings)?;
     let wishes = args.sandbox.wishes(&settings)?;
     let all = place::load(&args.tasks).await?;
-    let filter = Filter::parse(&args.filter, fields::FIELDS).map_err(Failure::usage)?;
+    let filter = Choice::parse(&args.filter)?;
     let tasks: Vec<Arc<Task>> = if args.ids.is_empty() {
-        all.into_iter()
-            .filter(|task| filter.matches(|field| fields::value(task, field)))
-            .collect()
+        all.into_iter().filter(|task| filter.takes(task)).collect()
     } else {
         args.ids
             .iter()
@@ -132,7 +130,7 @@ async fn check(
     times: u32,
     rules: Option<RuleSet>,
 ) -> Result<Check, String> {
-    let plan = grade::plan(task, wishes.kind, rules).map_err(|why| why.to_string())?;
+    let plan = grade::plan(task, wishes.place(), rules).map_err(|why| why.to_string())?;
     let ground = place::lay(task, wishes, store)
         .await
         .map_err(|failure| failure.what)?;

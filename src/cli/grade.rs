@@ -118,7 +118,7 @@ async fn fresh(
     store: &Store,
     rules: Option<RuleSet>,
 ) -> Result<Grading, Failure> {
-    let plan = grade::plan(task, wishes.kind, rules).map_err(Failure::error)?;
+    let plan = grade::plan(task, wishes.place(), rules).map_err(Failure::error)?;
     let ground = place::lay(task, wishes, store).await?;
     let state = tempfile::Builder::new()
         .prefix("spotter-grade-")

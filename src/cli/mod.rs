@@ -8,12 +8,15 @@
 //! | 3 | done, and at least one verdict is not *resolved* |
 //! | 130 | interrupted; rollouts can be resumed |
 
+mod bench;
 mod check;
+mod choose;
 mod control;
 mod doctor;
 mod grade;
 mod ink;
 mod place;
+mod progress;
 mod run;
 mod stream;
 mod tasks;
@@ -50,6 +53,8 @@ enum Command {
     Control(control::Args),
     /// Say what this machine can do, and what is missing
     Doctor(doctor::Args),
+    /// Measure spotter itself
+    Bench(bench::Args),
 }
 
 /// What a subcommand failed with: an exit code and the sentence for it.
@@ -108,6 +113,7 @@ pub fn main() -> ExitCode {
             Some(Command::Grade(args)) => grade::run(args).await,
             Some(Command::Control(args)) => control::run(args).await,
             Some(Command::Doctor(args)) => doctor::run(args).await,
+            Some(Command::Bench(args)) => bench::run(args).await,
         }
     });
     // Reading standard input cannot be cancelled; nothing is left that needs it.

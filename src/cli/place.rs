@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use clap::{Args as ClapArgs, ValueEnum};
 
+use super::progress::Transfer;
 use super::{Failure, ink};
 use crate::config::{self, Settings};
 use crate::grade;
 use crate::rollout::ground::{Ground, Wishes};
+use crate::sandbox::docker::Daemon;
 use crate::sandbox::{Kind, Limits};
 use crate::task::source::TaskSource;
 use crate::task::{Loaded, Task};
@@ -118,7 +120,7 @@ impl SandboxArgs {
     }
 }
 
-/// Lay the ground of a task, off the async threads.
+/// Lay the ground of a task, off the async threads; an image that is not here is pulled, and that is shown.
 pub(crate) async fn lay(
     task: &Arc<Task>,
     wishes: &Wishes,
@@ -129,16 +131,32 @@ pub(crate) async fn lay(
         let images = grade::image_for(&task);
         Ground::lay(&task, &wishes, &images, &bases)
     });
-    laid.await.map_err(Failure::error)?.map_err(Failure::error)
+    let ground = laid
+        .await
+        .map_err(Failure::error)?
+        .map_err(Failure::error)?;
+    if let Some(image) = ground
+        .image
+        .as_ref()
+        .filter(|_| ground.kind == Kind::Docker)
+    {
+        let transfer = Transfer::new();
+        let daemon = Daemon::connect().await.map_err(Failure::error)?;
+        let pulled = daemon
+            .ensure_image(image, &mut |pull| transfer.pull(image, &pull))
+            .await;
+        pulled.map_err(Failure::error)?;
+    }
+    Ok(ground)
 }
 
 /// Read a source of tasks; rows that could not be read are told.
 pub(crate) async fn load(source: &str) -> Result<Vec<Arc<Task>>, Failure> {
     let source: TaskSource = source.parse().map_err(Failure::usage)?;
-    let Loaded { tasks, problems } = source
-        .load(&|_: &str, _: u64, _: Option<u64>| {})
-        .await
-        .map_err(Failure::error)?;
+    let transfer = Transfer::new();
+    let telling = |name: &str, done, total| transfer.tell(name, done, total);
+    let Loaded { tasks, problems } = source.load(&telling).await.map_err(Failure::error)?;
+    drop(transfer);
     for problem in problems.iter().take(20) {
         ink::complain(&format!("skipped: {}", visible(&problem.to_string())));
     }

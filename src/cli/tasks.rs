@@ -9,12 +9,13 @@ use std::io::{IsTerminal as _, Write};
 use std::process::ExitCode;
 
 use clap::{Args as ClapArgs, Subcommand};
-use indicatif::{ProgressBar, ProgressStyle};
 
 use super::Failure;
+use super::choose::{self, Choice};
+use super::progress::Transfer;
 use crate::task::source::{SourceError, TaskSource};
-use crate::task::{Loaded, Task, fields};
-use crate::text::filter::{Filter, FilterError};
+use crate::task::{Loaded, Task};
+use crate::text::filter::FilterError;
 use crate::text::nearest::nearest;
 use crate::text::safe::visible;
 
@@ -37,7 +38,7 @@ enum Command {
 
 #[derive(Debug, ClapArgs)]
 struct Source {
-    /// Where tasks come from: sample, a file or folder (.jsonl, .json, .parquet), or [hub:]org/name[@revision][:split]
+    /// Where tasks come from: sample, a file or folder (.jsonl, .json, .parquet), or a dataset of the hub (org/name@revision:split)
     #[arg(
         long,
         value_name = "SOURCE",
@@ -146,12 +147,12 @@ async fn print(command: Command) -> Result<ExitCode, TasksError> {
 }
 
 async fn list(args: &ListArgs, out: &mut Vec<u8>) -> Result<Vec<String>, TasksError> {
-    let filter = Filter::parse(&args.filter, fields::FIELDS)?;
+    let filter = Choice::parse(&args.filter)?;
     let (_, loaded) = load(&args.source).await?;
     let tasks: Vec<&Task> = loaded
         .tasks
         .iter()
-        .filter(|task| filter.matches(|field| fields::value(task, field)))
+        .filter(|task| filter.takes(task))
         .collect();
     if args.json {
         render::json(
@@ -185,28 +186,24 @@ async fn show(args: &ShowArgs, out: &mut Vec<u8>) -> Result<Vec<String>, TasksEr
     match (args.json, args.gold) {
         (true, true) => render::json(&serde_json::json!(task), out)?,
         (true, false) => render::json(&render::without_gold(task), out)?,
-        (false, gold) => render::page(task, gold, out)?,
+        (false, gold) => {
+            for (kind, answer) in choose::gradable(task) {
+                let answer = answer.unwrap_or_else(|why| why);
+                writeln!(out, "{:11} {kind}: {}", "graded", visible(&answer))?;
+            }
+            render::page(task, gold, out)?;
+        }
     }
     Ok(problems(&loaded))
 }
 
 async fn load(source: &Source) -> Result<(TaskSource, Loaded), TasksError> {
     let source: TaskSource = source.tasks.parse()?;
-    let bar = ProgressBar::new(0);
-    if let Ok(style) =
-        ProgressStyle::with_template("{msg}  {bytes} of {total_bytes}  {bytes_per_sec}")
-    {
-        bar.set_style(style);
-    }
-    let shown = bar.clone();
-    let progress = move |name: &str, done: u64, total: Option<u64>| {
-        shown.set_message(visible(name).into_owned());
-        shown.set_length(total.unwrap_or(done));
-        shown.set_position(done);
-    };
-    let loaded = source.load(&progress).await;
-    bar.finish_and_clear();
-    Ok((source, loaded?))
+    let transfer = Transfer::new();
+    let loaded = source
+        .load(&|name: &str, done, total| transfer.tell(name, done, total))
+        .await?;
+    Ok((source, loaded))
 }
 
 fn problems(loaded: &Loaded) -> Vec<String> {

@@ -13,7 +13,7 @@ use std::time::Instant;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::commands::{GIT_TIME, ended_early, git, git_apply, infrastructure, ok, words};
+use super::commands::{GIT_TIME, ended_early, git, git_apply, infrastructure, words};
 use super::flag::Flag;
 use super::grading::Grading;
 use super::judge::{self, NOTE_FLAG, NOTE_TIMED_OUT, NOTE_VERDICT};
@@ -100,6 +100,50 @@ async fn judged(log: String, task: Task, plan: &Plan) -> Grading {
     })
 }
 
+/// Make SWE-smith's bug in a workspace that has not got it; whether it was made. For tasks of other families nothing is
+/// done.
+pub async fn make_bug(plan: &Plan, sandbox: &dyn Sandbox) -> Result<bool, String> {
+    let Some(fix) = &plan.bug else {
+        return Ok(false);
+    };
+    let run = async |exec: Exec| {
+        sandbox
+            .exec(exec, None)
+            .await
+            .map_err(|why| why.to_string())
+    };
+    // Applies backwards: the bug is not there yet.
+    let fixed = run(git_apply(fix, &["--check", "--reverse"])).await?;
+    if fixed.exit != Exit::Code(0) {
+        return Ok(false);
+    }
+    let made = run(git_apply(fix, &["--reverse"])).await?;
+    if made.exit != Exit::Code(0) {
+        return Err(format!("the bug cannot be made: {}", words(&made)));
+    }
+    Ok(true)
+}
+
+/// Make what was changed part of the last commit, so that no diff shows an agent the bug: it is the solution backwards.
+pub async fn hide_changes(sandbox: &dyn Sandbox) -> Result<(), String> {
+    let hidden = sandbox.exec(shell::script(HIDE, GIT_TIME), None).await;
+    let hidden = hidden.map_err(|why| why.to_string())?;
+    if hidden.exit != Exit::Code(0) {
+        return Err(format!(
+            "the bug cannot be hidden in the last commit: {}",
+            words(&hidden)
+        ));
+    }
+    Ok(())
+}
+
+/// Amend the last commit and forget the old one.
+const HIDE: &str = "set -e
+git() { command git -c safe.directory='*' -c core.hooksPath=/dev/null -c user.name=spotter -c user.email=spotter@localhost \"$@\"; }
+git commit -q --all --amend --no-edit --no-verify --allow-empty
+git reflog expire --expire=now --all
+git prune --expire=now";
+
 /// A grading under way. `Err` of its steps is the verdict that ends it.
 pub(super) struct Run<'a> {
     pub(super) plan: &'a Plan,
@@ -168,17 +212,11 @@ impl Run<'_> {
             self.flag(&Flag::NoBaseCommit);
             head.stdout.text().trim().to_owned()
         };
-        if let Some(bug) = &self.plan.bug {
-            // Applies forwards: the bug is in already. Backwards: it is not yet.
-            let fixed = self
-                .quiet(git_apply(bug, &["--check", "--reverse"]))
-                .await?;
-            if fixed.exit == Exit::Code(0) {
-                let made = self
-                    .logged("make the bug", git_apply(bug, &["--reverse"]))
-                    .await?;
-                ok(&made, "the bug cannot be made")?;
-            }
+        if make_bug(self.plan, self.sandbox)
+            .await
+            .map_err(infrastructure)?
+        {
+            self.log.step("make the bug", "");
         }
         Ok(base)
     }

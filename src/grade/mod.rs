@@ -43,14 +43,14 @@ mod tests;
 use serde::{Deserialize, Serialize};
 
 pub use check::{Check, CheckRun, CheckVerdict, CheckedPatch, CheckedTest};
-pub use evaluate::{grade, grade_unpatched};
+pub use evaluate::{grade, grade_unpatched, hide_changes, make_bug};
 pub use evidence::Evidence;
 pub use flag::Flag;
 pub use grading::{Grading, TestOutcome};
 pub use judge::regrade;
 pub use parser::{Form, LogReader, Names, Parser, Reading, UnknownParser};
 pub use patch::{Change, PatchFile, files as patch_files};
-pub use plan::{Plan, Ungradable, plan};
+pub use plan::{Place, Plan, Ungradable, plan};
 pub use progress::{Progress, Stage};
 pub use row_script::RowScript;
 pub use rules::{Counted, Group, RuleSet, UnknownRuleSet};

@@ -142,8 +142,35 @@ impl Plan {
     }
 }
 
+/// Where a task will be graded, as far as the caller has decided it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// Kind of sandbox.
+    pub kind: Kind,
+    /// Image to use in place of the row's.
+    pub image: Option<String>,
+    /// The repository is laid out from a folder, so no image has to hold it.
+    pub laid_out: bool,
+}
+
+impl From<Kind> for Place {
+    fn from(kind: Kind) -> Self {
+        Self {
+            kind,
+            image: None,
+            laid_out: false,
+        }
+    }
+}
+
 /// Decide how a task is graded; `rules` overrules the row's default.
-pub fn plan(task: &Task, kind: Kind, rules: Option<RuleSet>) -> Result<Plan, Ungradable> {
+pub fn plan(
+    task: &Task,
+    place: impl Into<Place>,
+    rules: Option<RuleSet>,
+) -> Result<Plan, Ungradable> {
+    let place = place.into();
+    let kind = place.kind;
     let rules = rules.unwrap_or_else(|| RuleSet::default_for(task));
     decidable(task, rules)?;
     let parser = parser_of(task, rules)?;
@@ -151,7 +178,7 @@ pub fn plan(task: &Task, kind: Kind, rules: Option<RuleSet>) -> Result<Plan, Ung
         rules,
         parser,
         kind,
-        image: image(task, kind)?,
+        image: image(task, place)?,
         workdir: (kind == Kind::Docker).then(|| IMAGE_WORKDIR.to_owned()),
         environment: Vec::new(),
         install: None,
@@ -257,11 +284,13 @@ pub(super) fn parser_of(task: &Task, rules: RuleSet) -> Result<Option<Parser>, U
     }
 }
 
-fn image(task: &Task, kind: Kind) -> Result<Option<String>, Ungradable> {
-    let image = spec::image_for(task).into_iter().next();
+fn image(task: &Task, place: Place) -> Result<Option<String>, Ungradable> {
+    let image = place
+        .image
+        .or_else(|| spec::image_for(task).into_iter().next());
     let id = || task.instance_id.clone();
-    match (kind, image) {
-        (Kind::Local, _) if is_sample(task) => Ok(None),
+    match (place.kind, image) {
+        (Kind::Local, _) if is_sample(task) || place.laid_out => Ok(None),
         (Kind::Local, image) => Err(Ungradable::NeedsImage {
             task: id(),
             image: image.unwrap_or_else(|| "of its dataset".to_owned()),

@@ -6,7 +6,6 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::RolloutError;
-use super::carry::within;
 use super::control::Interrupt;
 use super::drive::Driver;
 use crate::agent::{OverflowPolicy, Turn, drop_oldest_half};
@@ -33,42 +32,7 @@ pub(super) enum Asked {
 impl Driver {
     /// Ask for step `step`.
     pub(super) async fn ask(&mut self, step: u32) -> Result<Asked, RolloutError> {
-        let ids: Vec<u32> = self
-            .state
-            .context
-            .iter()
-            .chain(&self.state.unfinished)
-            .copied()
-            .collect();
-        let messages = ids
-            .iter()
-            .filter_map(|id| self.state.parts().message(*id).cloned())
-            .collect();
-        let tools = self.attempt.scaffold.tools();
-        let mut sampling = self.attempt.sampling.clone();
-        for phrase in self.attempt.scaffold.stop() {
-            if !sampling.stop.contains(&phrase) {
-                sampling.stop.push(phrase);
-            }
-        }
-        let hash = (!tools.is_empty()).then(|| tools_hash(&tools));
-        if let Some(hash) = &hash
-            && self
-                .state
-                .parts()
-                .request(&[], Some(hash), &sampling)
-                .is_none()
-        {
-            self.emit(Event::Tools {
-                hash: hash.clone(),
-                tools: tools.clone(),
-            })?;
-        }
-        let request = ChatRequest {
-            messages,
-            tools,
-            sampling: sampling.clone(),
-        };
+        let (ids, request) = self.question()?;
         let model = self.attempt.model.info().name.clone();
         let body = request_body(&model, &request);
         let call = self.state.next_call;
@@ -76,8 +40,8 @@ impl Driver {
             call,
             step,
             messages: ids,
-            tools: hash,
-            sampling,
+            tools: (!request.tools.is_empty()).then(|| tools_hash(&request.tools)),
+            sampling: request.sampling.clone(),
             model,
             request_sha256: sha256(body.as_bytes()),
         })?;
@@ -87,11 +51,10 @@ impl Driver {
         let chatting = self.attempt.model.chat(&request, sender, &cancel);
         let merging = merge(&self.writer, call, receiver);
         let abandon = self.abandon.clone();
-        let both = within(self.time_left(), &cancel, async {
-            tokio::join!(chatting, merging)
-        });
+        let deadline = self.deadline();
+        let both = async { tokio::join!(chatting, merging) };
         let ((reply, merged), interrupt) = tokio::select! {
-            done = self.desk.attend(&cancel, true, "the model is being asked", both) => done,
+            done = self.desk.attend(&cancel, deadline, true, "the model is being asked", both) => done,
             () = abandon.cancelled() => return Err(self.abandoned()),
         };
         merged?;
@@ -111,13 +74,13 @@ impl Driver {
                 })?;
                 Ok(Asked::Stopped)
             }
-            // Nobody but the clock is left; what it means is decided where limits are.
-            (Err(error @ ModelError::Cancelled), None) => {
+            (_, Some(Interrupt::Time)) => {
+                let which = "wall time".to_owned();
                 self.emit(Event::CallFailed {
                     call,
-                    why: error.to_string(),
+                    why: "the rollout's time is over".into(),
                 })?;
-                Ok(Asked::Again)
+                Ok(Asked::End(Ended::Limit { which }))
             }
             (Err(ModelError::ContextOverflow { message }), None) => self.overflowed(call, &message),
             (Err(error), None) => {
@@ -137,11 +100,55 @@ impl Driver {
         }
     }
 
+    /// The context as of now as a request, with the ids of its messages; its tools are on record.
+    fn question(&mut self) -> Result<(Vec<u32>, ChatRequest), RolloutError> {
+        let ids: Vec<u32> = self
+            .state
+            .context
+            .iter()
+            .chain(&self.state.unfinished)
+            .copied()
+            .collect();
+        let messages = ids
+            .iter()
+            .filter_map(|id| self.state.parts().message(*id).cloned())
+            .collect();
+        let tools = self.attempt.scaffold.tools();
+        let mut sampling = self.attempt.sampling.clone();
+        for phrase in self.attempt.scaffold.stop() {
+            if !sampling.stop.contains(&phrase) {
+                sampling.stop.push(phrase);
+            }
+        }
+        let hash = tools_hash(&tools);
+        let known = self
+            .state
+            .parts()
+            .request(&[], Some(&hash), &sampling)
+            .is_some();
+        if !tools.is_empty() && !known {
+            self.emit(Event::Tools {
+                hash,
+                tools: tools.clone(),
+            })?;
+        }
+        Ok((
+            ids,
+            ChatRequest {
+                messages,
+                tools,
+                sampling,
+            },
+        ))
+    }
+
     fn answered(&mut self, call: u32, reply: Reply, took: Duration) -> Result<Turn, RolloutError> {
         let turn = self.attempt.scaffold.read(&reply);
+        // A stop phrase is not part of a reply, but of what the model said.
+        let message = self.attempt.scaffold.said(&reply);
         let id = self.state.next_message;
         let Reply {
-            message,
+            message: _,
             finish,
             usage,
             logprobs,

@@ -27,8 +27,12 @@ const MOST_STREAMED: usize = 256 * 1024;
 
 /// What a call came to.
 pub(super) enum Carried {
-    Done { submitted: bool },
+    Done {
+        submitted: bool,
+    },
     Stopped,
+    /// The rollout's own time was over before the call was.
+    OutOfTime,
 }
 
 impl Driver {
@@ -54,14 +58,14 @@ impl Driver {
         let cancel = CancellationToken::new();
         let (live, chunks) = mpsc::channel(WAITING_CHUNKS);
         let abandon = self.abandon.clone();
+        let deadline = self.deadline();
         let (result, interrupt) = {
-            let left = self.time_left();
             self.hands.limit_commands(self.limits().command_seconds);
             let performing = self.hands.perform(call, live, &cancel);
             let merging = merge(&self.writer, step, index, chunks);
-            let both = within(left, &cancel, async { tokio::join!(performing, merging) });
+            let both = async { tokio::join!(performing, merging) };
             let ((outcome, merged), interrupt) = tokio::select! {
-                done = self.desk.attend(&cancel, false, "an action is being carried out", both) => done,
+                done = self.desk.attend(&cancel, deadline, false, "an action is being carried out", both) => done,
                 () = abandon.cancelled() => return Err(self.abandoned()),
             };
             merged?;
@@ -88,29 +92,12 @@ impl Driver {
             outcome,
             message: id,
         })?;
-        Ok(if interrupt == Some(Interrupt::Stop) {
-            Carried::Stopped
-        } else {
-            Carried::Done { submitted }
+        Ok(match interrupt {
+            Some(Interrupt::Stop) => Carried::Stopped,
+            Some(Interrupt::Time) => Carried::OutOfTime,
+            Some(Interrupt::Retry) | None => Carried::Done { submitted },
         })
     }
-}
-
-/// Do work that heeds `cancel`; it is cancelled when there is no more time `left`.
-pub(super) async fn within<T>(
-    left: Option<Duration>,
-    cancel: &CancellationToken,
-    work: impl Future<Output = T>,
-) -> T {
-    tokio::pin!(work);
-    if let Some(left) = left {
-        tokio::select! {
-            biased;
-            done = &mut work => return done,
-            () = tokio::time::sleep(left) => cancel.cancel(),
-        }
-    }
-    work.await
 }
 
 /// Write output, merged and bounded, until the channel closes.

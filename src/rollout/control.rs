@@ -3,7 +3,7 @@
 //! Mental model: operations come one at a time, each with a place for its answer, from a socket, a screen or a test; the
 //! **desk** applies them at once where that is safe (say, limits, pause) and keeps the rest as wishes that the loop
 //! grants at its next safe point. While the loop waits for a model or a command it listens at the desk
-//! ([`Desk::attend`]), so that stop and retry need not wait.
+//! (`Desk::attend`), so that stop and retry need not wait.
 //!
 //! What an operation means for the trajectory is the loop's matter.
 
@@ -190,6 +190,8 @@ pub struct Desk {
     pub(super) deciding: bool,
     /// What people said and the agent has not heard yet.
     pub(super) said: Vec<String>,
+    /// Operations that were granted at once and are not on record yet.
+    pub(super) granted: Vec<Op>,
     /// What `status` answers, apart from what is being done.
     pub(super) summary: serde_json::Map<String, serde_json::Value>,
 }
@@ -199,6 +201,8 @@ pub struct Desk {
 pub(super) enum Interrupt {
     Stop,
     Retry,
+    /// The rollout's own time is over.
+    Time,
 }
 
 /// A new desk and the way to reach it.
@@ -215,17 +219,19 @@ pub fn desk(step_mode: bool) -> (Remote, Desk) {
         retry: false,
         deciding: false,
         said: Vec::new(),
+        granted: Vec::new(),
         summary: serde_json::Map::new(),
     };
     (Remote(sender), desk)
 }
 
 impl Desk {
-    /// Wait for `work`, taking operations meanwhile. A stop or (where `may_retry`) a retry fires `cancel`; `work` is
-    /// then awaited to its own end, which must come soon.
+    /// Wait for `work`, taking operations meanwhile. A stop, the `deadline`, or (where `may_retry`) a retry fires
+    /// `cancel`; `work` is then awaited to its own end, which must come soon.
     pub(super) async fn attend<T>(
         &mut self,
         cancel: &CancellationToken,
+        deadline: Option<tokio::time::Instant>,
         may_retry: bool,
         doing: &str,
         work: impl Future<Output = T>,
@@ -236,6 +242,12 @@ impl Desk {
             tokio::select! {
                 biased;
                 result = &mut work => return (result, interrupt),
+                () = tokio::time::sleep_until(deadline.unwrap_or_else(tokio::time::Instant::now)),
+                    if deadline.is_some() && interrupt.is_none() =>
+                {
+                    interrupt = Some(Interrupt::Time);
+                    cancel.cancel();
+                }
                 Some(order) = self.orders.recv() => {
                     self.take(order, may_retry, doing);
                     if self.stop.is_some() && interrupt.is_none() {
@@ -338,6 +350,9 @@ impl Desk {
                 return;
             }
         };
+        if answer.ok && !matches!(order.op, Op::Status | Op::Say { .. }) {
+            self.granted.push(order.op);
+        }
         let _ = order.answer.send(answer);
     }
 }

@@ -17,10 +17,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::ask::Asked;
 use super::carry::Carried;
-use super::control::{Answer, Desk, Op, Order, edited};
+use super::control::Desk;
 use super::judge::judge;
+use super::people::{Choice, Decision};
 use super::{Attempt, Finished, Rollout, RolloutError, audit, stuck};
-use crate::agent::{Hands, Outcome, TaskView, Turn};
+use crate::agent::{Hands, Outcome, Turn};
 use crate::grade::Verdict;
 use crate::model::{Finish, Message, Reply, Role, ToolCall};
 use crate::sandbox::{self, Sandbox, SnapshotId};
@@ -37,29 +38,15 @@ pub(super) struct Driver {
     pub(super) hands: Hands,
     pub(super) watch: stuck::Watch,
     pub(super) abandon: CancellationToken,
-    sandbox: Arc<dyn Sandbox>,
-    format_errors: u32,
-    began: Instant,
-    earlier: Duration,
-    shown_paused: bool,
-    files: Vec<String>,
-    taken: Option<Vec<(String, Outcome)>>,
-    branch: Option<Rollout>,
-    tests: JoinSet<Result<(), RolloutError>>,
-}
-
-/// What a decision about proposed calls came to.
-enum Decision {
-    Carry(Vec<(ToolCall, Choice)>),
-    Again,
-    Stopped,
-}
-
-#[derive(Clone)]
-enum Choice {
-    AsIs,
-    Edited { original: ToolCall },
-    Skip,
+    pub(super) sandbox: Arc<dyn Sandbox>,
+    pub(super) format_errors: u32,
+    pub(super) began: Instant,
+    pub(super) earlier: Duration,
+    pub(super) shown_paused: bool,
+    pub(super) files: Vec<String>,
+    pub(super) taken: Option<Vec<(String, Outcome)>>,
+    pub(super) branch: Option<Rollout>,
+    pub(super) tests: JoinSet<Result<(), RolloutError>>,
 }
 
 pub(super) async fn run(
@@ -73,11 +60,7 @@ pub(super) async fn run(
     }
     let over =
         matches!(&rollout.state.ended, Some((how, _)) if !matches!(how, Ended::Error { .. }));
-    let judged = rollout
-        .state
-        .verdict
-        .as_ref()
-        .is_some_and(|verdict| !matches!(verdict, Verdict::InfrastructureError { .. }));
+    let settled = rollout.state.is_settled();
     let Rollout {
         id,
         attempt,
@@ -103,7 +86,7 @@ pub(super) async fn run(
             Err((mut rollout, error)) => end_without_sandbox(&mut rollout, error)?,
         }
         let _ = sandbox::clear_layers(&folder);
-    } else if judged {
+    } else if settled {
         return Ok(Finished::Over(Box::new(rollout.state)));
     }
     let state = State::of(&attempt.store.read(&id)?);
@@ -150,105 +133,6 @@ fn end_without_sandbox(rollout: &mut Rollout, error: RolloutError) -> Result<(),
 }
 
 impl Driver {
-    /// Start or restore the sandbox and open the conversation.
-    async fn set_up(
-        mut rollout: Rollout,
-        desk: Desk,
-        abandon: CancellationToken,
-    ) -> Result<Self, (Box<Rollout>, RolloutError)> {
-        let prepared = Self::prepare(&mut rollout).await;
-        let sandbox = match prepared {
-            Ok(sandbox) => sandbox,
-            Err(error) => return Err((Box::new(rollout), error)),
-        };
-        let Rollout {
-            id,
-            attempt,
-            writer,
-            state,
-            ..
-        } = rollout;
-        let earlier = state.span.map_or(Duration::ZERO, |(first, last)| {
-            Duration::from_millis(
-                u64::try_from(last.as_millisecond() - first.as_millisecond()).unwrap_or(0),
-            )
-        });
-        let hands = Hands::new(Arc::clone(&attempt.scaffold), Arc::clone(&sandbox));
-        Ok(Self {
-            id,
-            attempt,
-            writer,
-            desk,
-            state,
-            hands,
-            watch: stuck::Watch::default(),
-            abandon,
-            sandbox,
-            format_errors: 0,
-            began: Instant::now(),
-            earlier,
-            shown_paused: false,
-            files: Vec::new(),
-            taken: None,
-            branch: None,
-            tests: JoinSet::new(),
-        })
-    }
-
-    async fn prepare(rollout: &mut Rollout) -> Result<Arc<dyn Sandbox>, RolloutError> {
-        let attempt = Arc::clone(&rollout.attempt);
-        let folder = attempt.store.folder(&rollout.id).join("sandbox");
-        let parent = rollout
-            .state
-            .start
-            .as_ref()
-            .and_then(|start| start.parent.clone());
-        if let Some(parent) = &parent {
-            let from = attempt.store.find(&parent.rollout)?;
-            sandbox::share_snapshots(&attempt.store.folder(&from).join("sandbox"), &folder)?;
-        }
-        let sandbox = sandbox::start(attempt.ground.spec(folder, rollout.id.as_str())).await?;
-        let base = sandbox.snapshot().await?;
-        let known = rollout.state.base.is_some();
-        let report = sandbox.report().clone();
-        rollout.emit(Event::SandboxReady {
-            report: report.clone(),
-            base,
-        })?;
-        if rollout.state.opening == 0 {
-            let view = TaskView {
-                instance_id: attempt.task.instance_id.clone(),
-                repo: attempt.task.repo.clone(),
-                problem_statement: attempt.task.problem_statement.clone(),
-                hints: if attempt.hints {
-                    attempt.task.hints_text.clone()
-                } else {
-                    String::new()
-                },
-                workdir: report.workdir,
-                base_commit: attempt.task.base_commit.clone(),
-            };
-            for message in attempt.scaffold.opening(&view)? {
-                let id = rollout.state.next_message;
-                rollout.emit(Event::Message {
-                    id,
-                    origin: Origin::Scaffold,
-                    message,
-                    replaces: None,
-                })?;
-            }
-        }
-        if known {
-            let step = rollout.state.step;
-            let mut not_restored = sandbox::snapshot::not_held(attempt.ground.snapshot_ignored);
-            if let Some(snapshot) = rollout.state.snapshot_at(step).cloned() {
-                not_restored = sandbox.restore(&snapshot).await?.not_restored;
-            }
-            rollout.emit(Event::Resumed { step, not_restored })?;
-        }
-        Ok(Arc::from(sandbox))
-    }
-
     pub(super) fn emit(&mut self, event: Event) -> Result<(), RolloutError> {
         let record = self.writer.append(event)?;
         self.state.apply(&record);
@@ -333,6 +217,11 @@ impl Driver {
             match self.carry(step, index, call, by, original).await? {
                 Carried::Done { submitted: done } => submitted |= done,
                 Carried::Stopped => return Ok(Some(self.stopped())),
+                Carried::OutOfTime => {
+                    return Ok(Some(Ended::Limit {
+                        which: "wall time".into(),
+                    }));
+                }
             }
         }
         let out_of_patience = self.answer_problems(turn)?;
@@ -460,10 +349,20 @@ impl Driver {
         }
     }
 
-    /// What is left of the wall clock, where it is limited.
-    pub(super) fn time_left(&self) -> Option<Duration> {
-        let most = Duration::from_secs(self.limits().wall_seconds);
-        (!most.is_zero()).then(|| most.saturating_sub(self.earlier + self.began.elapsed()))
+    /// When the rollout's own time is over, if it has a limit.
+    pub(super) fn deadline(&self) -> Option<tokio::time::Instant> {
+        let limit = Duration::from_secs(self.limits().wall_seconds);
+        let left = limit.saturating_sub(self.earlier);
+        (!limit.is_zero()).then(|| tokio::time::Instant::from_std(self.began + left))
+    }
+
+    /// Put operations that were granted at once on record.
+    pub(super) fn record_granted(&mut self) -> Result<(), RolloutError> {
+        for op in std::mem::take(&mut self.desk.granted) {
+            let op = serde_json::to_value(&op).unwrap_or_default();
+            self.emit(Event::Control { op })?;
+        }
+        Ok(())
     }
 
     fn limit_reached(&self) -> Option<Ended> {
@@ -495,6 +394,7 @@ impl Driver {
         loop {
             self.update_summary();
             self.desk.drain(doing);
+            self.record_granted()?;
             while let Some(order) = self.desk.kept.pop_front() {
                 self.grant(order).await?;
             }
@@ -538,7 +438,7 @@ impl Driver {
         Ok(None)
     }
 
-    async fn wait_for_news(&mut self, doing: &str) -> Result<(), RolloutError> {
+    pub(super) async fn wait_for_news(&mut self, doing: &str) -> Result<(), RolloutError> {
         tokio::select! {
             came = self.desk.news(doing) => {
                 if !came {
@@ -551,7 +451,7 @@ impl Driver {
         }
     }
 
-    fn show_paused(&mut self, paused: bool, why: &str) -> Result<(), RolloutError> {
+    pub(super) fn show_paused(&mut self, paused: bool, why: &str) -> Result<(), RolloutError> {
         if self.shown_paused != paused {
             self.shown_paused = paused;
             self.emit(Event::Paused {
@@ -578,225 +478,6 @@ impl Driver {
         }
     }
 
-    /// In step mode: wait for a person's word on what was proposed.
-    async fn decide(&mut self, turn: &Turn) -> Result<Decision, RolloutError> {
-        let mut chosen: Vec<(ToolCall, Choice)> = turn
-            .calls
-            .iter()
-            .map(|call| (call.clone(), Choice::AsIs))
-            .collect();
-        if !self.desk.step_mode || chosen.is_empty() {
-            return Ok(Decision::Carry(chosen));
-        }
-        self.show_paused(true, "an action waits for approval")?;
-        self.desk.deciding = true;
-        let decision = loop {
-            if self.desk.stop.is_some() {
-                break Decision::Stopped;
-            }
-            if !self.desk.step_mode {
-                break Decision::Carry(chosen);
-            }
-            let Some(order) = self.desk.kept.pop_front() else {
-                self.wait_for_news("an action waits for approval").await?;
-                continue;
-            };
-            match &order.op {
-                Op::Approve => {
-                    self.accept(order)?;
-                    break Decision::Carry(chosen);
-                }
-                Op::Edit {
-                    index,
-                    arguments,
-                    name,
-                } => {
-                    let Some((call, choice)) = chosen.get_mut(*index as usize) else {
-                        let _ = order
-                            .answer
-                            .send(Answer::refused(format!("this step has no action {index}")));
-                        continue;
-                    };
-                    let new = edited(call, name.as_ref(), arguments);
-                    if let Some(problem) = self.problem_with(&new) {
-                        let _ = order.answer.send(Answer::refused(problem));
-                        continue;
-                    }
-                    let original = match choice {
-                        Choice::Edited { original } => original.clone(),
-                        _ => call.clone(),
-                    };
-                    *call = new;
-                    *choice = Choice::Edited { original };
-                    self.accept(order)?;
-                    break Decision::Carry(chosen);
-                }
-                Op::Skip { index } => {
-                    for (number, (_, choice)) in (0u32..).zip(&mut chosen) {
-                        if index.is_none_or(|index| index == number) {
-                            *choice = Choice::Skip;
-                        }
-                    }
-                    self.accept(order)?;
-                    break Decision::Carry(chosen);
-                }
-                Op::Retry => {
-                    let call = self.state.answer.as_ref().map_or(0, |answer| answer.call);
-                    self.accept(order)?;
-                    self.emit(Event::Dropped {
-                        call,
-                        why: "a person asked for another answer".into(),
-                    })?;
-                    break Decision::Again;
-                }
-                _ => self.grant(order).await?,
-            }
-        };
-        self.desk.deciding = false;
-        self.show_paused(false, "")?;
-        Ok(decision)
-    }
-
-    fn problem_with(&self, call: &ToolCall) -> Option<String> {
-        let message = self
-            .attempt
-            .scaffold
-            .rewrite("", std::slice::from_ref(call));
-        let reply = Reply {
-            message,
-            finish: Finish::Stop,
-            usage: None,
-            logprobs: None,
-            served_by: None,
-            retries: 0,
-        };
-        self.attempt
-            .scaffold
-            .read(&reply)
-            .problems
-            .into_iter()
-            .next()
-            .map(|(_, problem)| problem)
-    }
-
-    /// Put an operation on record and say yes.
-    fn accept(&mut self, order: Order) -> Result<(), RolloutError> {
-        self.accept_with(order, Answer::ok())
-    }
-
-    fn accept_with(&mut self, order: Order, answer: Answer) -> Result<(), RolloutError> {
-        let op = serde_json::to_value(&order.op).unwrap_or_default();
-        self.emit(Event::Control { op })?;
-        let _ = order.answer.send(answer);
-        Ok(())
-    }
-
-    /// Operations that any safe point can grant.
-    async fn grant(&mut self, order: Order) -> Result<(), RolloutError> {
-        let refuse = |order: Order, why: &str| {
-            let _ = order.answer.send(Answer::refused(why));
-            Ok(())
-        };
-        match order.op.clone() {
-            Op::Limits {
-                turns,
-                tokens,
-                wall_seconds,
-                command_seconds,
-            } => {
-                let mut limits = self.limits();
-                limits.turns = turns.unwrap_or(limits.turns);
-                limits.tokens = tokens.unwrap_or(limits.tokens);
-                limits.wall_seconds = wall_seconds.unwrap_or(limits.wall_seconds);
-                limits.command_seconds = command_seconds.unwrap_or(limits.command_seconds);
-                self.emit(Event::LimitsChanged { limits })?;
-                self.accept(order)
-            }
-            Op::TakeOver if self.desk.deciding => refuse(
-                order,
-                "an action waits for approval: approve, edit or skip it first",
-            ),
-            Op::TakeOver if self.taken.is_some() => refuse(order, "a person has the shell already"),
-            Op::TakeOver => {
-                self.taken = Some(Vec::new());
-                self.accept(order)
-            }
-            Op::Shell { command } => self.type_command(order, &command).await,
-            Op::HandBack => match self.taken.take() {
-                None => refuse(order, "nobody has the shell: take_over comes first"),
-                Some(typed) => {
-                    if !typed.is_empty() {
-                        self.desk.said.push(told(&typed));
-                    }
-                    self.accept(order)
-                }
-            },
-            Op::Rewind { step, say } => {
-                match Rollout::branch(&self.id, step, say, Arc::clone(&self.attempt)) {
-                    Ok(branch) => {
-                        let answer = Answer::ok().with("rollout", branch.id.as_str());
-                        self.desk.stop = Some(format!("branched at step {step} as {}", branch.id));
-                        self.branch = Some(branch);
-                        self.accept_with(order, answer)
-                    }
-                    Err(error) => refuse(order, &error.to_string()),
-                }
-            }
-            Op::Test { step } => {
-                let step = step.unwrap_or(self.state.step);
-                let (Some(base), Some(snapshot)) = (
-                    self.state.base.clone(),
-                    self.state.snapshot_at(step).cloned(),
-                ) else {
-                    return refuse(
-                        order,
-                        &format!(
-                            "there is no step {step} yet: the last whole one is {}",
-                            self.state.step
-                        ),
-                    );
-                };
-                let patch = self.sandbox.diff(&base, &snapshot).await?;
-                let (attempt, id, writer, abandon) = (
-                    Arc::clone(&self.attempt),
-                    self.id.clone(),
-                    Arc::clone(&self.writer),
-                    self.abandon.clone(),
-                );
-                self.tests.spawn(async move {
-                    judge(&attempt, &id, &writer, &patch, Some(step), &abandon).await
-                });
-                self.accept_with(order, Answer::ok().with("step", step))
-            }
-            _ => refuse(order, "not now"),
-        }
-    }
-
-    async fn type_command(&mut self, order: Order, command: &str) -> Result<(), RolloutError> {
-        if self.taken.is_none() {
-            let _ = order.answer.send(Answer::refused("take_over comes first"));
-            return Ok(());
-        }
-        let cancel = CancellationToken::new();
-        let (live, mut chunks) = tokio::sync::mpsc::channel(64);
-        self.hands.limit_commands(self.limits().command_seconds);
-        let typing = self.hands.human(command, live, &cancel);
-        let draining = async { while chunks.recv().await.is_some() {} };
-        let (outcome, ()) = tokio::join!(typing, draining);
-        let outcome = outcome?;
-        let answer = Answer::ok()
-            .with("output", outcome.text.clone())
-            .with("exit", outcome.exit);
-        self.emit(Event::Typed {
-            command: command.into(),
-            outcome: outcome.clone(),
-        })?;
-        if let Some(typed) = &mut self.taken {
-            typed.push((command.to_owned(), outcome));
-        }
-        self.accept_with(order, answer)
-    }
-
     /// Record the end, let go of the sandbox, wait for tests that still run.
     async fn close(
         mut self,
@@ -818,6 +499,7 @@ impl Driver {
                 return Err(error);
             }
         };
+        self.record_granted()?;
         let patch = self.final_patch(&how).await;
         self.emit(Event::Ended { how, patch })?;
         let _ = self.sandbox.stop().await;
@@ -844,20 +526,4 @@ impl Driver {
             None => String::new(),
         }
     }
-}
-
-/// What a person did in the shell, as one message to the agent.
-fn told(typed: &[(String, Outcome)]) -> String {
-    let mut text = String::from(
-        "A person used your shell for a while. This is what was typed and what it printed:\n",
-    );
-    for (command, outcome) in typed {
-        text.push_str("\n$ ");
-        text.push_str(command);
-        text.push('\n');
-        text.push_str(outcome.text.trim_end());
-        text.push('\n');
-    }
-    text.push_str("\nThe shell is yours again.");
-    text
 }

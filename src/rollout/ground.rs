@@ -45,6 +45,18 @@ pub struct Wishes {
     pub snapshot_ignored: bool,
 }
 
+impl Wishes {
+    /// Where the grader will work, as far as it is decided by these.
+    #[must_use]
+    pub fn place(&self) -> crate::grade::Place {
+        crate::grade::Place {
+            kind: self.kind,
+            image: self.image.clone(),
+            laid_out: self.repos.is_some(),
+        }
+    }
+}
+
 impl Ground {
     /// Find or lay out what a task needs. Blocking.
     pub fn lay(
@@ -107,6 +119,38 @@ impl Ground {
     }
 }
 
+/// Beginning of the names of bases that are being laid out.
+const PART: &str = ".part-";
+
+/// The file that is locked, shared, by everybody who lays out a base.
+fn lock(bases: &Path) -> std::io::Result<std::fs::File> {
+    std::fs::OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(bases.join("lock"))
+}
+
+/// Remove bases that a killed program had begun to lay out, where nobody lays one out now.
+pub(super) fn sweep_bases(bases: &Path) {
+    let parts: Vec<PathBuf> = std::fs::read_dir(bases)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter(|entry| entry.file_name().to_string_lossy().starts_with(PART))
+        .map(|entry| entry.path())
+        .collect();
+    if parts.is_empty() {
+        return;
+    }
+    let Ok(lock) = lock(bases) else { return };
+    if lock.try_lock().is_ok() {
+        for part in parts {
+            let _ = crate::sandbox::clear(&part);
+        }
+    }
+}
+
 /// The task's base in the store; laid out beside and moved into place, so that two starts at once do not meet.
 fn base_folder(task: &Task, repos: Option<&Path>, bases: &Path) -> Result<PathBuf, RolloutError> {
     let failed = |what: &str| {
@@ -122,8 +166,11 @@ fn base_folder(task: &Task, repos: Option<&Path>, bases: &Path) -> Result<PathBu
         return Ok(folder);
     }
     std::fs::create_dir_all(bases).map_err(failed("make"))?;
+    let _laying = lock(bases)
+        .and_then(|lock| lock.lock_shared().map(|()| lock))
+        .map_err(failed("lock"))?;
     let part = tempfile::Builder::new()
-        .prefix(".part-")
+        .prefix(PART)
         .tempdir_in(bases)
         .map_err(failed("make"))?;
     let inner = part.path().join("base");
@@ -147,5 +194,25 @@ fn base_folder(task: &Task, repos: Option<&Path>, bases: &Path) -> Result<PathBu
         Ok(()) => Ok(folder),
         Err(_) if folder.exists() => Ok(folder),
         Err(error) => Err(failed("place")(error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn half_laid_bases_are_removed_unless_somebody_lays_one_out() {
+        let bases = tempfile::tempdir().unwrap();
+        let part = bases.path().join(".part-x");
+        std::fs::create_dir_all(part.join("base")).unwrap();
+        std::fs::create_dir(bases.path().join("whole")).unwrap();
+        let laying = lock(bases.path()).unwrap();
+        laying.lock_shared().unwrap();
+        sweep_bases(bases.path());
+        assert!(part.exists());
+        drop(laying);
+        sweep_bases(bases.path());
+        assert!(!part.exists() && bases.path().join("whole").exists());
     }
 }

@@ -18,10 +18,11 @@ pub async fn sweep(store: &Store) -> Swept {
     let mut swept = Swept::default();
     let mut running = Vec::new();
     for id in store.list().unwrap_or_default() {
-        if store.is_running(&id) {
+        // Held while it is cleaned up, so that nobody starts it meanwhile.
+        let Some(_hold) = store.hold(&id) else {
             running.push(id.to_string());
             continue;
-        }
+        };
         let folder = store.folder(&id);
         let mut found = std::fs::remove_file(folder.join(super::socket::NAME)).is_ok();
         for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
@@ -35,6 +36,7 @@ pub async fn sweep(store: &Store) -> Swept {
         }
         swept.rollouts += usize::from(found);
     }
+    super::ground::sweep_bases(&store.bases());
     swept.containers = sandbox::sweep_containers(store.root(), &running).await;
     swept
 }

@@ -15,6 +15,8 @@ mod drive;
 pub mod ground;
 mod judge;
 pub mod leftovers;
+mod people;
+mod set_up;
 pub mod socket;
 pub mod stuck;
 
@@ -43,9 +45,9 @@ pub struct Price {
     pub reply: f64,
 }
 
-/// Everything that is decided before an attempt starts.
+/// Everything about an attempt that is decided before anything is made for it.
 #[derive(Clone)]
-pub struct Attempt {
+pub struct Draft {
     /// Where its trajectory goes.
     pub store: Store,
     /// The task.
@@ -62,8 +64,6 @@ pub struct Attempt {
     pub limits: Limits,
     /// Price, where known.
     pub price: Option<Price>,
-    /// How its sandboxes are made.
-    pub ground: Ground,
     /// How it will be graded; without it the verdict is *not graded*, with the reason.
     pub plan: Result<Arc<grade::Plan>, String>,
     /// Give the agent the hints of the row.
@@ -76,6 +76,22 @@ pub struct Attempt {
     pub batch: Option<String>,
     /// Wait for approval of each step.
     pub step_mode: bool,
+}
+
+/// Everything that is decided before an attempt starts.
+pub struct Attempt {
+    /// What was decided.
+    pub draft: Draft,
+    /// How its sandboxes are made.
+    pub ground: Ground,
+}
+
+impl std::ops::Deref for Attempt {
+    type Target = Draft;
+
+    fn deref(&self) -> &Draft {
+        &self.draft
+    }
 }
 
 /// Why a rollout could not be carried to a recorded end.
@@ -96,6 +112,9 @@ pub enum RolloutError {
     /// The program is going down; the rollout can be resumed.
     #[error("rollout {0} was interrupted; go on with `spotter run --resume {0}`")]
     Abandoned(String),
+    /// The program is going down before its turn came.
+    #[error("{0}: not begun")]
+    NotBegun(String),
     /// The trajectory does not hold what a resume needs.
     #[error("rollout {id} cannot be resumed: {why}")]
     NotResumable {

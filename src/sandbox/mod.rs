@@ -413,3 +413,11 @@ pub async fn sweep_containers(root: &std::path::Path, running: &[String]) -> usi
         Err(_) => 0,
     }
 }
+
+/// How many containers belong to a store, running or not.
+pub async fn count_containers(root: &std::path::Path) -> usize {
+    match docker::Daemon::connect().await {
+        Ok(daemon) => daemon.of_store(root).await.len(),
+        Err(_) => 0,
+    }
+}

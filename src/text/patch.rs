@@ -1,6 +1,6 @@
 //! Unified git diffs as text: what they touch, and the diff that undoes them.
 //!
-//! SWE-smith's `patch` makes the bug, so its solution is [`reverse`]; bundled tasks are stored solved and taken back.
+//! SWE-smith's `patch` makes the bug, so its solution is [`reverse()`]; bundled tasks are stored solved and taken back.
 //! A patch is kept line by line as it was written: `\r\n`, `\ No newline at end of file` and text before the first
 //! file all stay. Nothing is applied here.
 

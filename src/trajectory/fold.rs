@@ -43,8 +43,6 @@ pub struct State {
     pub step: u32,
     /// Workspace after each whole step.
     pub snapshots: Vec<(u32, SnapshotId)>,
-    /// Length of the context after each whole step, in messages.
-    pub context_at: Vec<(u32, usize)>,
     /// Answers that the model gave.
     pub answers: u32,
     /// Answers that were dropped to be asked for again.
@@ -75,6 +73,8 @@ pub struct State {
     pub paused: bool,
     /// First and last record's time.
     pub span: Option<(jiff::Timestamp, jiff::Timestamp)>,
+    /// Time that was worked; the time between an interruption and going on is none.
+    pub worked: std::time::Duration,
     /// Where each message comes from.
     pub origins: HashMap<u32, Origin>,
     asked: HashMap<u32, u32>,
@@ -127,7 +127,7 @@ impl State {
         reason = "one arm for each kind of event, each of them small"
     )]
     pub fn apply(&mut self, record: &Record) {
-        self.span = Some((self.span.map_or(record.at, |(first, _)| first), record.at));
+        self.count_time(record);
         self.parts.learn(&record.event);
         match &record.event {
             Event::Started(start) => {
@@ -200,7 +200,6 @@ impl State {
                 self.step = *step;
                 self.snapshots.push((*step, snapshot.clone()));
                 self.context.append(&mut self.unfinished);
-                self.context_at.push((*step, self.context.len()));
                 self.actions.append(&mut self.pending_actions);
                 self.answer = None;
             }
@@ -208,7 +207,12 @@ impl State {
             Event::Paused { paused, .. } => self.paused = *paused,
             Event::Marked(mark) => self.marks.push(mark.clone()),
             Event::Repeating { .. } => self.repeating = true,
-            Event::Ended { how, patch } => self.ended = Some((how.clone(), patch.clone())),
+            Event::Ended { how, patch } => {
+                self.ended = Some((how.clone(), patch.clone()));
+                // A verdict that came before was on another end.
+                self.verdict = None;
+                self.grading = None;
+            }
             Event::Graded {
                 step: Some(step),
                 grading,
@@ -237,6 +241,35 @@ impl State {
         }
     }
 
+    fn count_time(&mut self, record: &Record) {
+        let (first, last) = self.span.unwrap_or((record.at, record.at));
+        // What comes first after a start, or may: how long nobody ran it before is not known to be work.
+        let after_a_start = matches!(
+            record.event,
+            Event::SandboxReady { .. }
+                | Event::Ended {
+                    how: Ended::Error { .. },
+                    ..
+                }
+        );
+        if !after_a_start {
+            let millis = record.at.as_millisecond() - last.as_millisecond();
+            self.worked += std::time::Duration::from_millis(u64::try_from(millis).unwrap_or(0));
+        }
+        self.span = Some((first, record.at));
+    }
+
+    /// It ended and what grading said is final: there is nothing to go on with.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        let over = matches!(&self.ended, Some((how, _)) if !matches!(how, Ended::Error { .. }));
+        let judged = self
+            .verdict
+            .as_ref()
+            .is_some_and(|verdict| !matches!(verdict, Verdict::InfrastructureError { .. }));
+        over && judged
+    }
+
     /// Keep the answer that was given and what people said; what came after the answer will come again.
     fn forget_interrupted_step(&mut self) {
         let answer = self.answer.as_ref().map(|answer| answer.message);
@@ -254,5 +287,93 @@ impl State {
         }
         self.unfinished = kept;
         self.pending_actions.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sandbox::Kind;
+
+    fn records(events: Vec<(i64, Event)>) -> Vec<Record> {
+        (0u64..)
+            .zip(events)
+            .map(|(seq, (second, event))| Record {
+                seq,
+                at: jiff::Timestamp::from_second(second).unwrap(),
+                event,
+            })
+            .collect()
+    }
+
+    fn ready() -> Event {
+        Event::SandboxReady {
+            report: SandboxReport {
+                kind: Kind::Local,
+                tier: String::new(),
+                workdir: String::new(),
+                holds: std::collections::BTreeMap::new(),
+                notes: Vec::new(),
+            },
+            base: SnapshotId {
+                files: String::new(),
+                git: String::new(),
+            },
+        }
+    }
+
+    fn note() -> Event {
+        Event::CallFailed {
+            call: 0,
+            why: String::new(),
+        }
+    }
+
+    fn ended(how: Ended) -> Event {
+        Event::Ended {
+            how,
+            patch: String::new(),
+        }
+    }
+
+    fn failed(part: &str) -> Event {
+        ended(Ended::Error {
+            part: part.into(),
+            why: String::new(),
+        })
+    }
+
+    #[test]
+    fn time_in_which_nobody_ran_it_is_not_counted() {
+        let resumed = Event::Resumed {
+            step: 0,
+            not_restored: Vec::new(),
+        };
+        let state = State::of(&records(vec![
+            (0, ready()),
+            (10, note()),
+            (90_000, ready()),
+            (90_001, resumed),
+            (90_006, note()),
+            (180_000, failed("sandbox")),
+        ]));
+        assert_eq!(state.worked.as_secs(), 16);
+    }
+
+    #[test]
+    fn a_verdict_belongs_to_the_end_before_it() {
+        let not_graded = || Event::NotGraded {
+            verdict: Verdict::NotGraded { why: String::new() },
+        };
+        let first = vec![(0, failed("sandbox")), (1, not_graded())];
+        assert!(!State::of(&records(first.clone())).is_settled());
+        let again = vec![(2, ready()), (3, ended(Ended::Submitted))];
+        let state = State::of(&records([first, again].concat()));
+        assert_eq!(state.verdict, None);
+        assert!(!state.is_settled());
+        let mut judged = records(vec![(0, ended(Ended::Submitted)), (1, not_graded())]);
+        assert!(State::of(&judged).is_settled());
+        judged.pop();
+        assert!(!State::of(&judged).is_settled());
     }
 }

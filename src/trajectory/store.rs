@@ -154,6 +154,24 @@ impl Store {
         };
         matches!(lock.try_lock(), Err(fs::TryLockError::WouldBlock))
     }
+
+    /// Keep other processes from running it, until the hold is dropped; `None` where one runs it.
+    #[must_use]
+    pub fn hold(&self, id: &RolloutId) -> Option<Hold> {
+        match fs::File::open(self.folder(id).join("lock")) {
+            Ok(lock) => match lock.try_lock() {
+                Err(fs::TryLockError::WouldBlock) => None,
+                Ok(()) | Err(fs::TryLockError::Error(_)) => Some(Hold { _lock: Some(lock) }),
+            },
+            Err(_) => Some(Hold { _lock: None }),
+        }
+    }
+}
+
+/// See [`Store::hold`].
+#[derive(Debug)]
+pub struct Hold {
+    _lock: Option<fs::File>,
 }
 
 /// Read whole events. A last line without a newline is an event that was being written when the program died: it is

@@ -8,6 +8,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use tokio::sync::broadcast;
@@ -17,6 +18,9 @@ use super::event::{Event, Record};
 
 /// Records that a reader in this process may be behind by.
 const BEHIND: usize = 4096;
+
+/// How long another process may hold a rollout only to look at it or to clean up after it.
+const PASSING: Duration = Duration::from_millis(600);
 
 /// Open for writing by this process alone.
 pub struct Writer {
@@ -47,17 +51,19 @@ impl Writer {
             .write(true)
             .open(&lock_path)
             .map_err(failed("lock"))?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(fs::TryLockError::WouldBlock) => {
-                let name = folder
-                    .file_name()
-                    .unwrap_or_default()
-                    .to_string_lossy()
-                    .into_owned();
-                return Err(TrajectoryError::Busy(name));
+        let began = Instant::now();
+        loop {
+            match lock.try_lock() {
+                Ok(()) => break,
+                Err(fs::TryLockError::WouldBlock) if began.elapsed() < PASSING => {
+                    std::thread::park_timeout(Duration::from_millis(10));
+                }
+                Err(fs::TryLockError::WouldBlock) => {
+                    let name = folder.file_name().unwrap_or_default().to_string_lossy();
+                    return Err(TrajectoryError::Busy(name.into_owned()));
+                }
+                Err(fs::TryLockError::Error(error)) => return Err(failed("lock")(error)),
             }
-            Err(fs::TryLockError::Error(error)) => return Err(failed("lock")(error)),
         }
         let mut file = OpenOptions::new()
             .create(true)
@@ -201,6 +207,25 @@ mod tests {
         ));
         drop(first);
         assert!(Writer::open(folder.path()).is_ok());
+    }
+
+    #[test]
+    fn somebody_who_only_looks_does_not_keep_the_writer_out() {
+        let keep = tempfile::tempdir().unwrap();
+        let store = crate::trajectory::Store::open(keep.path()).unwrap();
+        let id = crate::trajectory::RolloutId::generate();
+        let folder = store.create(&id).unwrap();
+        drop(Writer::open(&folder).unwrap());
+        let hold = store.hold(&id).unwrap();
+        assert!(store.hold(&id).is_none());
+        let passing = std::thread::spawn(move || {
+            std::thread::park_timeout(Duration::from_millis(100));
+            drop(hold);
+        });
+        let open = Writer::open(&folder).unwrap();
+        assert!(store.hold(&id).is_none());
+        drop(open);
+        passing.join().unwrap();
     }
 
     #[test]

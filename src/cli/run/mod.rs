@@ -14,16 +14,16 @@ use tokio_util::sync::CancellationToken;
 
 pub(crate) use args::Args;
 
+use super::choose::Choice;
 use super::stream::Stream;
 use super::{Failure, INTERRUPTED, NOT_RESOLVED, check, ink, place};
-use crate::batch::{self, Came};
+use crate::batch::{self, Came, Job, News};
 use crate::config::Settings;
 use crate::grade::{self, Verdict};
 use crate::rollout::ground::Wishes;
-use crate::rollout::{Attempt, Rollout, RolloutError, leftovers};
-use crate::task::{Task, fields};
-use crate::text::filter::Filter;
-use crate::trajectory::event::Start;
+use crate::rollout::{Attempt, Draft, Rollout, RolloutError, leftovers};
+use crate::task::Task;
+use crate::trajectory::event::{Event, Record, Start};
 use crate::trajectory::fold::State;
 use crate::trajectory::{RolloutId, Store};
 
@@ -33,9 +33,15 @@ pub(crate) async fn run(args: Args) -> Result<ExitCode, Failure> {
     let store = args.store.open(&settings)?;
     tell_swept(&leftovers::sweep(&store).await);
     let rollouts = if let Some(name) = &args.resume {
-        vec![resumed(&store, name).await?]
+        let id = store.find(name).map_err(Failure::error)?;
+        let records = store.read(&id).map_err(Failure::error)?;
+        let state = State::of(&records);
+        if state.is_settled() {
+            return Ok(tell_settled(&id, records, &state, args.json));
+        }
+        vec![ready(resumed(&store, &id, &state).await?)]
     } else if let Some(text) = &args.branch {
-        vec![branched(&store, text, args.say.clone()).await?]
+        vec![ready(branched(&store, text, args.say.clone()).await?)]
     } else {
         fresh(&args, &settings, &store).await?
     };
@@ -59,7 +65,15 @@ pub(crate) async fn show_itself() -> Result<ExitCode, Failure> {
     );
     ink::print("Next: `spotter tasks list`, `spotter run --help`, `spotter doctor`.\n");
     let rollout = open::demo(&store).await?;
-    drive(vec![rollout], 1, false, false).await
+    drive(vec![ready(rollout)], 1, false, false).await
+}
+
+/// A rollout that is open already.
+fn ready(rollout: Rollout) -> Job {
+    Job {
+        name: rollout.id.to_string(),
+        open: Box::pin(async move { Ok(rollout) }),
+    }
 }
 
 fn tell_swept(swept: &leftovers::Swept) {
@@ -71,8 +85,9 @@ fn tell_swept(swept: &leftovers::Swept) {
     }
 }
 
-/// Attempts at tasks that the arguments name.
-async fn fresh(args: &Args, settings: &Settings, store: &Store) -> Result<Vec<Rollout>, Failure> {
+/// Attempts at tasks that the arguments name. What they lack is found or said now; what each needs on disk is made when
+/// its turn comes.
+async fn fresh(args: &Args, settings: &Settings, store: &Store) -> Result<Vec<Job>, Failure> {
     let source = args
         .tasks
         .clone()
@@ -82,28 +97,32 @@ async fn fresh(args: &Args, settings: &Settings, store: &Store) -> Result<Vec<Ro
     let wishes = args.sandbox.wishes(settings)?;
     let scaffold = open::scaffold(args, settings)?;
     let limits = scaffold.limits().clone();
-    let batch =
-        (tasks.len() as u64 * u64::from(args.k) > 1).then(|| RolloutId::generate().to_string());
-    let mut rollouts = Vec::new();
+    let count = tasks.len() as u64 * u64::from(args.k);
+    let batch = (count > 1).then(|| RolloutId::generate().to_string());
+    let models = open::Models::new(args, settings, count)?;
+    let first = models.next().await?;
+    let price = open::price(args, settings, &first.info().name)?;
+    if limits.cost > 0.0 && price.is_none() {
+        return Err(Failure::usage(format!(
+            "a cost limit needs a price for `{}`: give --price IN,OUT (dollars for a million tokens) or leave --cost out",
+            first.info().name
+        )));
+    }
+    let mut first = Some(first);
+    let mut jobs = Vec::new();
     for task in tasks {
-        // What cannot be graded is said before anything is spent on it.
-        let plan = grade::plan(&task, wishes.kind, args.rules);
+        let plan = grade::plan(&task, wishes.place(), args.rules);
         let plan = plan.map(Arc::new).map_err(|why| why.to_string());
         if let Err(why) = &plan {
             ink::complain(&format!("{} will not be graded: {why}", task.instance_id));
         }
         check::warn(store, &task);
-        let ground = place::lay(&task, &wishes, store).await?;
         for number in 1..=args.k {
-            let model = open::model(args, settings, number).await?;
-            let price = open::price(args, settings, &model.info().name)?;
-            if limits.cost > 0.0 && price.is_none() {
-                return Err(Failure::usage(format!(
-                    "a cost limit needs a price for `{}`: give --price IN,OUT (dollars for a million tokens) or leave --cost out",
-                    model.info().name
-                )));
-            }
-            let attempt = Attempt {
+            let model = match first.take() {
+                Some(model) => model,
+                None => models.next().await?,
+            };
+            let draft = Draft {
                 store: store.clone(),
                 task: Arc::clone(&task),
                 tasks: source.clone(),
@@ -112,7 +131,6 @@ async fn fresh(args: &Args, settings: &Settings, store: &Store) -> Result<Vec<Ro
                 sampling: open::sampling(args, number),
                 limits: limits.clone(),
                 price,
-                ground: ground.clone(),
                 plan: plan.clone(),
                 hints: args.hints,
                 number,
@@ -120,10 +138,18 @@ async fn fresh(args: &Args, settings: &Settings, store: &Store) -> Result<Vec<Ro
                 batch: batch.clone(),
                 step_mode: args.step,
             };
-            rollouts.push(Rollout::create(Arc::new(attempt)).map_err(Failure::error)?);
+            let wishes = wishes.clone();
+            jobs.push(Job {
+                name: task.instance_id.clone(),
+                open: Box::pin(async move {
+                    let ground = place::lay(&draft.task, &wishes, &draft.store).await;
+                    let ground = ground.map_err(|failure| RolloutError::Ground(failure.what))?;
+                    Rollout::create(Arc::new(Attempt { draft, ground }))
+                }),
+            });
         }
     }
-    Ok(rollouts)
+    Ok(jobs)
 }
 
 async fn chosen(args: &Args, source: &str) -> Result<Vec<Arc<Task>>, Failure> {
@@ -136,11 +162,8 @@ async fn chosen(args: &Args, source: &str) -> Result<Vec<Arc<Task>>, Failure> {
             "name tasks by id or --filter (`spotter tasks list` shows them)",
         ));
     };
-    let filter = Filter::parse(text, fields::FIELDS).map_err(Failure::usage)?;
-    let chosen: Vec<_> = all
-        .into_iter()
-        .filter(|task| filter.matches(|field| fields::value(task, field)))
-        .collect();
+    let filter = Choice::parse(text)?;
+    let chosen: Vec<_> = all.into_iter().filter(|task| filter.takes(task)).collect();
     if chosen.is_empty() {
         return Err(Failure::usage(format!("no task of {source} fits `{text}`")));
     }
@@ -173,11 +196,11 @@ async fn attempt_of(
     }
     let wishes = wishes_of(start);
     let ground = place::lay(&task, &wishes, store).await?;
-    let plan = grade::plan(&task, start.sandbox, start.rules)
+    let plan = grade::plan(&task, wishes.place(), start.rules)
         .map(Arc::new)
         .map_err(|why| why.to_string());
     let model = open::by_text(&start.model.spec, answered).await?;
-    Ok(Arc::new(Attempt {
+    let draft = Draft {
         store: store.clone(),
         task,
         tasks: start.tasks.clone(),
@@ -186,14 +209,14 @@ async fn attempt_of(
         sampling: start.sampling.clone(),
         limits: start.limits.clone(),
         price: None,
-        ground,
         plan,
         hints: start.hints,
         number: start.attempt,
         of: start.of,
         batch: start.batch.clone(),
         step_mode: start.step_mode,
-    }))
+    };
+    Ok(Arc::new(Attempt { draft, ground }))
 }
 
 /// How the sandboxes of a rollout were made.
@@ -208,16 +231,47 @@ pub(crate) fn wishes_of(start: &Start) -> Wishes {
     }
 }
 
-async fn resumed(store: &Store, name: &str) -> Result<Rollout, Failure> {
-    let id = store.find(name).map_err(Failure::error)?;
-    let state = State::of(&store.read(&id).map_err(Failure::error)?);
+async fn resumed(store: &Store, id: &RolloutId, state: &State) -> Result<Rollout, Failure> {
     let Some(start) = &state.start else {
         return Err(Failure::error(format!(
             "rollout {id} was interrupted before it began; start it anew"
         )));
     };
     let attempt = attempt_of(store, start, state.answers as usize).await?;
-    Rollout::resume(&id, attempt).map_err(Failure::error)
+    Rollout::resume(id, attempt).map_err(Failure::error)
+}
+
+/// Say how a rollout that is over came out; nothing is opened or asked for it.
+fn tell_settled(id: &RolloutId, records: Vec<Record>, state: &State, json: bool) -> ExitCode {
+    let mut stream = Stream::new(json, false);
+    let last = |what: fn(&Event) -> bool| records.iter().rposition(|record| what(&record.event));
+    let told = [
+        last(|event| matches!(event, Event::Ended { .. })),
+        last(|event| {
+            matches!(
+                event,
+                Event::Graded { step: None, .. } | Event::NotGraded { .. }
+            )
+        }),
+    ];
+    for (_, record) in (0..)
+        .zip(records)
+        .filter(|(at, _)| told.contains(&Some(*at)))
+    {
+        stream.tell(&News::Record {
+            id: id.clone(),
+            record: Box::new(record),
+        });
+    }
+    ExitCode::from(code_of(state))
+}
+
+fn code_of(state: &State) -> u8 {
+    if state.verdict == Some(Verdict::Resolved) {
+        0
+    } else {
+        NOT_RESOLVED
+    }
 }
 
 async fn branched(store: &Store, text: &str, say: Option<String>) -> Result<Rollout, Failure> {
@@ -236,14 +290,14 @@ async fn branched(store: &Store, text: &str, say: Option<String>) -> Result<Roll
 
 /// Run rollouts, print what happens, and sum up.
 async fn drive(
-    rollouts: Vec<Rollout>,
+    jobs_to_run: Vec<Job>,
     jobs: usize,
     step: bool,
     json: bool,
 ) -> Result<ExitCode, Failure> {
     let abandon = CancellationToken::new();
     let (sender, mut receiver) = mpsc::channel(batch::WAITING_NEWS);
-    let many = rollouts.len() > 1;
+    let many = jobs_to_run.len() > 1;
     let printing = tokio::spawn(async move {
         let mut stream = Stream::new(json, many);
         while let Some(news) = receiver.recv().await {
@@ -256,7 +310,7 @@ async fn drive(
             on_signal.cancel();
         }
     });
-    let came = batch::run(rollouts, jobs, step, &abandon, sender).await;
+    let came = batch::run(jobs_to_run, jobs, step, &abandon, sender).await;
     signals.abort();
     let _ = printing.await;
     Ok(ExitCode::from(sum_up(&came, json)))
@@ -278,11 +332,13 @@ fn sum_up(came: &[Came], json: bool) -> u8 {
     let mut code = 0;
     for one in came {
         match &one.result {
-            Ok(state) if state.verdict == Some(Verdict::Resolved) => {}
-            Ok(_) => code = code.max(NOT_RESOLVED),
+            Ok(state) => code = code.max(code_of(state)),
             Err(error) => {
                 ink::complain(&error.to_string());
-                code = if matches!(error, RolloutError::Abandoned(_)) {
+                code = if matches!(
+                    error,
+                    RolloutError::Abandoned(_) | RolloutError::NotBegun(_)
+                ) {
                     INTERRUPTED
                 } else {
                     code.max(1)

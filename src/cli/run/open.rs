@@ -12,7 +12,7 @@ use crate::model::recorded::Recorded;
 use crate::model::spec::ModelSpec;
 use crate::model::{ChatModel, Finish, Message, ModelInfo, ModelKind, Reply, Role, Sampling};
 use crate::rollout::ground::Wishes;
-use crate::rollout::{Attempt, Price, Rollout};
+use crate::rollout::{Attempt, Draft, Price, Rollout};
 use crate::sandbox::Kind;
 use crate::trajectory::event::Event;
 use crate::trajectory::request::Parts;
@@ -46,7 +46,7 @@ pub(super) async fn demo(store: &Store) -> Result<Rollout, Failure> {
     let plan = grade::plan(&task, Kind::Local, None)
         .map(Arc::new)
         .map_err(|why| why.to_string());
-    let attempt = Attempt {
+    let draft = Draft {
         store: store.clone(),
         task,
         tasks: "sample".into(),
@@ -55,7 +55,6 @@ pub(super) async fn demo(store: &Store) -> Result<Rollout, Failure> {
         model: bundled(0)?,
         sampling: Sampling::default(),
         price: None,
-        ground,
         plan,
         hints: false,
         number: 1,
@@ -63,7 +62,7 @@ pub(super) async fn demo(store: &Store) -> Result<Rollout, Failure> {
         batch: None,
         step_mode: false,
     };
-    Rollout::create(Arc::new(attempt)).map_err(Failure::error)
+    Rollout::create(Arc::new(Attempt { draft, ground })).map_err(Failure::error)
 }
 
 fn bundled(answered: usize) -> Result<Arc<dyn ChatModel>, Failure> {
@@ -73,24 +72,42 @@ fn bundled(answered: usize) -> Result<Arc<dyn ChatModel>, Failure> {
     Ok(Arc::new(Recorded::new(info, rest).paced(DEMO_PACE)))
 }
 
-/// The model of attempt `number`.
-pub(super) async fn model(
-    args: &Args,
-    settings: &Settings,
-    number: u32,
-) -> Result<Arc<dyn ChatModel>, Failure> {
-    let Some(text) = args.model.clone().or_else(|| settings.model.clone()) else {
-        return Err(Failure::usage(
-            "no model: give --model http://host:port/v1#name (vLLM, SGLang, llama.cpp, Ollama, …), human or recorded:PATH, \
-             or `model = \"…\"` in the settings",
-        ));
-    };
-    if text == "human" && args.k > 1 && number > 1 {
-        return Err(Failure::usage(
-            "a person makes one attempt at a time: leave -k out",
-        ));
+/// Hands out the model of each attempt: servers are shared, a recording begins anew for each.
+pub(super) struct Models {
+    text: String,
+    shared: tokio::sync::OnceCell<Arc<dyn ChatModel>>,
+}
+
+impl Models {
+    /// For `count` attempts.
+    pub(super) fn new(args: &Args, settings: &Settings, count: u64) -> Result<Self, Failure> {
+        let Some(text) = args.model.clone().or_else(|| settings.model.clone()) else {
+            return Err(Failure::usage(
+                "no model: give --model http://host:port/v1#name (vLLM, SGLang, llama.cpp, Ollama, …), human or \
+                 recorded:PATH, or `model = \"…\"` in the settings",
+            ));
+        };
+        if text == "human" && count > 1 {
+            return Err(Failure::usage(
+                "a person makes one attempt at a time: name one task and leave -k out",
+            ));
+        }
+        Ok(Self {
+            text,
+            shared: tokio::sync::OnceCell::new(),
+        })
     }
-    by_text(&text, 0).await
+
+    /// The next attempt's model.
+    pub(super) async fn next(&self) -> Result<Arc<dyn ChatModel>, Failure> {
+        if self.text.starts_with("recorded:") {
+            return by_text(&self.text, 0).await;
+        }
+        self.shared
+            .get_or_try_init(|| by_text(&self.text, 0))
+            .await
+            .map(Arc::clone)
+    }
 }
 
 /// Open a model by its `--model` text. A recording goes on after its first `answered` answers.

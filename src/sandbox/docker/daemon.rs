@@ -167,6 +167,7 @@ impl Daemon {
             image: Some(image.to_owned()),
             entrypoint: Some(Vec::new()),
             cmd: Some(["sh", "-c", IDLE].map(String::from).to_vec()),
+            env: Some(vec![super::exec::own_mark()]),
             working_dir: Some(workdir.to_owned()),
             hostname: Some("sandbox".into()),
             labels: Some(HashMap::from([
@@ -195,28 +196,35 @@ impl Daemon {
         let _ = self.docker.remove_container(id, Some(options)).await;
     }
 
-    /// Remove containers whose state lies beneath `root` and whose owner is not among `running`; how many.
-    pub async fn sweep(&self, root: &std::path::Path, running: &[String]) -> usize {
+    /// Containers whose state lies beneath `root`, running or not: id and owner.
+    pub(in crate::sandbox) async fn of_store(
+        &self,
+        root: &std::path::Path,
+    ) -> Vec<(String, String)> {
         let filters = HashMap::from([("label".to_owned(), vec![OWNER.to_owned()])]);
         let options = ListContainersOptionsBuilder::default()
             .all(true)
             .filters(&filters)
             .build();
-        let mut removed = 0;
-        for container in self
-            .docker
-            .list_containers(Some(options))
-            .await
+        let listed = self.docker.list_containers(Some(options)).await;
+        let ours = listed
             .unwrap_or_default()
-        {
-            let labels = container.labels.unwrap_or_default();
-            let ours = labels
-                .get(STATE)
-                .is_some_and(|state| std::path::Path::new(state).starts_with(root));
-            let alive = labels
-                .get(OWNER)
-                .is_some_and(|owner| running.contains(owner));
-            if let (true, false, Some(id)) = (ours, alive, container.id) {
+            .into_iter()
+            .filter_map(|container| {
+                let mut labels = container.labels.unwrap_or_default();
+                let state = labels.remove(STATE)?;
+                let owner = labels.remove(OWNER)?;
+                let ours = std::path::Path::new(&state).starts_with(root);
+                ours.then_some((container.id?, owner))
+            });
+        ours.collect()
+    }
+
+    /// Remove containers whose state lies beneath `root` and whose owner is not among `running`; how many.
+    pub async fn sweep(&self, root: &std::path::Path, running: &[String]) -> usize {
+        let mut removed = 0;
+        for (id, owner) in self.of_store(root).await {
+            if !running.contains(&owner) {
                 self.remove(&id).await;
                 removed += 1;
             }

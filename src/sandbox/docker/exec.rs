@@ -1,8 +1,9 @@
 //! Commands in a container: streams, exit code, a clock, and an end to whole trees.
 //!
 //! Docker cannot kill an exec. Each one therefore carries a mark in its environment, and a second exec, as the same
-//! user, kills every process with that mark; what cleared its environment is reached by a kill of everything but pid 1;
-//! and if even that cannot run (a fork bomb holds every process number), the container is restarted: its files stay.
+//! user, kills every process with that mark or, having cleared its environment, without any; then everything but pid 1
+//! is killed; and if even that cannot run (a fork bomb holds every process number, the shell was replaced), the
+//! container is restarted: its files stay.
 
 use std::path::Path;
 use std::pin::Pin;
@@ -38,6 +39,16 @@ const AFTERMATH: Duration = Duration::from_millis(100);
 const KILL_PATIENCE: Duration = Duration::from_secs(5);
 
 const MARK: &str = "SPOTTER_EXEC";
+
+/// What the marks of this program's commands begin with.
+fn family() -> String {
+    std::process::id().to_string()
+}
+
+/// The mark of what belongs to no command: pid 1 and its sleep.
+pub(super) fn own_mark() -> String {
+    format!("{MARK}={}-0", family())
+}
 
 type Output = Pin<Box<dyn Stream<Item = Result<LogOutput, bollard::errors::Error>> + Send>>;
 type Input = Pin<Box<dyn AsyncWrite + Send>>;
@@ -110,11 +121,7 @@ impl Container {
         cwd: Option<String>,
         terminal: Option<(u16, u16)>,
     ) -> Result<Started, SandboxError> {
-        let mark = format!(
-            "{}-{}",
-            std::process::id(),
-            self.next.fetch_add(1, Ordering::Relaxed)
-        );
+        let mark = format!("{}-{}", family(), self.next.fetch_add(1, Ordering::Relaxed));
         let mut all = vec![
             format!("{MARK}={mark}"),
             "BASH_ENV=/root/.bashrc".into(),
@@ -231,7 +238,7 @@ impl Container {
                 () = tokio::time::sleep_until(until.unwrap_or_else(tokio::time::Instant::now)), if until.is_some() => break,
             }
             if forced.is_some() && until.is_none() {
-                self.kill(&mark).await?;
+                self.kill(&id, &mark).await?;
                 until = Some(tokio::time::Instant::now() + AFTERMATH);
             }
         }
@@ -286,22 +293,26 @@ impl Container {
         }
     }
 
-    /// End every process with a mark.
-    pub(super) async fn kill(&self, mark: &str) -> Result<(), SandboxError> {
-        let script = r#"mark="$1"
+    /// End every process with a command's mark, and those without any.
+    async fn kill(&self, id: &str, mark: &str) -> Result<(), SandboxError> {
+        let script = r#"mark="SPOTTER_EXEC=$1"; family="SPOTTER_EXEC=$2-[0-9][0-9]*"
 for round in 1 2 3 4 5 6 7 8 9 10; do
   found=
   for folder in /proc/[0-9]*; do
     pid=${folder#/proc/}
-    if [ "$pid" != 1 ] && [ "$pid" != $$ ] && grep -qzFx "SPOTTER_EXEC=$mark" "$folder/environ" 2>/dev/null; then
-      kill -9 "$pid" 2>/dev/null && found=1
+    if [ "$pid" != 1 ] && [ "$pid" != $$ ] && ! grep -q '^State:.Z' "$folder/status" 2>/dev/null; then
+      if grep -qzFx "$mark" "$folder/environ" 2>/dev/null || ! grep -qzx "$family" "$folder/environ" 2>/dev/null; then
+        kill -9 "$pid" 2>/dev/null && found=1
+      fi
     fi
   done
   [ -z "$found" ] && exit 0
 done
 exit 1"#;
-        let argv = ["sh", "-c", script, "end", mark].map(String::from).to_vec();
-        if self.quietly(argv).await == Some(0) {
+        let argv = ["sh", "-c", script, "end", mark, &family()]
+            .map(String::from)
+            .to_vec();
+        if self.quietly(argv).await == Some(0) && self.ended(id).await?.is_some() {
             return Ok(());
         }
         self.end_all().await
@@ -310,7 +321,7 @@ exit 1"#;
     /// End everything but pid 1.
     pub(super) async fn end_all(&self) -> Result<(), SandboxError> {
         let argv = ["sh", "-c", "kill -9 -1"].map(String::from).to_vec();
-        if self.quietly(argv).await.is_some() {
+        if self.quietly(argv).await.is_some() && self.idle().await {
             return Ok(());
         }
         let options = RestartContainerOptionsBuilder::default().t(0).build();
@@ -320,6 +331,23 @@ exit 1"#;
             .restart_container(&self.id, Some(options))
             .await;
         restarted.map_err(|error| self.daemon.error("restarting the container", error))
+    }
+
+    /// Whether the daemon sees pid 1 and its sleep only: what runs inside may have replaced the programs that were to
+    /// end it.
+    async fn idle(&self) -> bool {
+        for _ in 0..20 {
+            let top = self.daemon.docker.top_processes(&self.id, None).await;
+            let count = top
+                .ok()
+                .and_then(|top| top.processes)
+                .map_or(0, |all| all.len());
+            if (1..=2).contains(&count) {
+                return true;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        false
     }
 
     /// Run something small and short; its exit code, or `None` when it could not be run in time.
@@ -372,6 +400,7 @@ fn pack(from: &Path) -> std::io::Result<Vec<u8>> {
 /// A terminal in a container.
 pub(super) struct Terminal {
     container: Arc<Container>,
+    id: String,
     mark: String,
     output: Output,
     input: Input,
@@ -385,13 +414,14 @@ impl Terminal {
         size: (u16, u16),
     ) -> Result<Self, SandboxError> {
         let Started {
+            id,
             mark,
             output,
             input,
-            ..
         } = container.begin(argv, &env, None, Some(size)).await?;
         Ok(Self {
             container,
+            id,
             mark,
             output,
             input,
@@ -416,16 +446,17 @@ impl Shell for Terminal {
     }
 
     async fn close(&mut self) -> Result<(), SandboxError> {
-        self.container.kill(&self.mark).await
+        self.container.kill(&self.id, &self.mark).await
     }
 }
 
 impl Drop for Terminal {
     fn drop(&mut self) {
-        let (container, mark) = (Arc::clone(&self.container), std::mem::take(&mut self.mark));
+        let container = Arc::clone(&self.container);
+        let (id, mark) = (std::mem::take(&mut self.id), std::mem::take(&mut self.mark));
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             runtime.spawn(async move {
-                let _ = container.kill(&mark).await;
+                let _ = container.kill(&id, &mark).await;
             });
         }
     }

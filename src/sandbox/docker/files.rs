@@ -23,9 +23,9 @@ const BATCH: u64 = 64 << 20;
 const LONGEST_LISTING: usize = 128 << 20;
 
 /// `kind mode size modified changed path`, ended by a NUL; first the workspace, then its git folder.
-const LIST: &str = r"find . -mindepth 1 -name .git -prune -o \( -type f -o -type l \) -printf 'w %y %m %s %T@ %C@ %P\0'
+const LIST: &str = r"find . -mindepth 1 -maxdepth 201 -name .git -prune -o \( -type f -o -type l \) -printf 'w %y %m %s %T@ %C@ %P\0'
 if [ -d .git ] && [ ! -L .git ]; then
-  find .git -mindepth 1 -path .git/objects -prune -o \( -type f -o -type l \) -printf 'g %y %m %s %T@ %C@ %P\0'
+  find .git -mindepth 1 -maxdepth 201 -path .git/objects -prune -o \( -type f -o -type l \) -printf 'g %y %m %s %T@ %C@ %P\0'
 fi";
 
 /// Reads snapshots out of a container.
@@ -213,6 +213,19 @@ async fn fetch(
     Ok(())
 }
 
+/// Before a restore: open what is closed to its owner, remove what no snapshot holds.
+pub(super) async fn clear(container: &Container) -> Result<(), SandboxError> {
+    let script = r"find . -type d ! -perm -700 -exec chmod 755 {} \;
+find . -mindepth 200 -maxdepth 200 -type d -prune -exec rm -rf -- {} +
+find . -type f ! -perm -600 -perm -100 -exec chmod 755 -- {} +
+find . -type f ! -perm -600 -exec chmod 644 -- {} +
+find . \( -type p -o -type s \) -delete";
+    container
+        .run(Exec::bash(script, PATIENCE), None)
+        .await
+        .map(drop)
+}
+
 /// Remove and write paths of the workspace (or, with `.git/`, of its git folder).
 pub(super) async fn put(
     container: &Container,
@@ -246,7 +259,8 @@ pub(super) async fn put(
         let added = if entry.mode == 0o120_000 {
             header.set_entry_type(tar::EntryType::Symlink);
             header.set_size(0);
-            builder.append_link(&mut header, &name, std::ffi::OsStr::from_bytes(&content))
+            long_link(&mut builder, &mut header, &content)
+                .and_then(|()| builder.append_data(&mut header, &name, std::io::empty()))
         } else {
             header.set_entry_type(tar::EntryType::Regular);
             header.set_size(content.len() as u64);
@@ -269,6 +283,25 @@ pub(super) async fn put(
         )));
     }
     forget_bytecode(container, write).await
+}
+
+/// Give a header its link's target byte for byte: the library would tidy it (`.` becomes nothing).
+fn long_link(
+    builder: &mut tar::Builder<Vec<u8>>,
+    header: &mut tar::Header,
+    target: &[u8],
+) -> std::io::Result<()> {
+    const INLINE: usize = 100;
+    if target.len() <= INLINE {
+        return header.set_link_name_literal(target);
+    }
+    let mut long = tar::Header::new_gnu();
+    long.set_entry_type(tar::EntryType::GNULongLink);
+    long.set_mode(0o644);
+    long.set_size(target.len() as u64 + 1);
+    let content = [target, &[0]].concat();
+    builder.append_data(&mut long, "././@LongLink", content.as_slice())?;
+    header.set_link_name_literal(target.get(..INLINE).unwrap_or_default())
 }
 
 /// See the local sandbox: a restored source can have time and size of an older compiled one.

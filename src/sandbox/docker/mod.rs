@@ -5,7 +5,7 @@
 //! that changed, as the agent's own user, so that a hostile program inside can at worst spoil its own snapshots.
 //!
 //! Containers carry labels ([`daemon`]), so that what a killed spotter left behind can be found and removed. Images of
-//! tasks are used through a prepared copy without the repository's future history ([`prepare`]).
+//! tasks are used through a prepared copy without the repository's future history (`prepare`).
 
 pub mod daemon;
 mod exec;
@@ -19,7 +19,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use tokio::sync::mpsc;
 
-use super::snapshot::Shadow;
+use super::snapshot::{ROUNDS, Shadow};
 use super::{
     Base, Chunk, Exec, Exit, Holds, Kind, Ran, Restored, Sandbox, SandboxError, SandboxReport,
     Shell, SnapshotId, Spec, files as through_exec,
@@ -48,7 +48,7 @@ impl Docker {
         })?;
         let image_id = daemon.ensure_image(&asked, &mut |_| {}).await?;
         let image = match &spec.base {
-            Base::Image => prepare::without_future(&daemon, &image_id, WORKDIR).await?,
+            Base::Image => prepare::without_future(&daemon, &spec, &image_id, WORKDIR).await?,
             Base::Folder(_) => image_id.clone(),
         };
         let id = daemon.create(&spec, &image, WORKDIR).await?;
@@ -152,7 +152,6 @@ impl Sandbox for Docker {
         self.container.end_all().await?;
         let mut both = self.shadow.lock().await;
         let (shadow, reader) = &mut *both;
-        let now = reader.read(&self.container, shadow).await?;
         let then = shadow.read(id)?;
         let mut restored = Restored {
             written: 0,
@@ -162,24 +161,32 @@ impl Sandbox for Docker {
         restored
             .not_restored
             .push("git objects of the image that were deleted inside".into());
-        let plans = [
-            ("", &now.files, &then.files),
-            (".git/", &now.git, &then.git),
-            ("", &now.ignored, &then.ignored),
-        ];
-        for (place, now, then) in plans {
-            let (remove, write) = now.changes_to(then);
-            files::put(&self.container, shadow, place, &remove, &write).await?;
-            restored.removed += remove.len();
-            restored.written += write.len();
-        }
-        let parts = reader.read(&self.container, shadow).await?;
-        let reached = shadow.write(&parts)?;
-        if reached != *id {
-            return Err(SandboxError::Snapshot(format!(
-                "the restored workspace is {} instead of {}: something wrote to it meanwhile",
-                reached.files, id.files
-            )));
+        files::clear(&self.container).await?;
+        // As in the local sandbox: the rules that come back can bring files to light.
+        let mut rounds = 0..ROUNDS;
+        loop {
+            let now = reader.read(&self.container, shadow).await?;
+            let reached = shadow.write(&now)?;
+            if reached == *id {
+                break;
+            }
+            if rounds.next().is_none() {
+                return Err(SandboxError::Snapshot(format!(
+                    "the restored workspace is {} instead of {}: something wrote to it meanwhile",
+                    reached.files, id.files
+                )));
+            }
+            let plans = [
+                ("", &now.files, &then.files),
+                (".git/", &now.git, &then.git),
+                ("", &now.ignored, &then.ignored),
+            ];
+            for (place, now, then) in plans {
+                let (remove, write) = now.changes_to(then);
+                files::put(&self.container, shadow, place, &remove, &write).await?;
+                restored.removed += remove.len();
+                restored.written += write.len();
+            }
         }
         Ok(restored)
     }

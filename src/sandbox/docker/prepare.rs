@@ -11,8 +11,8 @@ use bollard::query_parameters::{
 };
 use futures_util::StreamExt;
 
-use super::daemon::Daemon;
-use crate::sandbox::SandboxError;
+use super::daemon::{Daemon, OWNER, STATE};
+use crate::sandbox::{SandboxError, Spec};
 
 /// Part of the copies' names: count it up when the script changes.
 const VERSION: u32 = 1;
@@ -37,6 +37,7 @@ exit 0"#;
 /// The id of the prepared copy of an image.
 pub(super) async fn without_future(
     daemon: &Daemon,
+    spec: &Spec,
     image: &str,
     workdir: &str,
 ) -> Result<String, SandboxError> {
@@ -61,7 +62,11 @@ pub(super) async fn without_future(
                 .to_vec(),
         ),
         user: Some("0".into()),
-        labels: Some(HashMap::from([("dev.spotter.preparing".to_owned(), short)])),
+        // As any other container of the rollout: one that is left behind is found and removed.
+        labels: Some(HashMap::from([
+            (OWNER.to_owned(), spec.owner.clone()),
+            (STATE.to_owned(), spec.state.to_string_lossy().into_owned()),
+        ])),
         host_config: Some(HostConfig {
             network_mode: Some("none".into()),
             ..HostConfig::default()
@@ -111,10 +116,13 @@ pub(super) async fn without_future(
             entrypoint: kept.entrypoint,
             working_dir: kept.working_dir,
             user: kept.user,
-            labels: Some(HashMap::from([(
-                "dev.spotter.prepared-from".to_owned(),
-                image.to_owned(),
-            )])),
+            // A container's labels go into its image unless they are overwritten, and from there into containers that a
+            // person makes of it.
+            labels: Some(HashMap::from([
+                ("dev.spotter.prepared-from".to_owned(), image.to_owned()),
+                (OWNER.to_owned(), String::new()),
+                (STATE.to_owned(), String::new()),
+            ])),
             ..ContainerConfig::default()
         };
         daemon

@@ -78,11 +78,22 @@ impl Host {
             .map_err(os("start the sandbox's init"))?;
         send(ours.as_fd(), &Request::Setup(Box::new(setup.clone())), &[])
             .map_err(os("talk to the init"))?;
-        let ready = greet(&ours, setup.map_to);
+        let ready = greet(&ours, setup.map_to, write_maps);
         let (pid, landlock) = match ready {
+            // Within bubblewrap's pid namespace the init cannot know how this machine numbers it.
+            Ok((_, landlock)) if tier == Tier::Bubblewrap => {
+                let top = nix::unistd::Pid::from_raw(child.id().cast_signed());
+                let found = tree::named_below(top, super::init::NAME);
+                let pid = found.ok_or_else(|| {
+                    SandboxError::NoTier(format!("{}: its init is not to be found", tier.name()))
+                })?;
+                (pid, landlock)
+            }
             Ok(ready) => ready,
             Err(why) => {
                 let _ = child.kill();
+                // What it forked ends with the socket; while it lived, its words would have no end.
+                drop(ours);
                 let mut said = String::new();
                 if let Some(mut stderr) = child.stderr.take() {
                     let _ = stderr.by_ref().take(2000).read_to_string(&mut said);
@@ -236,29 +247,32 @@ impl Drop for Host {
     }
 }
 
-/// Answer the init until it is ready: its pid and whether Landlock is enforced.
-fn greet(socket: &OwnedFd, map_to: Option<u32>) -> Result<(i32, bool), String> {
-    let mut pid = None;
+/// Answer the init until it is ready: its pid and whether Landlock is enforced. Two processes speak here, the one that
+/// forked it and itself; which of them is heard first is not known.
+fn greet(
+    socket: &OwnedFd,
+    map_to: Option<u32>,
+    map: impl Fn(i32, u32) -> std::io::Result<()>,
+) -> Result<(i32, bool), String> {
+    let (mut pid, mut needs_map) = (None, false);
     loop {
         let notice =
             receive::<Notice>(socket.as_fd()).map_err(|error| format!("no answer: {error}"))?;
         match notice.map(|(notice, _)| notice) {
-            Some(Notice::Forked { pid: forked }) => {
-                pid = Some(forked);
-            }
-            Some(Notice::NeedsMap) => {
-                let (Some(pid), Some(id)) = (pid, map_to) else {
-                    return Err("it asked for id maps too early".into());
-                };
-                write_maps(pid, id).map_err(|error| format!("write id maps: {error}"))?;
-                send(socket.as_fd(), &Request::Mapped, &[]).map_err(|error| error.to_string())?;
-            }
+            Some(Notice::Forked { pid: forked }) => pid = Some(forked),
+            Some(Notice::NeedsMap) => needs_map = true,
             Some(Notice::Ready { landlock, .. }) => {
                 return Ok((pid.ok_or("it never said who it is")?, landlock));
             }
             Some(Notice::Failed { why }) => return Err(why),
             Some(Notice::MemoryExceeded { .. }) => {}
             None => return Err("it ended while starting".into()),
+        }
+        if let (Some(pid), true) = (pid, needs_map) {
+            needs_map = false;
+            let id = map_to.ok_or("it asked for id maps that it should not need")?;
+            map(pid, id).map_err(|error| format!("write id maps: {error}"))?;
+            send(socket.as_fd(), &Request::Mapped, &[]).map_err(|error| error.to_string())?;
         }
     }
 }
@@ -357,7 +371,6 @@ fn init_command(tier: Tier, setup: &Setup) -> Result<std::process::Command, Sand
         "--unshare-pid",
         "--unshare-ipc",
         "--unshare-uts",
-        "--die-with-parent",
     ]);
     command.args([
         "--uid", "0", "--gid", "0", "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp",
@@ -429,7 +442,7 @@ fn report(
         ),
         (
             "processes".to_owned(),
-            if lowest && nix::unistd::geteuid().is_root() {
+            if tier != Tier::Namespaces && nix::unistd::geteuid().is_root() {
                 no("the kernel does not count root's processes")
             } else {
                 Holds::Yes
@@ -438,6 +451,14 @@ fn report(
         (
             "process tree".to_owned(),
             if lowest { Holds::Watched } else { Holds::Yes },
+        ),
+        (
+            "modes and times outside".to_owned(),
+            if lowest {
+                no("Landlock does not cover them: those of the user's own files can be changed")
+            } else {
+                Holds::Yes
+            },
         ),
         ("memory".to_owned(), Holds::Watched),
         ("memory of one process".to_owned(), Holds::Yes),
@@ -460,5 +481,37 @@ fn report(
         workdir: setup.workdir.clone(),
         holds,
         notes,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_init_that_is_heard_before_its_parent_gets_its_id_maps() {
+        let (ours, theirs) = socketpair(
+            AddressFamily::Unix,
+            SockType::SeqPacket,
+            None,
+            SockFlag::SOCK_CLOEXEC,
+        )
+        .unwrap();
+        let tell = |notice: &Notice| send(theirs.as_fd(), notice, &[]).unwrap();
+        tell(&Notice::NeedsMap);
+        tell(&Notice::Forked { pid: 7 });
+        tell(&Notice::Ready {
+            landlock: true,
+            seccomp: true,
+        });
+        let mapped = std::cell::Cell::new(None);
+        let map = |pid, id| {
+            mapped.set(Some((pid, id)));
+            Ok(())
+        };
+        assert_eq!(greet(&ours, Some(3), map), Ok((7, true)));
+        assert_eq!(mapped.get(), Some((7, 3)));
+        let answer = receive::<Request>(theirs.as_fd()).unwrap();
+        assert!(matches!(answer, Some((Request::Mapped, _))));
     }
 }

@@ -1,7 +1,7 @@
 //! The init of a sandbox: pid 1 inside, a small server without threads.
 //!
 //! Started as `spotter __sandbox-init` with the control socket as standard input. It builds the inside
-//! ([`super::inside`]), then waits for three things at once: requests of the host, children that ended, and a clock for
+//! (`inside`), then waits for three things at once: requests of the host, children that ended, and a clock for
 //! the memory of the tree. When the host's end of the socket closes, however the host died, it ends, and the kernel ends
 //! everything in its pid namespace with it; in tiers without one it kills the tree itself.
 //!
@@ -29,9 +29,13 @@ use super::tree;
 /// How often the memory of the tree is looked at while something runs.
 const MEMORY_CLOCK: Duration = Duration::from_millis(100);
 
+/// What the process table calls an init.
+pub(super) const NAME: &str = "spotter-init";
+
 /// Run as the init of a sandbox; returns when it is over. Nothing else of the program may have started.
 #[must_use]
 pub fn main() -> ExitCode {
+    spawn::close_inherited();
     let stdin = std::io::stdin();
     let host = stdin.as_fd();
     let Ok(Some((Request::Setup(setup), _))) = receive::<Request>(host) else {
@@ -47,7 +51,9 @@ pub fn main() -> ExitCode {
 }
 
 fn run(setup: &Setup, host: BorrowedFd<'_>) -> Result<ExitCode, String> {
-    let _ = prctl::set_name(c"spotter-init");
+    if let Ok(name) = spawn::c_string(NAME) {
+        let _ = prctl::set_name(&name);
+    }
     if setup.tier != Tier::Namespaces {
         let _ = send(
             host,
@@ -133,7 +139,7 @@ fn serve(setup: &Setup, host: BorrowedFd<'_>) -> Result<ExitCode, String> {
 
 fn spawn_filters(setup: &Setup) -> Result<Vec<seccompiler::BpfProgram>, String> {
     // With a network namespace of its own, local sockets do no harm and tests may need them.
-    let sockets = setup.network || setup.tier == Tier::Namespaces;
+    let sockets = setup.network || setup.tier != Tier::Landlock;
     super::syscalls::filters(sockets)
 }
 
@@ -285,10 +291,10 @@ impl Server<'_> {
                 None => break,
             }
         }
-        for stray in tree::children_of(Pid::this()) {
-            if !self.keepers.values().any(|keeper| *keeper == stray) {
-                let _ = kill(stray, Signal::SIGKILL);
-            }
+        let is_stray = |pid: &Pid| !self.keepers.values().any(|keeper| keeper == pid);
+        for stray in tree::children_of(Pid::this()).into_iter().filter(is_stray) {
+            tree::end_below(stray);
+            let _ = kill(stray, Signal::SIGKILL);
         }
     }
 
@@ -304,6 +310,8 @@ impl Server<'_> {
         if !tree::end_below(keeper) && self.own_pids {
             self.end_all();
         }
+        // The agent can have stopped it; with its tree gone, nobody can again.
+        let _ = kill(keeper, Signal::SIGCONT);
     }
 
     fn end_all(&self) {
@@ -311,6 +319,9 @@ impl Server<'_> {
             // As pid 1 of its own namespace this reaches exactly what runs inside, in one stroke that no fork can
             // outrun.
             let _ = kill(Pid::from_raw(-1), Signal::SIGKILL);
+            for segment in tree::segments() {
+                spawn::remove_segment(segment);
+            }
         } else {
             for keeper in self.keepers.values() {
                 tree::end_below(*keeper);

@@ -8,6 +8,7 @@
 //!
 //! Not here: what is snapshotted and how ([`super::snapshot`]).
 
+mod deep;
 mod descriptors;
 mod fence;
 mod host;
@@ -21,7 +22,6 @@ mod syscalls;
 pub mod tiers;
 mod tree;
 
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -33,6 +33,7 @@ use super::{
     Base, Chunk, Exec, Ran, Restored, Sandbox, SandboxError, SandboxReport, Shell, SnapshotId,
     Spec, files as through_exec,
 };
+pub(crate) use deep::remove_tree;
 pub use protocol::Tier;
 
 use host::Host;
@@ -183,28 +184,13 @@ impl Sandbox for Local {
     }
 }
 
-/// Give a tree to an id, links themselves included. Used when spotter is root, so that the mapped id owns its base.
+/// Give a tree to an id, links themselves included. Used when spotter is root, so that the mapped id owns its base. The
+/// top comes last: a base whose top has been given was given whole, however the program that did it ended.
 fn give_to(path: &Path, id: u32) -> std::io::Result<()> {
-    std::os::unix::fs::lchown(path, Some(id), Some(id))?;
     if path.symlink_metadata()?.is_dir() {
         for entry in std::fs::read_dir(path)? {
             give_to(&entry?.path(), id)?;
         }
     }
-    Ok(())
-}
-
-/// Remove a tree even where folders were closed to their owner (overlay's scratch folder is).
-pub(crate) fn remove_tree(path: &Path) -> std::io::Result<()> {
-    let Ok(kind) = path.symlink_metadata() else {
-        return Ok(());
-    };
-    if !kind.is_dir() {
-        return std::fs::remove_file(path);
-    }
-    let _ = std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o700));
-    for entry in std::fs::read_dir(path)? {
-        remove_tree(&entry?.path())?;
-    }
-    std::fs::remove_dir(path)
+    std::os::unix::fs::lchown(path, Some(id), Some(id))
 }

@@ -1,7 +1,6 @@
 //! A command of a local sandbox as the host sees it: pipes, a status, a clock, and the watcher of the disk.
 
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -13,9 +12,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::unix::pipe;
 use tokio::sync::mpsc;
 
-use super::descriptors;
 use super::host::Host;
 use super::protocol::Status;
+use super::{deep, descriptors};
 use crate::sandbox::{Bounded, Chunk, Exec, Exit, Limit, Ran, SandboxError, Shell, Stream};
 
 /// After a command has ended, what it left running may still hold its output open: read on for this long.
@@ -253,7 +252,7 @@ async fn discard(mut pipe: pipe::Receiver) {
 /// Returns when the workspace is over its limit and still growing.
 async fn disk_exceeded(host: &Host) {
     let growth = host.growth.clone();
-    let measure = move || size_of(&growth);
+    let measure = move || deep::size_of(&growth);
     let Ok(before) = tokio::task::spawn_blocking(measure.clone()).await else {
         return std::future::pending().await;
     };
@@ -266,23 +265,6 @@ async fn disk_exceeded(host: &Host) {
             return;
         }
     }
-}
-
-/// Bytes on disk beneath a folder; links are not followed, sparse files count for what they hold.
-fn size_of(folder: &Path) -> u64 {
-    use std::os::unix::fs::MetadataExt;
-    let mut total = 0;
-    let mut folders = vec![folder.to_path_buf()];
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-            let Ok(kind) = entry.metadata() else { continue };
-            total += kind.blocks() * 512;
-            if kind.is_dir() {
-                folders.push(entry.path());
-            }
-        }
-    }
-    total
 }
 
 /// A live terminal inside.

@@ -210,6 +210,19 @@ fn drop_capabilities() -> nix::Result<()> {
     nix::errno::Errno::result(answer).map(drop)
 }
 
+/// Close whatever spotter itself was started with besides its three streams: a program that started it without care
+/// must not hand its files to the inside. What is opened from here on closes at `execve`.
+pub(super) fn close_inherited() {
+    // SAFETY: takes numbers only; nothing of this process uses these descriptors yet.
+    unsafe { libc::syscall(libc::SYS_close_range, 3u32, u32::MAX, 0u32) };
+}
+
+/// Remove a System V segment of this namespace; processes that hold it keep it until they end.
+pub(super) fn remove_segment(id: i32) {
+    // SAFETY: with this command the pointer is not used.
+    unsafe { libc::shmctl(id, libc::IPC_RMID, std::ptr::null_mut()) };
+}
+
 /// A C string, or the errno that `execve` would give for text with a NUL in it.
 pub(super) fn c_string(text: &str) -> nix::Result<CString> {
     CString::new(text).map_err(|_nul| nix::errno::Errno::EINVAL)

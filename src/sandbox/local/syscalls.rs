@@ -71,8 +71,9 @@ const NAMESPACE_FLAGS: i32 = libc::CLONE_NEWNS
     | libc::CLONE_NEWUTS
     | libc::CLONE_NEWCGROUP;
 
-/// Build the filters, to be applied in this order. `network` false also denies every socket but Unix ones: where there
-/// is no network namespace this is what keeps the network out.
+/// Build the filters, to be applied in this order. `network` false also denies every socket but Unix ones, and these
+/// can only be made in connected pairs: where there are no namespaces this is what keeps the network out, and the
+/// services of the machine.
 ///
 /// # Errors
 /// The architecture is not one that the filter compiler knows.
@@ -131,6 +132,24 @@ pub(super) fn filters(network: bool) -> Result<Vec<BpfProgram>, String> {
             SeccompCmpOp::Ne,
             u64::from(libc::AF_UNIX.cast_unsigned()),
         )?);
+        // Landlock does not rule over sockets that have a name among the files, such as a container daemon's. So
+        // nothing connects, and there are none of the kind that can be addressed without connecting.
+        rules.insert(libc::SYS_connect, Vec::new());
+        let datagram = || {
+            let kind = u64::from(libc::SOCK_DGRAM.cast_unsigned());
+            rule(
+                1,
+                SeccompCmpArgLen::Dword,
+                SeccompCmpOp::MaskedEq(0xf),
+                kind,
+            )
+        };
+        sockets.push(datagram()?);
+        rules.insert(libc::SYS_socketpair, vec![datagram()?]);
+        // Without a namespace for them these would outlive the sandbox.
+        for call in [libc::SYS_shmget, libc::SYS_semget, libc::SYS_msgget] {
+            rules.insert(call, Vec::new());
+        }
     }
     rules.insert(libc::SYS_socket, sockets);
     let compile = |rules, answer: i32| -> Result<BpfProgram, String> {
@@ -144,13 +163,40 @@ pub(super) fn filters(network: bool) -> Result<Vec<BpfProgram>, String> {
         .map_err(|error| error.to_string())
     };
     Ok(vec![
+        second_numbers(),
         compile(rules, libc::EPERM)?,
-        // `clone3` passes its flags behind a pointer, which a filter cannot follow; C libraries fall back to `clone`.
+        // Here `ENOSYS`. `clone3` passes its flags behind a pointer, which a filter cannot follow; C libraries fall back to `clone`.
         compile(
-            BTreeMap::from([(libc::SYS_clone3, Vec::new())]),
+            BTreeMap::from([
+                (libc::SYS_clone3, Vec::new()),
+                // Memory that no process need map: nothing would count it. Programs fall back to a file.
+                (libc::SYS_memfd_create, Vec::new()),
+                (libc::SYS_memfd_secret, Vec::new()),
+            ]),
             libc::ENOSYS,
         )?,
     ])
+}
+
+/// Deny `x86_64` kernels' second set of numbers (the x32 interface), by which every call of the list could be made
+/// past it.
+fn second_numbers() -> BpfProgram {
+    const LOAD_NUMBER: u16 = 0x20;
+    const JUMP_IF_AT_LEAST: u16 = 0x35;
+    const RETURN: u16 = 0x06;
+    let step = |code, jt, k| seccompiler::sock_filter { code, jt, jf: 0, k };
+    let refuse = 0x0005_0000 | libc::ENOSYS.cast_unsigned();
+    let first = if cfg!(target_arch = "x86_64") {
+        0x4000_0000
+    } else {
+        u32::MAX
+    };
+    vec![
+        step(LOAD_NUMBER, 0, 0),
+        step(JUMP_IF_AT_LEAST, 1, first),
+        step(RETURN, 0, 0x7fff_0000),
+        step(RETURN, 0, refuse),
+    ]
 }
 
 #[cfg(test)]
@@ -159,7 +205,7 @@ mod tests {
     fn the_filters_compile_on_this_architecture() {
         for network in [false, true] {
             let programs = super::filters(network).unwrap();
-            assert_eq!(programs.len(), 2);
+            assert_eq!(programs.len(), 3);
             assert!(programs.iter().all(|program| !program.is_empty()));
         }
     }

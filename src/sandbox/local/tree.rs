@@ -49,6 +49,14 @@ fn below(table: &BTreeMap<i32, i32>, top: i32) -> Vec<i32> {
     found
 }
 
+/// A process below `top` that goes by a name (at most 15 bytes, as the kernel keeps them).
+pub(super) fn named_below(top: Pid, name: &str) -> Option<i32> {
+    let named = |pid: &i32| {
+        fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|comm| comm.trim_end() == name)
+    };
+    below(&parents(), top.as_raw()).into_iter().find(named)
+}
+
 /// Direct children that are alive.
 pub(super) fn children_of(parent: Pid) -> Vec<Pid> {
     parents()
@@ -58,18 +66,56 @@ pub(super) fn children_of(parent: Pid) -> Vec<Pid> {
         .collect()
 }
 
-/// Bytes resident in everything below `top`; pages shared between processes count once for each.
+/// A process with less shared memory than this is not looked at more closely: programs and libraries are shared, too.
+const WORTH_A_LOOK: u64 = 32 << 20;
+
+/// Bytes resident in everything below `top`: what is a process's own, its part of what several share, and segments of
+/// System V, which need no process to hold them.
 pub(super) fn memory_of(top: Pid) -> u64 {
-    let page = 4096;
-    below(&parents(), top.as_raw())
+    let processes: u64 = below(&parents(), top.as_raw())
         .into_iter()
-        .filter_map(|pid| fs::read_to_string(format!("/proc/{pid}/statm")).ok())
-        .filter_map(|statm| {
+        .filter_map(|pid| {
+            let statm = fs::read_to_string(format!("/proc/{pid}/statm")).ok()?;
             let mut fields = statm.split_whitespace().skip(1).map(str::parse::<u64>);
-            let (resident, shared) = (fields.next()?.ok()?, fields.next()?.ok()?);
-            Some(resident.saturating_sub(shared) * page)
+            let (resident, shared) = (fields.next()?.ok()? * 4096, fields.next()?.ok()? * 4096);
+            let part = if shared > WORTH_A_LOOK {
+                shared_part(pid)
+            } else {
+                0
+            };
+            Some(resident.saturating_sub(shared) + part)
         })
-        .sum()
+        .sum();
+    processes + detached_segments()
+}
+
+/// A process's part of the memory that it shares with others of its tree (files of a disk do not count).
+fn shared_part(pid: i32) -> u64 {
+    let rollup = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap_or_default();
+    let kibibytes = rollup
+        .lines()
+        .find_map(|line| line.strip_prefix("Pss_Shmem:"))
+        .and_then(|rest| rest.split_whitespace().next()?.parse::<u64>().ok());
+    kibibytes.unwrap_or(0) * 1024
+}
+
+/// Ids of the System V segments of this namespace.
+pub(super) fn segments() -> Vec<i32> {
+    let table = fs::read_to_string("/proc/sysvipc/shm").unwrap_or_default();
+    let ids = table.lines().skip(1);
+    ids.filter_map(|line| line.split_whitespace().nth(1)?.parse().ok())
+        .collect()
+}
+
+/// Bytes of the System V segments of this namespace that no process holds (attached ones are counted there).
+fn detached_segments() -> u64 {
+    let table = fs::read_to_string("/proc/sysvipc/shm").unwrap_or_default();
+    let detached = table.lines().skip(1).filter_map(|line| {
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        let (attached, resident) = (fields.get(6)?, fields.get(14)?);
+        (*attached == "0").then(|| resident.parse::<u64>().ok())?
+    });
+    detached.sum()
 }
 
 /// Kill everything below `top` (not `top` itself). First stop what is there until nothing new appears, so that no fork

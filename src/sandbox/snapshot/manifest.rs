@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use git2::{Index, IndexEntry, IndexTime, Oid, Repository, TreeWalkMode, TreeWalkResult};
+use git2::{ObjectType, Oid, Repository};
 
 use super::git_error;
 use crate::sandbox::SandboxError;
@@ -38,53 +38,101 @@ impl Manifest {
         )
     }
 
-    /// Write as trees; the top tree's id.
+    /// Write as trees; the top tree's id. The trees are put together here, because libgit2 refuses names that matter to
+    /// git itself (`.GIT`, `git~1`), and an agent may use any.
     pub(crate) fn write(&self, repository: &Repository) -> Result<Oid, SandboxError> {
-        let mut index = Index::new().map_err(git_error("make a tree"))?;
+        let odb = repository
+            .odb()
+            .map_err(git_error("open the shadow repository"))?;
+        let mut folders: BTreeMap<(usize, &[u8]), Vec<Child<'_>>> = BTreeMap::new();
+        folders.entry((0, b"")).or_default();
         for (path, entry) in &self.0 {
-            let time = IndexTime::new(0, 0);
-            let entry = IndexEntry {
-                ctime: time,
-                mtime: time,
-                dev: 0,
-                ino: 0,
-                mode: entry.mode,
-                uid: 0,
-                gid: 0,
-                file_size: 0,
-                id: entry.oid,
-                flags: 0,
-                flags_extended: 0,
-                path: path.clone(),
-            };
-            index.add(&entry).map_err(git_error("make a tree"))?;
+            let (mut folder, name) = split(path);
+            let child = (name, entry.mode, entry.oid);
+            folders
+                .entry((depth(folder), folder))
+                .or_default()
+                .push(child);
+            while !folder.is_empty()
+                && !folders.contains_key(&(depth(split(folder).0), split(folder).0))
+            {
+                folder = split(folder).0;
+                folders.insert((depth(folder), folder), Vec::new());
+            }
         }
-        index
-            .write_tree_to(repository)
-            .map_err(git_error("write a tree"))
+        // The deepest come first, so that a folder's own folders are written before it.
+        while let Some(((_, folder), mut children)) = folders.pop_last() {
+            children.sort_by(|one, other| sort_key(one).cmp(sort_key(other)));
+            let mut tree = Vec::new();
+            for (name, mode, oid) in children {
+                tree.extend_from_slice(format!("{mode:o} ").as_bytes());
+                tree.extend_from_slice(name);
+                tree.push(0);
+                tree.extend_from_slice(oid.as_bytes());
+            }
+            let oid = odb
+                .write(ObjectType::Tree, &tree)
+                .map_err(git_error("write a tree"))?;
+            if folder.is_empty() {
+                return Ok(oid);
+            }
+            let (above, name) = split(folder);
+            let children = folders.entry((depth(above), above)).or_default();
+            children.push((name, FOLDER, oid));
+        }
+        Err(SandboxError::Snapshot("a tree without a top".into()))
     }
 
     /// Read back from a top tree.
     pub(crate) fn read(repository: &Repository, tree: Oid) -> Result<Self, SandboxError> {
-        let tree = repository
-            .find_tree(tree)
-            .map_err(git_error("find a snapshot"))?;
         let mut entries = BTreeMap::new();
-        tree.walk(TreeWalkMode::PreOrder, |folder, entry| {
-            let mode = entry.filemode().cast_unsigned();
-            if mode != 0o040_000 {
-                let path = [folder.as_bytes(), entry.name_bytes()].concat();
-                entries.insert(
-                    path,
-                    Entry {
-                        mode,
-                        oid: entry.id(),
-                    },
-                );
+        let mut folders = vec![(Vec::new(), tree)];
+        while let Some((folder, oid)) = folders.pop() {
+            let tree = repository
+                .find_tree(oid)
+                .map_err(git_error("find a snapshot"))?;
+            for entry in &tree {
+                let mut path: Vec<u8> = folder.clone();
+                path.extend_from_slice(entry.name_bytes());
+                let (mode, oid) = (entry.filemode_raw().cast_unsigned(), entry.id());
+                if mode == FOLDER {
+                    path.push(b'/');
+                    folders.push((path, oid));
+                } else {
+                    entries.insert(path, Entry { mode, oid });
+                }
             }
-            TreeWalkResult::Ok
-        })
-        .map_err(git_error("read a snapshot"))?;
+        }
         Ok(Self(entries))
     }
+}
+
+/// Mode of a tree within a tree.
+const FOLDER: u32 = 0o040_000;
+
+/// Name, mode and id of an entry of a tree.
+type Child<'a> = (&'a [u8], u32, Oid);
+
+/// The folder of a path (empty at the top) and the last name.
+fn split(path: &[u8]) -> (&[u8], &[u8]) {
+    match path.iter().rposition(|byte| *byte == b'/') {
+        Some(at) => (
+            path.get(..at).unwrap_or_default(),
+            path.get(at + 1..).unwrap_or_default(),
+        ),
+        None => (b"", path),
+    }
+}
+
+fn depth(folder: &[u8]) -> usize {
+    if folder.is_empty() {
+        return 0;
+    }
+    folder.split(|byte| *byte == b'/').count()
+}
+
+/// Git's order: a folder sorts as if its name ended in a slash.
+fn sort_key<'a>((name, mode, _): &Child<'a>) -> impl Iterator<Item = u8> + use<'a> {
+    let end = (*mode == FOLDER).then_some(b'/');
+    name.iter().copied().chain(end)
 }

@@ -1,7 +1,7 @@
 //! Snapshots: the workspace as of a step, kept in a shadow git repository that the agent cannot reach.
 //!
 //! Mental model: a **manifest** maps each path to a mode and a blob id. A snapshot reads the manifest of the workspace
-//! ([`scan`]; only files whose stat changed are read), writes it as trees into the shadow repository and names it by the
+//! (`scan`; only files whose stat changed are read), writes it as trees into the shadow repository and names it by the
 //! tree ids. A restore compares two manifests and touches only what differs, then scans again: the ids must be equal.
 //!
 //! Files enter as their raw bytes. Nothing of the task's own git configuration (filters, hooks, attributes, line-ending
@@ -25,6 +25,7 @@ use super::{Restored, SandboxError, SnapshotId};
 pub(crate) use listing::{Found, Listing};
 pub(crate) use manifest::{Entry, Manifest};
 pub(crate) use scan::StatCache;
+use scan::Touch;
 pub(crate) use seed::Stored;
 pub use seed::{Seed, seed};
 pub use workspace::Workspace;
@@ -33,6 +34,9 @@ pub(crate) fn git_error(what: &str) -> impl FnOnce(git2::Error) -> SandboxError 
     move |error| SandboxError::Snapshot(format!("{what}: {}", error.message()))
 }
 
+/// Rounds of a restore: one for the files, one for what other ignore rules hid, one to spare.
+pub(crate) const ROUNDS: usize = 3;
+
 /// What no snapshot holds, in words for a person.
 #[must_use]
 pub fn not_held(ignored_too: bool) -> Vec<String> {
@@ -40,6 +44,8 @@ pub fn not_held(ignored_too: bool) -> Vec<String> {
         "environment variables and running processes".to_owned(),
         "files outside the workspace, such as packages installed there".to_owned(),
         "empty folders and permissions other than executable".to_owned(),
+        "pipes and sockets, files over 256 MiB, folders more than 200 deep, repositories within the repository"
+            .to_owned(),
     ];
     if !ignored_too {
         words.push(
@@ -99,7 +105,7 @@ impl Shadow {
 
     /// Keep the workspace as it is now.
     pub fn snapshot(&mut self, workspace: &Workspace) -> Result<SnapshotId, SandboxError> {
-        let parts = self.scan(workspace)?;
+        let parts = self.scan(workspace, Touch::Nothing)?;
         self.write(&parts)
     }
 
@@ -109,13 +115,43 @@ impl Shadow {
         workspace: &Workspace,
         id: &SnapshotId,
     ) -> Result<Restored, SandboxError> {
-        let now = self.scan(workspace)?;
         let then = self.read(id)?;
         let mut restored = Restored {
             written: 0,
             removed: 0,
             not_restored: not_held(self.ignored_too),
         };
+        // Ignore rules come back with the files, and can bring to light what other rules hid: then there is a second
+        // round.
+        let mut rounds = 0..ROUNDS;
+        loop {
+            let now = self.scan(workspace, Touch::Clear)?;
+            let reached = self.write(&now)?;
+            if reached == *id {
+                break;
+            }
+            if rounds.next().is_none() {
+                return Err(SandboxError::Snapshot(format!(
+                    "the restored workspace is {} (git {}) instead of {} (git {}): something wrote to it meanwhile",
+                    reached.files, reached.git, id.files, id.git
+                )));
+            }
+            self.turn(workspace, &now, &then, &mut restored)?;
+        }
+        if !then.git.0.is_empty() {
+            workspace.complete_git_folder()?;
+        }
+        Ok(restored)
+    }
+
+    /// Make the workspace that is `now` one way the other.
+    fn turn(
+        &self,
+        workspace: &Workspace,
+        now: &Parts,
+        then: &Parts,
+        restored: &mut Restored,
+    ) -> Result<(), SandboxError> {
         let plans = [
             ("", &now.files, &then.files),
             (".git", &now.git, &then.git),
@@ -131,17 +167,7 @@ impl Shadow {
             restored.written += write.len();
             restored.removed += remove.len();
         }
-        if !then.git.0.is_empty() {
-            workspace.complete_git_folder()?;
-        }
-        let reached = self.snapshot(workspace)?;
-        if reached != *id {
-            return Err(SandboxError::Snapshot(format!(
-                "the restored workspace is {} instead of {}: something wrote to it meanwhile",
-                reached.files, id.files
-            )));
-        }
-        Ok(restored)
+        Ok(())
     }
 
     /// Unified git diff between the files of two snapshots.
@@ -222,7 +248,7 @@ impl Shadow {
         .save(seed)
     }
 
-    fn scan(&mut self, workspace: &Workspace) -> Result<Parts, SandboxError> {
+    fn scan(&mut self, workspace: &Workspace, touch: Touch) -> Result<Parts, SandboxError> {
         let tracked = self.seed.as_ref().map(|seed| &seed.tracked);
         let odb = self
             .repository
@@ -232,9 +258,15 @@ impl Shadow {
             odb.write(ObjectType::Blob, bytes)
                 .map_err(git_error("keep a file"))
         };
-        let (files, ignored) =
-            scan::files(workspace, tracked, self.ignored_too, &mut self.files, store)?;
-        let git = scan::git(workspace, &mut self.git, store)?;
+        let (files, ignored) = scan::files(
+            workspace,
+            tracked,
+            self.ignored_too,
+            &mut self.files,
+            touch,
+            store,
+        )?;
+        let git = scan::git(workspace, &mut self.git, touch, store)?;
         Ok(Parts {
             files,
             git,

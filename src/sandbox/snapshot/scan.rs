@@ -24,6 +24,12 @@ const MOST_FILES: usize = 400_000;
 /// A larger file is left out of snapshots.
 pub(super) const LARGEST_FILE: u64 = 256 << 20;
 
+/// Folders within folders beyond this are an agent's doing, too: a path through them is longer than most programs take.
+pub(super) const DEEPEST: usize = 200;
+
+/// More bytes than this are not read for one snapshot; sparse files have many and take no disk.
+const MOST_BYTES: u64 = 2 << 30;
+
 /// A change this near to the scan may be followed by another within the same tick of the file system's clock.
 pub(super) const GRAIN_NS: i128 = 20_000_000;
 
@@ -87,9 +93,22 @@ mod as_list {
     }
 }
 
+/// What a walk is to do besides looking.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Touch {
+    /// Nothing.
+    Nothing,
+    /// Open what is closed to its owner, and remove what no snapshot can hold: pipes, sockets, folders too deep. For a
+    /// restore.
+    Clear,
+}
+
 struct Walk<'a, S> {
     tracked: Option<&'a BTreeSet<Vec<u8>>>,
     ignored_too: bool,
+    touch: Touch,
+    depth: usize,
+    bytes: u64,
     before: &'a StatCache,
     after: StatCache,
     files: Manifest,
@@ -105,11 +124,15 @@ pub(super) fn files(
     tracked: Option<&BTreeSet<Vec<u8>>>,
     ignored_too: bool,
     cache: &mut StatCache,
+    touch: Touch,
     store: impl Fn(&[u8]) -> Result<Oid, SandboxError>,
 ) -> Result<(Manifest, Manifest), SandboxError> {
     let mut walk = Walk {
         tracked,
         ignored_too,
+        touch,
+        depth: 0,
+        bytes: 0,
         before: cache,
         after: StatCache::default(),
         files: Manifest::default(),
@@ -133,6 +156,7 @@ pub(super) fn files(
 pub(super) fn git(
     workspace: &Workspace,
     cache: &mut StatCache,
+    touch: Touch,
     store: impl Fn(&[u8]) -> Result<Oid, SandboxError>,
 ) -> Result<Manifest, SandboxError> {
     let is_folder = workspace
@@ -148,6 +172,9 @@ pub(super) fn git(
     let mut walk = Walk {
         tracked: None,
         ignored_too: false,
+        touch,
+        depth: 0,
+        bytes: 0,
         before: cache,
         after: StatCache::default(),
         files: Manifest::default(),
@@ -200,11 +227,17 @@ impl<S: Fn(&[u8]) -> Result<Oid, SandboxError>> Walk<'_, S> {
             let Ok(kind) = entry.metadata() else { continue };
             let text = String::from_utf8_lossy(&full).into_owned();
             let hidden = hidden || (with_ignores && ignores.hide(&text, kind.is_dir()));
+            if self.touch == Touch::Clear && !clear(dir, &name, &kind, self.depth) {
+                continue;
+            }
             if kind.is_dir() {
-                if (!hidden || self.ignored_too || self.tracks_below(&full))
+                if self.depth < DEEPEST
+                    && (!hidden || self.ignored_too || self.tracks_below(&full))
                     && let Ok(inner) = dir.open_dir(&name)
                 {
+                    self.depth += 1;
                     self.folder(&inner, &full, ignores, hidden, with_ignores)?;
+                    self.depth -= 1;
                 }
                 continue;
             }
@@ -254,6 +287,13 @@ impl<S: Fn(&[u8]) -> Result<Oid, SandboxError>> Walk<'_, S> {
         let oid = if let Some(oid) = self.before.recall(&path, &stat) {
             oid
         } else {
+            self.bytes += stat.size;
+            if self.bytes > MOST_BYTES {
+                return Err(SandboxError::Snapshot(format!(
+                    "more than {} MiB changed in the workspace",
+                    MOST_BYTES >> 20
+                )));
+            }
             let Some(bytes) = read(dir, name, mode) else {
                 return Ok(());
             };
@@ -272,6 +312,29 @@ impl<S: Fn(&[u8]) -> Result<Oid, SandboxError>> Walk<'_, S> {
         manifest.0.insert(path, Entry { mode, oid });
         Ok(())
     }
+}
+
+/// See [`Touch::Clear`]; whether there is still something of that name. Processes inside are ended by now, so nothing
+/// can change into a link meanwhile.
+fn clear(dir: &Dir, name: &OsStr, kind: &cap_std::fs::Metadata, depth: usize) -> bool {
+    let mode = kind.permissions().mode();
+    if kind.is_symlink() {
+        return true;
+    }
+    if kind.is_dir() {
+        if mode & 0o700 != 0o700 {
+            let _ = dir.set_permissions(name, cap_std::fs::Permissions::from_mode(0o755));
+        }
+        return depth + 1 < DEEPEST || super::workspace::remove_deep(dir, name).is_err();
+    }
+    if kind.is_file() {
+        if mode & 0o600 != 0o600 {
+            let mode = if mode & 0o100 == 0 { 0o644 } else { 0o755 };
+            let _ = dir.set_permissions(name, cap_std::fs::Permissions::from_mode(mode));
+        }
+        return true;
+    }
+    dir.remove_file(name).is_err()
 }
 
 fn read(dir: &Dir, name: &OsStr, mode: u32) -> Option<Vec<u8>> {

@@ -82,8 +82,15 @@ pub fn seed(base: &Path) -> Result<Seed, SandboxError> {
     let (mut files, mut git) = (StatCache::default(), StatCache::default());
     // A base made a moment ago is too fresh to be remembered by its times.
     std::thread::park_timeout(std::time::Duration::from_millis(30));
-    scan::files(&workspace, Some(&tracked), false, &mut files, store)?;
-    scan::git(&workspace, &mut git, store)?;
+    scan::files(
+        &workspace,
+        Some(&tracked),
+        false,
+        &mut files,
+        scan::Touch::Nothing,
+        store,
+    )?;
+    scan::git(&workspace, &mut git, scan::Touch::Nothing, store)?;
     let stored = Stored {
         files,
         git,

@@ -165,6 +165,14 @@ fn a_scan_of_an_unchanged_workspace_reads_no_file() {
         reads.set(reads.get() + 1);
         Ok(Oid::ZERO_SHA1)
     };
-    scan::files(&open(&it.work), None, false, &mut it.shadow.files, store).unwrap();
+    scan::files(
+        &open(&it.work),
+        None,
+        false,
+        &mut it.shadow.files,
+        scan::Touch::Nothing,
+        store,
+    )
+    .unwrap();
     assert_eq!(reads.get(), 0);
 }

@@ -153,8 +153,13 @@ impl Workspace {
 
     /// Make the folders that git wants to see in a repository even when they hold nothing.
     pub(super) fn complete_git_folder(&self) -> Result<(), SandboxError> {
-        self.folders_above(Path::new(".git/objects/x"))?;
-        self.folders_above(Path::new(".git/refs/x"))
+        for folder in [".git/objects", ".git/refs"] {
+            // What an agent put in the place of one is part of the snapshot.
+            if self.dir.symlink_metadata(folder).is_err() {
+                self.folders_above(&Path::new(folder).join("x"))?;
+            }
+        }
+        Ok(())
     }
 
     /// A folder that was closed to its owner keeps its files from being removed.
@@ -188,6 +193,39 @@ impl Workspace {
             }
         }
     }
+}
+
+/// Remove a folder however deep it goes. What lies deeper than a few levels is first moved up beside it: neither open
+/// folders nor the stack grow with the depth.
+pub(super) fn remove_deep(above: &Dir, name: &OsStr) -> std::io::Result<()> {
+    fn empty(dir: &Dir, top: &Dir, left: usize, moved: &mut Vec<String>) -> std::io::Result<()> {
+        for entry in dir.entries()? {
+            let entry = entry?;
+            let name = entry.file_name();
+            let kind = entry.metadata()?;
+            if !kind.is_dir() {
+                dir.remove_file(&name)?;
+            } else if left == 0 {
+                let new = format!(".deep-{}", ulid::Ulid::generate());
+                dir.rename(&name, top, &new)?;
+                moved.push(new);
+            } else {
+                dir.set_permissions(&name, Permissions::from_mode(0o700))?;
+                empty(&dir.open_dir(&name)?, top, left - 1, moved)?;
+                dir.remove_dir(&name)?;
+            }
+        }
+        Ok(())
+    }
+    let mut moved = Vec::new();
+    empty(&above.open_dir(name)?, above, 50, &mut moved)?;
+    above.remove_dir(name)?;
+    while let Some(name) = moved.pop() {
+        above.set_permissions(&name, Permissions::from_mode(0o700))?;
+        empty(&above.open_dir(&name)?, above, 50, &mut moved)?;
+        above.remove_dir(&name)?;
+    }
+    Ok(())
 }
 
 fn failed(path: &Path, source: &std::io::Error) -> SandboxError {

@@ -1,0 +1,34 @@
+//! `spotter bench`: measurements of spotter by spotter. Each says with what it was made, and can be had as JSON.
+
+mod kills;
+mod sandbox;
+mod script;
+
+use std::process::ExitCode;
+
+use clap::{Args as ClapArgs, Subcommand};
+
+use super::Failure;
+
+/// Arguments of `spotter bench`.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// Kill running rollouts at drawn moments (SIGKILL) and see what is lost, and whether they go on
+    Kills(kills::Args),
+    /// What starting, running, keeping and bringing back cost, beside plain git and docker
+    Sandbox(sandbox::Args),
+}
+
+/// Run the subcommand.
+pub(crate) async fn run(args: Args) -> Result<ExitCode, Failure> {
+    match args.what {
+        What::Kills(args) => Box::pin(kills::run(args)).await,
+        What::Sandbox(args) => Box::pin(sandbox::run(args)).await,
+    }
+}
