@@ -5,7 +5,8 @@
     clippy::unwrap_used,
     clippy::panic,
     clippy::indexing_slicing,
-    reason = "a test that cannot go on should say where"
+    clippy::too_many_lines,
+    reason = "a test that cannot go on should say where, and a conversation is told in one piece"
 )]
 
 mod model_server;

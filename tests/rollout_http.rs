@@ -5,7 +5,8 @@
     clippy::unwrap_used,
     clippy::panic,
     clippy::indexing_slicing,
-    reason = "a test that cannot go on should say where"
+    clippy::too_many_lines,
+    reason = "a test that cannot go on should say where, and a conversation is told in one piece"
 )]
 
 mod model_server;
@@ -137,10 +138,7 @@ async fn codeact_with_native_calls_solves_a_task_through_everything_a_network_do
             message["role"] == role && message["content"].as_str().unwrap_or("").contains(words)
         })
     };
-    assert!(
-        said("tool", "Failed to parse tool call arguments"),
-        "{last:#}"
-    );
+    assert!(said("tool", "not valid JSON"), "{last:#}");
     assert!(said("tool", "There is no function `rm_rf`"), "{last:#}");
     assert!(said("user", "Go on with the task"), "{last:#}");
     // Every call has its one answer, in the order that servers insist on.
