@@ -175,7 +175,7 @@ impl Place {
         let events = text
             .lines()
             .filter_map(|line| serde_json::from_str(line).ok());
-        events.filter(|event: &Value| event["type"] == kind).last()
+        events.rev().find(|event: &Value| event["type"] == kind)
     }
 
     fn events(&self) -> Option<PathBuf> {
