@@ -84,6 +84,15 @@ impl Daemon {
         let mut child = self.running.take().unwrap();
         child.kill().unwrap();
         child.wait().unwrap();
+        // Its containerd goes with it, but not at once, and a daemon that starts meanwhile would rely on it.
+        let file = self.keep.path().join("exec/containerd/containerd.pid");
+        let pid = fs::read_to_string(&file).unwrap();
+        let process = Path::new("/proc").join(pid.trim());
+        let _ = Command::new("kill").args(["-9", pid.trim()]).status();
+        while fs::read_to_string(process.join("cmdline")).is_ok_and(|line| !line.is_empty()) {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        fs::remove_file(file).unwrap();
     }
 
     fn containers(&self) -> String {
@@ -166,7 +175,7 @@ impl Place {
         let events = text
             .lines()
             .filter_map(|line| serde_json::from_str(line).ok());
-        events.filter(|event: &Value| event["type"] == kind).last()
+        events.rev().find(|event: &Value| event["type"] == kind)
     }
 
     fn events(&self) -> Option<PathBuf> {
