@@ -58,10 +58,9 @@ pub(crate) async fn show_itself() -> Result<ExitCode, Failure> {
     .open(&settings)?;
     tell_swept(&leftovers::sweep(&store).await);
     ink::print(
-        "This is spotter showing itself: a bundled task, attempted by a recorded model in the local sandbox.",
-    );
-    ink::print(
-        "The answers were recorded beforehand; the commands, the tests and the verdict are real, and happen now.",
+        "This is spotter showing itself on a bundled task, in the local sandbox.\n\
+         The answers were recorded beforehand; the commands, the tests and the verdict\n\
+         are real, and happen now.",
     );
     ink::print("Next: `spotter tasks list`, `spotter run --help`, `spotter doctor`.\n");
     let rollout = open::demo(&store).await?;
