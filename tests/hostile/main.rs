@@ -1,4 +1,34 @@
-//! Attacks on the sandboxes and on the grader.
+//! Attacks on the sandboxes and on the grader: one list, run against every kind of sandbox.
+//!
+//! | attacks | local top tier, as root and as an ordinary user | Docker | lowest local tier (Landlock) |
+//! |---|---|---|---|
+//! | reach (`reach.py`): network, files outside, system calls, descriptors | held | held, but for [`CONTAINER`] | held, but for [`LANDLOCK`] |
+//! | [`exhaust`]: output, processes, memory in every disguise, disk, inodes | held | held, but for what is listed below | not run: see the report's `processes` |
+//! | [`outlive`]: daemons, killed and stopped keepers | held | held | held |
+//! | [`plant`]: repositories, links, pipes, names, modes, races, transfers | held | held, but for deleted objects | not run: the same code as the top tier's |
+//! | [`deceive`]: patches that fix nothing | held, but for `deceive::BELIEVED` | not run: the same code | not run: the same code |
+//!
+//! What cannot be held, and what is done about it:
+//!
+//! | where | what | why |
+//! |---|---|---|
+//! | grader | code under test that makes the runner pass everything, or prints a whole honest log and leaves | it runs in the tests' own process, and its log is an honest log: read the patch |
+//! | local | memory of the kernel on a program's behalf (socket and pipe buffers, page tables) | counted by control groups only |
+//! | local | a burst of memory between two looks, 100 ms apart; of disk, 300 ms | watched from outside; one process and one file are held by the kernel |
+//! | local | the mount table names folders of the host | the kernel shows it to all; none of them can be reached |
+//! | all | folders called `.git` below the top are not snapshotted; what is there stays through a restore | said by the restore |
+//! | Docker | a program that takes another command's mark outlives its command until the restore or the stop | same user, same container |
+//! | Docker | files at paths too long to name, and empty files, are not counted against the disk | the daemon counts bytes, by path |
+//! | Docker | vsock sockets and `io_uring`, with older daemons | the daemon's default filter |
+//! | Docker | deleted git objects do not come back | they are not fetched; said by the restore |
+//! | Docker | an agent that replaces the container's shell can end its own sandbox | the rollout ends as *error (sandbox)* |
+//! | Landlock | modes and times of files that the user owns (as root: of every file) can be changed | Landlock does not cover them; said in the report |
+//! | Landlock | as root, processes are not counted | the kernel exempts root; said in the report |
+//! | Landlock | with the network allowed, named sockets of the machine can be reached, a container daemon's among them | a filter cannot tell families apart once connecting is allowed |
+//!
+//! Every batch runs under an outer guard ([`place`]): control groups for memory and processes where root can make them
+//! (version 1), else a limit on the test program's own address space. `SPOTTER_HOSTILE_BYTES=10000000000` prints the
+//! whole 10 GB where continuous integration prints one.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

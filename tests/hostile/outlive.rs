@@ -78,18 +78,19 @@ pub(crate) async fn all(at: Where) {
 
 /// Kill whoever may be in charge; the command must end, and what it left must go.
 async fn kill_the_keepers(it: &Place, at: Where) {
-    let word = format!(
-        "{}.25",
-        5_000_000 + u64::from(std::process::id()) * 10 + at as u64
-    );
-    for attack in [
+    let number = 5_000_000 + u64::from(std::process::id()) * 10 + at as u64;
+    for (index, attack) in [
         "kill -9 1; kill -STOP 1; kill -9 $PPID; sleep WORD",
         "setsid -f sleep WORD; kill -9 -1; sleep WORD",
         "setsid -f sleep WORD; kill -STOP $PPID; exit 0",
         "setsid -f sleep WORD; kill -STOP $PPID; sleep WORD",
         // Its keeper is dead, and it is never the same process twice.
         "setsid -f python3 -c 'import os,sys,time\nos.environ[\"X\"]=\"WORD\"\ntime.sleep(.3)\nwhile True:\n if os.fork(): os._exit(0)' WORD; kill -9 $PPID; sleep WORD",
-    ] {
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let word = format!("{number}.25{index}");
         let attack = attack.replace("WORD", &word);
         let began = Instant::now();
         let ran = it.bash_for(&attack, Duration::from_secs(3)).await;
@@ -107,5 +108,5 @@ async fn kill_the_keepers(it: &Place, at: Where) {
     }
     let now = it.sandbox.snapshot().await.unwrap();
     it.sandbox.restore(&now).await.unwrap();
-    gone(&word).await;
+    gone(&format!("{number}.25")).await;
 }
