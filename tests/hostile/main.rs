@@ -34,6 +34,8 @@
     clippy::expect_used,
     clippy::string_slice,
     clippy::print_stdout,
+    clippy::panic,
+    clippy::similar_names,
     reason = "a test that cannot go on should say where; what the attacks said is read when one succeeds"
 )]
 #![cfg(target_os = "linux")]

@@ -58,18 +58,28 @@ pub fn seed(base: &Path) -> Result<Seed, SandboxError> {
     name.push(".seed");
     let at = PathBuf::from(name);
     let objects = at.join("objects");
-    if let Ok(Stored {
-        files,
-        git,
-        tracked,
-    }) = Stored::load(&at)
-    {
-        return Ok(Seed {
-            objects,
+    let known = || {
+        let Stored {
             files,
             git,
             tracked,
-        });
+        } = Stored::load(&at).ok()?;
+        Some(Seed {
+            objects: objects.clone(),
+            files,
+            git,
+            tracked,
+        })
+    };
+    if let Some(seed) = known() {
+        return Ok(seed);
+    }
+    // Several first starts on one base: one makes the seed, the others find it made.
+    std::fs::create_dir_all(&at).map_err(SandboxError::os("make a seed"))?;
+    let lock = std::fs::File::create(at.join("lock")).map_err(SandboxError::os("lock a seed"))?;
+    lock.lock().map_err(SandboxError::os("lock a seed"))?;
+    if let Some(seed) = known() {
+        return Ok(seed);
     }
     let repository = open_bare(&at)?;
     let odb = repository.odb().map_err(git_error("open the seed"))?;

@@ -176,3 +176,28 @@ fn a_scan_of_an_unchanged_workspace_reads_no_file() {
     .unwrap();
     assert_eq!(reads.get(), 0);
 }
+
+#[test]
+fn many_first_starts_on_one_base_make_one_seed() {
+    let keep = tempfile::tempdir().unwrap();
+    let base = keep.path().join("base");
+    let repository = Repository::init(&base).unwrap();
+    for number in 0..50 {
+        fs::write(base.join(format!("{number}.txt")), number.to_string()).unwrap();
+    }
+    drop(repository);
+    let starts: Vec<_> = (0..8)
+        .map(|number| {
+            let (base, at) = (base.clone(), keep.path().join(format!("shadow-{number}")));
+            std::thread::spawn(move || {
+                let mut shadow = Shadow::open(&at, Some(&base), false)?;
+                shadow.snapshot(&Workspace::open(&base, None)?)
+            })
+        })
+        .collect();
+    let ids: Vec<SnapshotId> = starts
+        .into_iter()
+        .map(|start| start.join().unwrap().unwrap())
+        .collect();
+    assert!(ids.windows(2).all(|pair| pair[0] == pair[1]));
+}
