@@ -172,10 +172,10 @@ impl Place {
     /// The last event of a kind.
     fn last(&self, kind: &str) -> Option<Value> {
         let text = fs::read_to_string(self.events()?).unwrap();
-        let events = text
-            .lines()
-            .filter_map(|line| serde_json::from_str(line).ok());
-        events.rev().find(|event: &Value| event["type"] == kind)
+        text.lines()
+            .rev()
+            .filter_map(|line| serde_json::from_str(line).ok())
+            .find(|event: &Value| event["type"] == kind)
     }
 
     fn events(&self) -> Option<PathBuf> {
