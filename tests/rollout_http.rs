@@ -587,9 +587,16 @@ async fn an_interrupted_rollout_goes_on_without_asking_twice() {
         (!bench.store().is_running(&id)).then_some(())
     })
     .await;
-    let ran = bench.spotter(&["run", "--resume", "last"]).await;
+    let ran = bench
+        .spotter(&["run", "--resume", "last", "--turns", "77"])
+        .await;
     assert_eq!(ran.code, 3, "{ran:?}");
     let state = bench.state(&id);
+    assert_eq!(
+        state.limits.as_ref().unwrap().turns,
+        77,
+        "limits of the command line go over the old ones"
+    );
     assert_eq!(ended(&state), Ended::Submitted);
     let records = bench.records(&id);
     assert_rebuilt(&records, &server.bodies());

@@ -29,21 +29,13 @@ use crate::grade;
 use crate::model::{ChatModel, Sampling};
 use crate::sandbox::SandboxError;
 use crate::task::Task;
+pub use crate::trajectory::event::Price;
 use crate::trajectory::event::{Event, Parent, Start};
 use crate::trajectory::fold::State;
 use crate::trajectory::{Record, RolloutId, Store, TrajectoryError, Writer};
 
 pub use control::{Answer, Desk, Op, Remote};
 pub use ground::Ground;
-
-/// Dollars for a million tokens of prompt and of reply.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Price {
-    /// Prompt.
-    pub prompt: f64,
-    /// Reply.
-    pub reply: f64,
-}
 
 /// Everything about an attempt that is decided before anything is made for it.
 #[derive(Clone)]
@@ -171,14 +163,23 @@ impl Rollout {
                 why: "its first event is missing".into(),
             });
         }
-        Ok(Self {
+        let changed = state
+            .limits
+            .as_ref()
+            .is_some_and(|limits| *limits != attempt.limits);
+        let limits = attempt.limits.clone();
+        let mut rollout = Self {
             id: id.clone(),
             attempt,
             writer: Arc::new(writer),
             state,
             parent: None,
             say: None,
-        })
+        };
+        if changed {
+            rollout.emit(Event::LimitsChanged { limits })?;
+        }
+        Ok(rollout)
     }
 
     /// A new rollout that goes on from a step of another; both are kept.
@@ -248,6 +249,7 @@ impl Rollout {
             sandbox_limits: attempt.ground.limits.clone(),
             snapshot_ignored: attempt.ground.snapshot_ignored,
             hints: attempt.hints,
+            price: attempt.price,
             parent: self.parent.clone(),
             batch: attempt.batch.clone(),
             base_commit: attempt.task.base_commit.clone(),

@@ -97,6 +97,9 @@ pub struct Start {
     /// The agent was given the row's hints.
     #[serde(default)]
     pub hints: bool,
+    /// What tokens cost, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub price: Option<Price>,
     /// The rollout and step this one branched from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<Parent>,
@@ -110,6 +113,15 @@ pub struct Start {
     /// Waits for approval of each step from the start.
     #[serde(default)]
     pub step_mode: bool,
+}
+
+/// Dollars for a million tokens of prompt and of reply.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Price {
+    /// Prompt.
+    pub prompt: f64,
+    /// Reply.
+    pub reply: f64,
 }
 
 /// Where a branch comes from.

@@ -17,6 +17,7 @@ pub(crate) use args::Args;
 use super::choose::Choice;
 use super::stream::Stream;
 use super::{Failure, INTERRUPTED, NOT_RESOLVED, check, ink, place};
+use crate::agent::Limits;
 use crate::batch::{self, Came, Job, News};
 use crate::config::Settings;
 use crate::grade::{self, Verdict};
@@ -39,9 +40,9 @@ pub(crate) async fn run(args: Args) -> Result<ExitCode, Failure> {
         if state.is_settled() {
             return Ok(tell_settled(&id, records, &state, args.json));
         }
-        vec![ready(resumed(&store, &id, &state).await?)]
+        vec![ready(resumed(&store, &id, &state, &args).await?)]
     } else if let Some(text) = &args.branch {
-        vec![ready(branched(&store, text, args.say.clone()).await?)]
+        vec![ready(branched(&store, text, &args).await?)]
     } else {
         fresh(&args, &settings, &store).await?
     };
@@ -173,6 +174,7 @@ async fn chosen(args: &Args, source: &str) -> Result<Vec<Arc<Task>>, Failure> {
 async fn attempt_of(
     store: &Store,
     start: &Start,
+    limits: Limits,
     answered: usize,
 ) -> Result<Arc<Attempt>, Failure> {
     let tasks = place::load(&start.tasks).await?;
@@ -186,7 +188,7 @@ async fn attempt_of(
     let scaffold = crate::agent::Scaffold::load(&start.scaffold).map_err(Failure::error)?;
     let scaffold = scaffold
         .with_form(start.tool_form)
-        .with_limits(start.limits.clone());
+        .with_limits(limits.clone());
     if scaffold.hash() != start.scaffold_hash {
         ink::complain(&format!(
             "warning: the scaffold `{}` has changed since the rollout began",
@@ -206,8 +208,8 @@ async fn attempt_of(
         scaffold: Arc::new(scaffold),
         model,
         sampling: start.sampling.clone(),
-        limits: start.limits.clone(),
-        price: None,
+        limits,
+        price: start.price,
         plan,
         hints: start.hints,
         number: start.attempt,
@@ -230,13 +232,20 @@ pub(crate) fn wishes_of(start: &Start) -> Wishes {
     }
 }
 
-async fn resumed(store: &Store, id: &RolloutId, state: &State) -> Result<Rollout, Failure> {
+async fn resumed(
+    store: &Store,
+    id: &RolloutId,
+    state: &State,
+    args: &Args,
+) -> Result<Rollout, Failure> {
     let Some(start) = &state.start else {
         return Err(Failure::error(format!(
             "rollout {id} was interrupted before it began; start it anew"
         )));
     };
-    let attempt = attempt_of(store, start, state.answers as usize).await?;
+    // Limits that were raised while it ran still hold; the command line goes over them.
+    let limits = open::limits(args, state.limits.as_ref().unwrap_or(&start.limits));
+    let attempt = attempt_of(store, start, limits, state.answers as usize).await?;
     Rollout::resume(id, attempt).map_err(Failure::error)
 }
 
@@ -273,7 +282,7 @@ fn code_of(state: &State) -> u8 {
     }
 }
 
-async fn branched(store: &Store, text: &str, say: Option<String>) -> Result<Rollout, Failure> {
+async fn branched(store: &Store, text: &str, args: &Args) -> Result<Rollout, Failure> {
     let wrong = || Failure::usage(format!("`{text}`: a branch is written ROLLOUT@STEP"));
     let (name, step) = text.rsplit_once('@').ok_or_else(wrong)?;
     let step = step.parse().map_err(|_not_a_number| wrong())?;
@@ -283,8 +292,9 @@ async fn branched(store: &Store, text: &str, say: Option<String>) -> Result<Roll
         .start
         .as_ref()
         .ok_or_else(|| Failure::error(format!("rollout {id} never began")))?;
-    let attempt = attempt_of(store, start, step as usize).await?;
-    Rollout::branch(&id, step, say, attempt).map_err(Failure::error)
+    let limits = open::limits(args, &start.limits);
+    let attempt = attempt_of(store, start, limits, step as usize).await?;
+    Rollout::branch(&id, step, args.say.clone(), attempt).map_err(Failure::error)
 }
 
 /// Run rollouts, print what happens, and sum up.

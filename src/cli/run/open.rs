@@ -225,7 +225,7 @@ pub(super) fn scaffold(args: &Args, settings: &Settings) -> Result<Arc<Scaffold>
 }
 
 /// The scaffold's limits with those of the command line over them.
-fn limits(args: &Args, of_scaffold: &Limits) -> Limits {
+pub(super) fn limits(args: &Args, of_scaffold: &Limits) -> Limits {
     Limits {
         turns: args.turns.unwrap_or(of_scaffold.turns),
         command_seconds: args.command_seconds.unwrap_or(of_scaffold.command_seconds),
