@@ -162,7 +162,7 @@ fn deceptions() -> Vec<(&'static str, String, bool)> {
         ("outside through a link", [added("out", "/tmp", "120000"), new("out/RAN", "x")].concat(), false),
         ("a folder for a test file", [new("tests/test_fields/__init__.py", pass_all)].concat(), false),
         ("a compiled test", new("tests/test_fields.pyc", "x"), false),
-        ("a runner that forks", import("import os\nif os.fork(): os._exit(0)"), true),
+        ("a runner that forks", import("import os\nif os.fork(): os._exit(0)"), false),
         ("assertions switched off", import(all_equal), false),
         ("every test passes", import(pass_all), false),
         ("a whole log", import(&forged("os._exit(0)")), false),
