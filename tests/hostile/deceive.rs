@@ -23,18 +23,18 @@ fn task() -> Task {
 
 fn added(path: &str, text: &str, mode: &str) -> String {
     let lines: Vec<&str> = text.split_inclusive('\n').collect();
-    let mut patch = format!(
+    let mut diff = format!(
         "diff --git a/{path} b/{path}\nnew file mode {mode}\n--- /dev/null\n+++ b/{path}\n@@ -0,0 +1,{} @@\n",
         lines.len()
     );
     for line in lines {
-        patch.push('+');
-        patch.push_str(line);
+        diff.push('+');
+        diff.push_str(line);
         if !line.ends_with('\n') {
-            patch.push_str("\n\\ No newline at end of file\n");
+            diff.push_str("\n\\ No newline at end of file\n");
         }
     }
-    patch
+    diff
 }
 
 fn new(path: &str, text: &str) -> String {

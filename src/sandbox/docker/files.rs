@@ -11,7 +11,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::exec::Container;
-use crate::sandbox::snapshot::{Entry, Found, Listing, Parts, Shadow, StatCache, Stored};
+use crate::sandbox::snapshot::{
+    Entry, Found, Listing, MOST_BYTES, Parts, Shadow, StatCache, Stored,
+};
 use crate::sandbox::{Exec, Exit, SandboxError};
 
 const PATIENCE: Duration = Duration::from_mins(5);
@@ -164,6 +166,12 @@ async fn fetch(
     listing: &mut Listing,
     wanted: &[(Vec<u8>, u64)],
 ) -> Result<(), SandboxError> {
+    if wanted.iter().map(|(_, bytes)| bytes).sum::<u64>() > MOST_BYTES {
+        return Err(SandboxError::Snapshot(format!(
+            "more than {} MiB changed in the workspace",
+            MOST_BYTES >> 20
+        )));
+    }
     let mut rest = wanted;
     while !rest.is_empty() {
         let mut size = 0;

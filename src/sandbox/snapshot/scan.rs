@@ -28,7 +28,7 @@ pub(super) const LARGEST_FILE: u64 = 256 << 20;
 pub(super) const DEEPEST: usize = 200;
 
 /// More bytes than this are not read for one snapshot; sparse files have many and take no disk.
-const MOST_BYTES: u64 = 2 << 30;
+pub(crate) const MOST_BYTES: u64 = 2 << 30;
 
 /// A change this near to the scan may be followed by another within the same tick of the file system's clock.
 pub(super) const GRAIN_NS: i128 = 20_000_000;

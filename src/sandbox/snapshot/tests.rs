@@ -201,3 +201,48 @@ fn many_first_starts_on_one_base_make_one_seed() {
         .collect();
     assert!(ids.windows(2).all(|pair| pair[0] == pair[1]));
 }
+
+#[test]
+fn rules_that_hide_everything_hide_nothing_from_a_restore() {
+    let mut it = place();
+    let first = it.shadow.snapshot(&open(&it.work)).unwrap();
+    fs::write(it.work.join(".gitignore"), "*\n").unwrap();
+    fs::write(it.work.join("hidden"), "x").unwrap();
+    it.shadow.restore(&open(&it.work), &first).unwrap();
+    assert!(!it.work.join("hidden").exists());
+}
+
+#[test]
+fn names_that_git_refuses_and_names_that_no_text_holds_come_back() {
+    use std::os::unix::ffi::OsStrExt;
+    let mut it = place();
+    let first = it.shadow.snapshot(&open(&it.work)).unwrap();
+    let odd = it.work.join(std::ffi::OsStr::from_bytes(b"\xff\xfe"));
+    for folder in [it.work.join(".GIT"), it.work.join("git~1"), odd] {
+        fs::create_dir(&folder).unwrap();
+        fs::write(folder.join("config"), "x").unwrap();
+    }
+    let second = it.shadow.snapshot(&open(&it.work)).unwrap();
+    it.shadow.restore(&open(&it.work), &first).unwrap();
+    assert!(!it.work.join(".GIT").exists());
+    it.shadow.restore(&open(&it.work), &second).unwrap();
+    assert!(it.work.join("git~1/config").exists());
+}
+
+#[test]
+fn a_restore_leaves_no_pipe_and_opens_what_was_closed() {
+    use std::os::unix::fs::PermissionsExt;
+    let mut it = place();
+    let first = it.shadow.snapshot(&open(&it.work)).unwrap();
+    nix::unistd::mkfifo(&it.work.join("pipe"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let closed = fs::Permissions::from_mode(0o000);
+    fs::set_permissions(it.work.join("pkg/a.py"), closed.clone()).unwrap();
+    fs::set_permissions(it.work.join("pkg"), closed).unwrap();
+    it.shadow.restore(&open(&it.work), &first).unwrap();
+    assert!(!it.work.join("pipe").exists());
+    let mode = fs::metadata(it.work.join("pkg/a.py"))
+        .unwrap()
+        .permissions()
+        .mode();
+    assert_eq!(mode & 0o777, 0o644);
+}
