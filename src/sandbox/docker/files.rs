@@ -225,8 +225,8 @@ async fn fetch(
 pub(super) async fn clear(container: &Container) -> Result<(), SandboxError> {
     let script = r"find . -type d ! -perm -700 -exec chmod 755 {} \;
 find . -mindepth 200 -maxdepth 200 -type d -prune -exec rm -rf -- {} +
-find . -type f ! -perm -600 -perm -100 -exec chmod 755 -- {} +
-find . -type f ! -perm -600 -exec chmod 644 -- {} +
+find . -type f ! -perm -400 -perm -100 -exec chmod 755 -- {} +
+find . -type f ! -perm -400 -exec chmod 644 -- {} +
 find . \( -type p -o -type s \) -delete";
     container
         .run(Exec::bash(script, PATIENCE), None)

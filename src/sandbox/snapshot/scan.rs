@@ -328,7 +328,8 @@ fn clear(dir: &Dir, name: &OsStr, kind: &cap_std::fs::Metadata, depth: usize) ->
         return depth + 1 < DEEPEST || super::workspace::remove_deep(dir, name).is_err();
     }
     if kind.is_file() {
-        if mode & 0o600 != 0o600 {
+        // One that only cannot be written is as git keeps its objects.
+        if mode & 0o400 == 0 {
             let mode = if mode & 0o100 == 0 { 0o644 } else { 0o755 };
             let _ = dir.set_permissions(name, cap_std::fs::Permissions::from_mode(mode));
         }

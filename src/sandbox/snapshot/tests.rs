@@ -246,3 +246,16 @@ fn a_restore_leaves_no_pipe_and_opens_what_was_closed() {
         .mode();
     assert_eq!(mode & 0o777, 0o644);
 }
+
+#[test]
+fn a_restore_leaves_alone_what_is_only_closed_to_writing() {
+    use std::os::unix::fs::PermissionsExt;
+    let mut it = place();
+    let file = it.work.join("pkg/a.py");
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o444)).unwrap();
+    let first = it.shadow.snapshot(&open(&it.work)).unwrap();
+    fs::write(it.work.join("new.txt"), "new").unwrap();
+    it.shadow.restore(&open(&it.work), &first).unwrap();
+    let mode = fs::metadata(&file).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o444);
+}
