@@ -7,18 +7,23 @@
 //! The modules are rooms of a house; imports point down only (`ARCHITECTURE.md`; `tests/house.rs` holds the rule):
 //!
 //! ```text
-//! cli → batch → rollout → trajectory → agent → grade → sandbox → task → model → hub → text → config
+//! cli → ui → term → app → theme → keymap → batch → rollout → trajectory → agent → grade → sandbox → task → model → hub → text → config
 //! ```
 
 pub mod agent;
+pub mod app;
 pub mod batch;
 pub mod cli;
 pub mod config;
 pub mod grade;
 pub mod hub;
+pub mod keymap;
 pub mod model;
 pub mod rollout;
 pub mod sandbox;
 pub mod task;
+pub mod term;
 pub mod text;
+pub mod theme;
 pub mod trajectory;
+pub mod ui;

@@ -14,6 +14,11 @@ use std::path::{Path, PathBuf};
 /// Rooms from the top floor down; a room may import those after it.
 const ROOMS: &[&str] = &[
     "cli",
+    "ui",
+    "term",
+    "app",
+    "theme",
+    "keymap",
     "batch",
     "rollout",
     "trajectory",
@@ -40,6 +45,16 @@ const OWNED: &[(&str, &[&str])] = &[
     ("indicatif", &["cli"]),
     ("ratatui", &["ui", "term", "theme"]),
     ("crossterm", &["ui", "term", "theme"]),
+    ("rustix", &["term"]),
+    ("portable_pty", &["cli"]),
+    ("notify", &["app"]),
+    ("rusqlite", &["trajectory"]),
+    ("syntect", &["text"]),
+    ("two_face", &["text"]),
+    ("similar", &["text"]),
+    ("vt100", &["text"]),
+    ("nucleo_matcher", &["text"]),
+    ("pulldown_cmark", &["text"]),
 ];
 
 fn sources() -> BTreeMap<PathBuf, String> {

@@ -2,7 +2,12 @@
 
 pub mod filter;
 pub mod hex;
+pub mod line;
 pub mod nearest;
 pub mod patch;
+pub mod role;
 pub mod safe;
 pub mod secret;
+
+pub use line::{Ink, Line};
+pub use role::Role;

@@ -1,0 +1,1 @@
+//! Keys: parsing and printing them, reading `keymaps/*.toml`, and finding the command for a sequence.

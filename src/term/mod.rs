@@ -1,0 +1,1 @@
+//! The terminal: entering and leaving it, its input, its frames, what it can do.

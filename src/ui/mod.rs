@@ -1,0 +1,1 @@
+//! Drawing: from the state to a frame. No IO, no channels.
