@@ -49,6 +49,18 @@ pub struct Warning {
     pub what: String,
 }
 
+impl Warning {
+    /// A mistake at a byte of a file's text.
+    #[must_use]
+    pub fn at(file: &Path, text: &str, offset: Option<usize>, what: String) -> Self {
+        Self {
+            file: file.into(),
+            place: offset.map(|offset| place(text, offset)),
+            what,
+        }
+    }
+}
+
 impl std::fmt::Display for Warning {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}", self.file.display())?;

@@ -4,12 +4,12 @@
 //! the terminal's colour level. A role without an entry falls back to the name with its last dotted part dropped.
 
 macro_rules! roles {
-    ($($(#[doc = $doc:literal])+ $variant:ident = $name:literal),+ $(,)?) => {
+    ($($(#[$meta:meta])+ $variant:ident = $name:literal),+ $(,)?) => {
         /// See the module.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
         #[repr(u8)]
         pub enum Role {
-            $($(#[doc = $doc])+ $variant),+
+            $($(#[$meta])+ $variant),+
         }
 
         impl Role {
