@@ -108,7 +108,12 @@ impl Keymap {
 
     /// Sequences that run a command (with any argument, or exactly this one) where these contexts hold, shortest first.
     #[must_use]
-    pub fn keys_for(&self, contexts: &[&str], command: &str, argument: Option<&str>) -> Vec<Vec<Key>> {
+    pub fn keys_for(
+        &self,
+        contexts: &[&str],
+        command: &str,
+        argument: Option<&str>,
+    ) -> Vec<Vec<Key>> {
         let mut found: Vec<Vec<Key>> = Vec::new();
         for context in contexts {
             for (keys, binding) in self.contexts.get(*context).into_iter().flatten() {

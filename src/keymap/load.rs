@@ -1,0 +1,304 @@
+//! Reading a keymap file: `inherits`, tables by context, `no_op`, and mistakes with their line and column.
+//!
+//! ```toml
+//! inherits = "default"
+//!
+//! [global]
+//! "ctrl-k" = "palette.open"
+//! "q" = "no_op"
+//!
+//! [transcript]
+//! "g g" = { run = "cursor.first", desc = "to the first step" }
+//! ```
+//!
+//! Built-in files are in the binary; a file of the same name in the user's folder goes over it and may inherit from it.
+//! A mistake costs its own line and is a warning, never an exit.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use toml::Spanned;
+
+use super::key::{Key, shown};
+use super::{Binding, Keymap};
+use crate::config::Warning;
+
+/// Keymaps in the binary.
+pub const BUILT_IN: &[(&str, &str)] = &[
+    ("default", include_str!("../../keymaps/default.toml")),
+    ("emacs", include_str!("../../keymaps/emacs.toml")),
+    ("minimal", include_str!("../../keymaps/minimal.toml")),
+];
+
+/// Binds nothing.
+const NO_OP: &str = "no_op";
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Entry {
+    Short(String),
+    Long { run: String, desc: Option<String> },
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Top {
+    Inherits(String),
+    Context(BTreeMap<Spanned<String>, Spanned<Entry>>),
+}
+
+/// What a keymap may name.
+pub struct Known<'a> {
+    /// Contexts that exist.
+    pub contexts: &'a [&'a str],
+    /// Why a command text is wrong, if it is.
+    pub check: &'a dyn Fn(&str) -> Result<(), String>,
+}
+
+/// Load a keymap by name, `folder` (the user's) before the built-in ones.
+#[must_use]
+pub fn load(name: &str, folder: Option<&Path>, known: &Known<'_>) -> (Keymap, Vec<Warning>) {
+    let mut keymap = Keymap::default();
+    let mut warnings = Vec::new();
+    lay(
+        name,
+        folder,
+        known,
+        &mut keymap,
+        &mut warnings,
+        &mut Vec::new(),
+    );
+    (keymap, warnings)
+}
+
+/// The text of a keymap that has not been read yet on this chain: a user's file of a name first, then the built-in one.
+fn text_of(
+    name: &str,
+    folder: Option<&Path>,
+    read: &[PathBuf],
+) -> Option<(PathBuf, Result<String, String>)> {
+    if let Some(folder) = folder {
+        let path = folder.join(format!("{name}.toml"));
+        if !read.contains(&path) {
+            match std::fs::read_to_string(&path) {
+                Ok(text) => return Some((path, Ok(text))),
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                Err(error) => return Some((path, Err(error.to_string()))),
+            }
+        }
+    }
+    let path = PathBuf::from(format!("built-in keymap {name}"));
+    let (_, text) = BUILT_IN.iter().find(|(there, _)| *there == name)?;
+    (!read.contains(&path)).then(|| (path, Ok((*text).to_owned())))
+}
+
+fn lay(
+    name: &str,
+    folder: Option<&Path>,
+    known: &Known<'_>,
+    keymap: &mut Keymap,
+    warnings: &mut Vec<Warning>,
+    read: &mut Vec<PathBuf>,
+) {
+    let Some((file, text)) = text_of(name, folder, read) else {
+        let names: Vec<&str> = BUILT_IN.iter().map(|(name, _)| *name).collect();
+        warnings.push(Warning {
+            file: PathBuf::from(format!("keymap {name}")),
+            place: None,
+            what: format!(
+                "there is no such keymap, or it inherits from itself; built in: {}",
+                names.join(", ")
+            ),
+        });
+        if read.is_empty() && name != "default" {
+            lay("default", folder, known, keymap, warnings, read);
+        }
+        return;
+    };
+    read.push(file.clone());
+    let mut warn = |offset: Option<usize>, text: &str, what: String| {
+        warnings.push(Warning::at(&file, text, offset, what));
+    };
+    let text = match text {
+        Ok(text) => text,
+        Err(error) => {
+            warn(None, "", error);
+            return lay("default", None, known, keymap, warnings, read);
+        }
+    };
+    let tops: BTreeMap<Spanned<String>, Spanned<Top>> = match toml::from_str(&text) {
+        Ok(tops) => tops,
+        Err(error) => {
+            warn(
+                error.span().map(|span| span.start),
+                &text,
+                error.message().to_owned(),
+            );
+            if read.len() == 1 {
+                lay("default", None, known, keymap, warnings, read);
+            }
+            return;
+        }
+    };
+    let mut contexts = Vec::new();
+    for (key, value) in tops {
+        let at = key.span().start;
+        match (key.get_ref().as_str(), value.into_inner()) {
+            ("inherits", Top::Inherits(parent)) => {
+                lay(&parent, folder, known, keymap, warnings, read);
+            }
+            (name, Top::Context(table)) if known.contexts.contains(&name) => {
+                contexts.push((name.to_owned(), table));
+            }
+            (name, _) => warnings.push(Warning::at(
+                &file,
+                &text,
+                Some(at),
+                format!(
+                    "unknown context `{name}`; known: inherits, {}",
+                    known.contexts.join(", ")
+                ),
+            )),
+        }
+    }
+    for (context, table) in contexts {
+        // What this file itself has bound; what it inherits gives way.
+        let mut here = Vec::new();
+        for (keys, entry) in table {
+            let (at_keys, at_entry) = (keys.span().start, entry.span().start);
+            let entry = entry.into_inner();
+            if let Err((at, what)) = bind(keymap, &context, keys.get_ref(), entry, known, &mut here)
+            {
+                let offset = if at == Where::Keys { at_keys } else { at_entry };
+                warnings.push(Warning::at(&file, &text, Some(offset), what));
+            }
+        }
+    }
+}
+
+#[derive(PartialEq)]
+enum Where {
+    Keys,
+    Entry,
+}
+
+fn bind(
+    keymap: &mut Keymap,
+    context: &str,
+    keys: &str,
+    entry: Entry,
+    known: &Known<'_>,
+    here: &mut Vec<Vec<Key>>,
+) -> Result<(), (Where, String)> {
+    let keys = Key::sequence(keys).map_err(|error| (Where::Keys, error.to_string()))?;
+    let (run, description) = match entry {
+        Entry::Short(run) => (run, None),
+        Entry::Long { run, desc } => (run, desc),
+    };
+    if run == NO_OP {
+        keymap.unbind(context, &keys);
+        return Ok(());
+    }
+    (known.check)(&run).map_err(|what| (Where::Entry, what))?;
+    let (command, argument) = run.split_once(' ').unwrap_or((&run, ""));
+    let binding = Binding {
+        command: command.into(),
+        argument: argument.trim().into(),
+        description,
+    };
+    while let Err(clash) = keymap.bind(context, keys.clone(), binding.clone()) {
+        if here.contains(&clash) {
+            let what = format!(
+                "`{}` and `{}` cannot both be bound in [{context}]: one begins the other",
+                shown(&keys),
+                shown(&clash)
+            );
+            return Err((Where::Keys, what));
+        }
+        keymap.unbind(context, &clash);
+    }
+    here.push(keys);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keymap::Found;
+
+    const KNOWN: Known<'static> = Known {
+        contexts: &["global", "list"],
+        check: &|run| {
+            if run.starts_with("go") {
+                Ok(())
+            } else {
+                Err(format!("unknown command `{run}`"))
+            }
+        },
+    };
+
+    fn laid(text: &str) -> (Keymap, Vec<String>) {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("mine.toml"), text).unwrap();
+        let (keymap, warnings) = load("mine", Some(folder.path()), &KNOWN);
+        let prefix = format!("{}/", folder.path().display());
+        let told = warnings
+            .iter()
+            .map(|warning| warning.to_string().replace(&prefix, ""))
+            .collect();
+        (keymap, told)
+    }
+
+    #[test]
+    fn each_mistake_costs_its_line_and_says_where_it_is() {
+        let (keymap, told) = laid(
+            "[global]\n\"x\" = \"go.up\"\n\"hyper-y\" = \"go.up\"\n\"z\" = \"fly\"\n\"x x\" = \"go.up\"\n[lisst]\n",
+        );
+        assert_eq!(keymap.all().count(), 1);
+        assert_eq!(told.len(), 4, "{told:?}");
+        for start in [
+            "mine.toml:3:1: `hyper-y` is no key",
+            "mine.toml:4:7: unknown command `fly`",
+            "mine.toml:5:1: `x x` and `x` cannot both",
+            "mine.toml:6:2: unknown context `lisst`; known: inherits, global, list",
+        ] {
+            assert!(
+                told.iter().any(|text| text.starts_with(start)),
+                "{start}: {told:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_nearest_context_decides_and_no_op_frees_a_prefix() {
+        let (keymap, told) = laid(
+            "[global]\n\"g g\" = \"go.top\"\n\"j\" = \"go.down\"\n[list]\n\"j\" = \"go.next\"\n\"g\" = \"no_op\"\n",
+        );
+        assert!(told.is_empty(), "{told:?}");
+        let j = Key::sequence("j").unwrap();
+        let g = Key::sequence("g").unwrap();
+        let command = |contexts: &[&str]| match keymap.find(contexts, &j) {
+            Found::Command(binding) => binding.command.clone(),
+            other => format!("{other:?}"),
+        };
+        assert_eq!(command(&["list", "global"]), "go.next");
+        assert_eq!(command(&["global"]), "go.down");
+        assert_eq!(keymap.find(&["list", "global"], &g), Found::Prefix);
+        assert_eq!(keymap.continuations(&["global"], &g).len(), 1);
+        assert_eq!(
+            keymap.keys_for(&["list", "global"], "go.down", None),
+            Vec::<Vec<Key>>::new()
+        );
+    }
+
+    #[test]
+    fn a_keymap_that_inherits_from_itself_ends() {
+        let (_, told) = laid("inherits = \"mine\"\n[global]\n\"x\" = \"go.up\"\n");
+        assert!(
+            told.iter()
+                .any(|text| text.contains("inherits from itself")),
+            "{told:?}"
+        );
+    }
+}
