@@ -1,0 +1,139 @@
+//! The form that starts attempts: lines of values, each with a check and a word about what it is.
+
+use super::field::Field;
+
+/// What a value may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Any text.
+    Text,
+    /// A whole number from … to.
+    Whole(u32, u32),
+    /// A number from 0 to 2.
+    Temperature,
+    /// One of a few.
+    One(&'static [&'static str]),
+}
+
+/// One value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// Its name.
+    pub name: &'static str,
+    /// What it is.
+    pub doc: &'static str,
+    /// What it may be.
+    pub kind: Kind,
+    /// What it is now.
+    pub value: Field,
+}
+
+impl Entry {
+    /// Why the value cannot be used.
+    pub fn check(&self) -> Result<(), String> {
+        let text = self.value.text().trim();
+        match self.kind {
+            Kind::Text => Ok(()),
+            Kind::Whole(from, to) => match text.parse::<u32>() {
+                Ok(n) if (from..=to).contains(&n) => Ok(()),
+                _ => Err(format!("{}: a whole number from {from} to {to}", self.name)),
+            },
+            Kind::Temperature => match text.parse::<f64>() {
+                Ok(n) if (0.0..=2.0).contains(&n) => Ok(()),
+                _ => Err(format!("{}: a number from 0 to 2", self.name)),
+            },
+            Kind::One(known) if known.contains(&text) => Ok(()),
+            Kind::One(known) => Err(format!("{}: one of {}", self.name, known.join(", "))),
+        }
+    }
+}
+
+/// See the module.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Form {
+    /// `--tasks` text that the tasks come from.
+    pub source: String,
+    /// Ids of the tasks to attempt.
+    pub tasks: Vec<String>,
+    /// The values.
+    pub entries: Vec<Entry>,
+    /// The value that is being changed.
+    pub cursor: usize,
+}
+
+const ON_OFF: &[&str] = &["off", "on"];
+const SANDBOXES: &[&str] = &["local", "docker"];
+
+impl Form {
+    /// A form with these defaults.
+    #[must_use]
+    pub fn new(source: &str, model: &str, scaffold: &str, sandbox: &str) -> Self {
+        let entry = |name, doc, kind, value: &str| Entry {
+            name,
+            doc,
+            kind,
+            value: Field::with(value),
+        };
+        Self {
+            source: source.into(),
+            tasks: Vec::new(),
+            entries: vec![
+                entry("k", "attempts at each task", Kind::Whole(1, 1000), "1"),
+                entry("model", "URL of a server with #name, human, recorded:PATH", Kind::Text, model),
+                entry("scaffold", "the agent's design: a name or a folder", Kind::Text, scaffold),
+                entry("temperature", "0 is greedy", Kind::Temperature, "0"),
+                entry("seed", "of the first attempt; empty for none", Kind::Text, ""),
+                entry("steps", "most model calls", Kind::Whole(1, 10_000), "30"),
+                entry("jobs", "attempts at a time", Kind::Whole(1, 64), "2"),
+                entry("sandbox", "where commands run", Kind::One(SANDBOXES), sandbox),
+                entry("step mode", "wait for approval of each action", Kind::One(ON_OFF), "off"),
+            ],
+            cursor: 0,
+        }
+    }
+
+    /// A value's text.
+    #[must_use]
+    pub fn value(&self, name: &str) -> &str {
+        self.entries
+            .iter()
+            .find(|entry| entry.name == name)
+            .map_or("", |entry| entry.value.text().trim())
+    }
+
+    /// Set a value.
+    pub fn set(&mut self, name: &str, value: &str) {
+        if let Some(entry) = self.entries.iter_mut().find(|entry| entry.name == name) {
+            entry.value = Field::with(value);
+        }
+    }
+
+    /// The first thing that is wrong.
+    pub fn check(&self) -> Result<(), String> {
+        self.entries.iter().try_for_each(Entry::check)?;
+        if self.value("model").is_empty() {
+            return Err("model: which one acts? e.g. http://localhost:8000/v1#name, or human".into());
+        }
+        if self.tasks.is_empty() {
+            return Err("no task is chosen".into());
+        }
+        Ok(())
+    }
+
+    /// The value under the cursor.
+    pub fn current(&mut self) -> Option<&mut Entry> {
+        self.entries.get_mut(self.cursor)
+    }
+
+    /// The next of a value that is one of a few.
+    pub fn turn(&mut self) {
+        if let Some(entry) = self.entries.get_mut(self.cursor)
+            && let Kind::One(known) = entry.kind
+        {
+            let at = known.iter().position(|name| *name == entry.value.text()).unwrap_or(0);
+            if let Some(next) = known.get((at + 1) % known.len()) {
+                entry.value = Field::with(*next);
+            }
+        }
+    }
+}

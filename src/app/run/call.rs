@@ -1,0 +1,205 @@
+//! A tool call as a line of a page: its sign, its verb, what it is about, and the change it asks for.
+
+use crate::app::glyph::Glyphs;
+use crate::app::story::{Act, act, argument};
+use crate::model::ToolCall;
+
+/// Lines of a change that are held; a file that is created whole has more.
+const MOST: usize = 2_000;
+
+/// See the module.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shown {
+    /// What kind of action.
+    pub act: Act,
+    /// A person did it.
+    pub human: bool,
+    /// `view`, `edit`; empty for commands.
+    pub verb: &'static str,
+    /// The command, the path, the arguments; may have several lines.
+    pub object: String,
+    /// A range of lines, a place.
+    pub detail: String,
+    /// Lines added and removed, where the call says so itself.
+    pub counts: Option<(usize, usize)>,
+    /// The change: added, removed or unchanged lines.
+    pub change: Vec<(Option<bool>, String)>,
+}
+
+impl Shown {
+    /// A command that a person typed.
+    #[must_use]
+    pub fn typed(command: &str) -> Self {
+        Self {
+            human: true,
+            ..Self::plain(Act::Run, "", command.to_owned())
+        }
+    }
+
+    fn plain(act: Act, verb: &'static str, object: String) -> Self {
+        Self {
+            act,
+            human: false,
+            verb,
+            object,
+            detail: String::new(),
+            counts: None,
+            change: Vec::new(),
+        }
+    }
+
+    /// Its sign.
+    #[must_use]
+    pub fn sign(&self, glyphs: Glyphs) -> &'static str {
+        match self.act {
+            Act::Run => glyphs.run(),
+            Act::View => glyphs.view(),
+            Act::Edit => glyphs.edit(),
+            Act::Submit => glyphs.submit(),
+            Act::Other => glyphs.other(),
+        }
+    }
+
+    /// Whether its observation says nothing that the action does not.
+    #[must_use]
+    pub fn is_quiet(&self) -> bool {
+        matches!(self.act, Act::Edit | Act::View | Act::Submit)
+    }
+}
+
+/// How a call is shown. Paths lose the work directory that all of them share.
+#[must_use]
+pub fn shown(call: &ToolCall, workdir: &str) -> Shown {
+    let text = |name: &str| argument(call, name).unwrap_or_default();
+    let path = || {
+        let path = text("path");
+        path.strip_prefix(workdir)
+            .and_then(|rest| rest.strip_prefix('/'))
+            .map(str::to_owned)
+            .unwrap_or(path)
+    };
+    match act(call) {
+        Act::Submit => Shown::plain(Act::Submit, "", "finish".into()),
+        Act::View => Shown {
+            detail: range(call),
+            ..Shown::plain(Act::View, "view", path())
+        },
+        Act::Edit => edit(call, &text("command"), path()),
+        Act::Run => {
+            let command = text("command");
+            if command.trim().is_empty() {
+                return Shown::plain(Act::Run, "wait", String::new());
+            }
+            Shown::plain(Act::Run, "", command.trim_end().to_owned())
+        }
+        Act::Other => Shown::plain(
+            Act::Other,
+            "",
+            format!("{} {}", call.name, call.arguments).trim_end().to_owned(),
+        ),
+    }
+}
+
+fn range(call: &ToolCall) -> String {
+    let arguments: serde_json::Value = serde_json::from_str(&call.arguments).unwrap_or_default();
+    let ends: Vec<i64> = arguments
+        .get("view_range")
+        .and_then(|range| range.as_array())
+        .into_iter()
+        .flatten()
+        .filter_map(serde_json::Value::as_i64)
+        .collect();
+    match ends.as_slice() {
+        [from, -1] => format!("{from}–end"),
+        [from, to] => format!("{from}–{to}"),
+        _ => String::new(),
+    }
+}
+
+fn edit(call: &ToolCall, command: &str, path: String) -> Shown {
+    let text = |name: &str| argument(call, name).unwrap_or_default();
+    let (verb, change) = match command {
+        "create" => ("create", lines(&text("file_text"), Some(true))),
+        "insert" => ("insert", lines(&text("new_str"), Some(true))),
+        "undo_edit" => ("undo", Vec::new()),
+        _ => ("edit", between(&text("old_str"), &text("new_str"))),
+    };
+    let added = change.iter().filter(|(sign, _)| *sign == Some(true)).count();
+    let removed = change.iter().filter(|(sign, _)| *sign == Some(false)).count();
+    Shown {
+        counts: (command != "undo_edit").then_some((added, removed)),
+        change,
+        ..Shown::plain(Act::Edit, verb, path)
+    }
+}
+
+fn lines(text: &str, sign: Option<bool>) -> Vec<(Option<bool>, String)> {
+    text.lines().take(MOST).map(|line| (sign, line.to_owned())).collect()
+}
+
+/// What changes between two texts, without the lines that both begin and end with.
+fn between(old: &str, new: &str) -> Vec<(Option<bool>, String)> {
+    let (old, new): (Vec<&str>, Vec<&str>) = (old.lines().collect(), new.lines().collect());
+    let before = old.iter().zip(&new).take_while(|(a, b)| a == b).count();
+    let after = old
+        .iter()
+        .skip(before)
+        .rev()
+        .zip(new.iter().skip(before).rev())
+        .take_while(|(a, b)| a == b)
+        .count();
+    let middle = |all: &[&str], sign| {
+        all.get(before..all.len() - after)
+            .unwrap_or_default()
+            .iter()
+            .take(MOST)
+            .map(|line| (Some(sign), (*line).to_owned()))
+            .collect::<Vec<_>>()
+    };
+    let mut change = middle(&old, false);
+    change.extend(middle(&new, true));
+    change
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn call(name: &str, arguments: serde_json::Value) -> ToolCall {
+        ToolCall {
+            id: "1".into(),
+            name: name.into(),
+            arguments: arguments.to_string(),
+        }
+    }
+
+    #[test]
+    fn an_edit_shows_only_the_lines_that_change() {
+        let edit = call(
+            "str_replace_editor",
+            serde_json::json!({"command": "str_replace", "path": "/testbed/a/b.py",
+                "old_str": "x = 1\ny = 2\nz = 3\n", "new_str": "x = 1\ny = 5\nw = 6\nz = 3\n"}),
+        );
+        let shown = shown(&edit, "/testbed");
+        assert_eq!((shown.verb, shown.object.as_str()), ("edit", "a/b.py"));
+        assert_eq!(shown.counts, Some((2, 1)));
+        assert_eq!(
+            shown.change,
+            [
+                (Some(false), "y = 2".into()),
+                (Some(true), "y = 5".into()),
+                (Some(true), "w = 6".into())
+            ]
+        );
+    }
+
+    #[test]
+    fn arguments_that_are_no_json_are_shown_as_they_are() {
+        let broken = ToolCall {
+            arguments: "{\"command\": ".into(),
+            ..call("execute_bash", serde_json::json!({}))
+        };
+        let shown = shown(&broken, "/testbed");
+        assert_eq!(shown.object, "execute_bash {\"command\":");
+    }
+}

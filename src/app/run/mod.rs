@@ -1,0 +1,187 @@
+//! A run on screen: its story, and where one is in each of its panes.
+//!
+//! A live run, a stored one and a replay differ only in where the records come from.
+
+pub mod call;
+mod diff;
+mod files;
+mod log;
+mod notes;
+pub mod page;
+mod replay;
+mod search;
+mod tests;
+mod transcript;
+
+use std::sync::Arc;
+
+pub use diff::{Diff, Scope};
+pub use files::Files;
+pub use log::LogPane;
+pub use notes::{Notes, Target as Lead, state_of};
+pub use page::Fold;
+pub use replay::Replay;
+pub use search::Search;
+pub use tests::{Target, Tests};
+pub use transcript::Transcript;
+
+use super::news::Request;
+use super::story::{Phase, Story};
+use crate::task::Task;
+use crate::trajectory::Record;
+
+/// A pane of the run view.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Pane {
+    /// The steps.
+    #[default]
+    Transcript,
+    /// What changed in the workspace.
+    Diff,
+    /// The task's tests.
+    Tests,
+    /// Files that changed or were looked at.
+    Files,
+    /// Audit marks, sandbox, branches.
+    Notes,
+}
+
+impl Pane {
+    /// In the order of the tabs.
+    pub const ALL: [Self; 5] = [
+        Self::Transcript,
+        Self::Diff,
+        Self::Tests,
+        Self::Files,
+        Self::Notes,
+    ];
+
+    /// Its title.
+    #[must_use]
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::Transcript => "Transcript",
+            Self::Diff => "Diff",
+            Self::Tests => "Tests",
+            Self::Files => "Files",
+            Self::Notes => "Notes",
+        }
+    }
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Run {
+    /// The rollout.
+    pub id: String,
+    /// Answers to another opening are dropped.
+    pub generation: Request,
+    /// What happened.
+    pub story: Story,
+    /// Its task, where that is loaded.
+    pub task: Option<Arc<Task>>,
+    /// A process works on it.
+    pub live: bool,
+    /// All that is in the file was read.
+    pub caught_up: bool,
+    /// Why it cannot be shown.
+    pub unreadable: Option<String>,
+    /// The steps.
+    pub transcript: Transcript,
+    /// The diff.
+    pub diff: Diff,
+    /// The tests.
+    pub tests: Tests,
+    /// The files.
+    pub files: Files,
+    /// The rest.
+    pub notes: Notes,
+    /// The raw log that lies over the tests, if it does.
+    pub log: Option<LogPane>,
+    /// Where keys go.
+    pub focus: Pane,
+    /// The focused pane has the screen to itself.
+    pub zoom: bool,
+    /// What is searched for.
+    pub search: Option<Search>,
+    /// The stored records and the clock, while it is replayed.
+    pub replay: Option<Replay>,
+    /// Records of a run that is over, for a replay.
+    pub records: Vec<Record>,
+}
+
+impl Run {
+    /// A run of which nothing is read yet.
+    #[must_use]
+    pub fn new(id: &str, generation: Request) -> Self {
+        Self {
+            id: id.into(),
+            generation,
+            story: Story::default(),
+            task: None,
+            live: false,
+            caught_up: false,
+            unreadable: None,
+            transcript: Transcript::following(),
+            diff: Diff::default(),
+            tests: Tests::default(),
+            files: Files::default(),
+            notes: Notes::default(),
+            log: None,
+            focus: Pane::Transcript,
+            zoom: false,
+            search: None,
+            replay: None,
+            records: Vec::new(),
+        }
+    }
+
+    /// Take in records of the file.
+    pub fn tell(&mut self, records: &[Record], live: bool, caught_up: bool) {
+        self.live = live;
+        if self.replay.is_none() {
+            for record in records {
+                self.story.tell(record);
+            }
+        }
+        if caught_up && !self.caught_up {
+            self.caught_up = true;
+            if !live {
+                // A stored run is read from its beginning.
+                self.transcript.follow = false;
+                self.transcript.top = 0;
+                self.transcript.cursor = self.story.steps.first().map_or(0, |step| step.number);
+            }
+        }
+        if !live && self.caught_up && !self.story.is_over() {
+            self.story.phase = Phase::Over;
+        }
+    }
+
+    /// The task's statement, where it is loaded.
+    #[must_use]
+    pub fn problem(&self) -> Option<&str> {
+        self.task.as_ref().map(|task| task.problem_statement.as_str())
+    }
+
+    /// The work directory inside its sandbox.
+    #[must_use]
+    pub fn workdir(&self) -> &str {
+        self.story
+            .report
+            .as_ref()
+            .map_or("/testbed", |report| report.workdir.as_str())
+    }
+
+    /// Whether something moves on screen while nothing is written: a clock, a running glyph.
+    #[must_use]
+    pub fn is_moving(&self) -> bool {
+        self.live && !self.story.is_over() || self.replay.as_ref().is_some_and(Replay::is_playing)
+    }
+
+    /// The step that the diff, the tests and branches are about.
+    #[must_use]
+    pub fn step(&self) -> u32 {
+        self.transcript.cursor.min(self.story.last())
+    }
+}

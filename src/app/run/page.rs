@@ -1,0 +1,686 @@
+//! The transcript as a page: one cell for the task, one for each step, one for the end; each gives its lines for a width.
+//!
+//! Mental model: the step's number stands in the gutter, its thought is prose (84 columns at most), each action has a line of
+//! its own with one sign, what it printed is indented behind a thin line and cut to what matters. Time and tokens stand at the
+//! right. A folded step is one line that says what happened. Nothing here knows a position; [`super::transcript`] does.
+
+use std::time::Duration;
+
+use super::call::{self, Shown};
+use crate::agent::Outcome;
+use crate::app::glyph::Glyphs;
+use crate::app::story::{Bounded, Item, Phase, Step, Story};
+use crate::app::words;
+use crate::grade::{Group, report};
+use crate::text::wrap::{self, Hang};
+use crate::text::{Ink, Line, Role, safe};
+use crate::trajectory::event::{Author, Ended};
+
+/// Prose is never wider.
+const PROSE: usize = 84;
+/// The number and the space after it.
+const GUTTER: usize = 5;
+/// Time and tokens.
+const RIGHT: usize = 17;
+/// Lines of an observation that are shown from its start and from its end.
+const HEAD: usize = 7;
+const TAIL: usize = 4;
+/// Lines of a command or a thought that are shown.
+const COMMAND: usize = 8;
+/// Columns of one line of an observation that are shown while it is folded.
+const LONGEST: usize = 400;
+
+/// How much of a step is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Fold {
+    /// One line.
+    Folded,
+    /// Long texts are cut.
+    Open,
+    /// Everything.
+    Whole,
+}
+
+/// What drawing a page needs besides its story.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Look<'a> {
+    /// Columns.
+    pub width: usize,
+    /// The set of signs.
+    pub glyphs: Glyphs,
+    /// Step that the cursor is on.
+    pub cursor: u32,
+    /// Work directory inside the sandbox, left out of paths.
+    pub workdir: &'a str,
+    /// Show the verdict, the tests and what came of it (not in blind mode).
+    pub outcome: bool,
+}
+
+/// One raw line, fit to be shown.
+fn clean(raw: &str) -> String {
+    wrap::clean(raw, 8).into_owned()
+}
+
+/// Hostile text as part of one line.
+fn text(text: &str) -> String {
+    safe::one_line(text)
+}
+
+impl Look<'_> {
+    fn columns(self) -> usize {
+        self.width.saturating_sub(GUTTER).max(8)
+    }
+
+    fn prose(self) -> usize {
+        let room = if self.width >= 60 {
+            self.columns().saturating_sub(RIGHT)
+        } else {
+            self.columns()
+        };
+        room.min(PROSE)
+    }
+
+    /// A line indented to the text's column.
+    fn indented(self, line: &Line) -> Line {
+        let mut out = Line::of(" ".repeat(GUTTER), Role::Text);
+        for (piece, ink) in line.pieces() {
+            out.push(piece, ink);
+        }
+        out
+    }
+
+    /// A line with something at its right edge.
+    fn with_right(self, mut line: Line, right: &str) -> Line {
+        let used = line.width() + unicode_width::UnicodeWidthStr::width(right);
+        if used < self.width {
+            line.push(&" ".repeat(self.width - used), Role::Text);
+            line.push(right, Role::Dim);
+        }
+        line
+    }
+}
+
+/// The lines of a step.
+#[must_use]
+pub fn step(story: &Story, step: &Step, fold: Fold, look: Look<'_>) -> Vec<Line> {
+    let right = right_of(step, look);
+    let number_ink = if step.number == look.cursor {
+        Ink::of(Role::Accent).bold()
+    } else {
+        Ink::of(Role::Dim)
+    };
+    let mut number = format!("{:>3}", step.number);
+    if fold == Fold::Folded {
+        let mut line = Line::of(number, number_ink)
+            .with(" ", Role::Text)
+            .with(look.glyphs.folded(), Role::Dim)
+            .with(" ", Role::Text);
+        let room = look.width.saturating_sub(line.width() + RIGHT + 2);
+        push_cut(&mut line, &summary(step, look), Role::Dim, room);
+        if step.has_error() {
+            line.push(" ", Role::Text);
+            line.push(look.glyphs.bad(), Role::Fail);
+        }
+        if !step.marks.is_empty() {
+            line.push(" ", Role::Text);
+            line.push(look.glyphs.mark(), Role::Attention);
+        }
+        return vec![look.with_right(line, &right)];
+    }
+    let mut body = Vec::new();
+    thought(step, fold, look, &mut body);
+    for item in &step.items {
+        lines_of(step, item, fold, look, &mut body);
+    }
+    coming(step, look, &mut body);
+    if let Some((_, grading, _)) = story
+        .as_of
+        .iter()
+        .find(|(there, _, _)| *there == step.number)
+        .filter(|_| look.outcome)
+    {
+        let (passed, of) = grading.tally(Group::FailToPass);
+        let (kept, of_kept) = grading.tally(Group::PassToPass);
+        let (sign, role) = look.glyphs.verdict(&grading.verdict);
+        body.push(
+            Line::of(sign, role)
+                .with(" tests as of here ", Role::Text)
+                .with(&format!("{passed}/{of}"), if passed == of { Role::Pass } else { Role::Fail })
+                .with(&format!(" {} {kept}/{of_kept}", look.glyphs.dot()), Role::Dim),
+        );
+    }
+    for kind in &step.marks {
+        body.push(
+            Line::of(look.glyphs.mark(), Role::Attention)
+                .with(" ", Role::Text)
+                .with(&text(kind), Role::Attention),
+        );
+    }
+    if body.is_empty() {
+        let word = if step.streaming { "waits for the model" } else { "nothing" };
+        body.push(Line::of(format!("{word} {}", look.glyphs.more()), Role::Dim));
+    }
+    let mut lines = Vec::with_capacity(body.len() + 1);
+    for (at, line) in body.iter().enumerate() {
+        if at == 0 {
+            number.push_str("  ");
+            let mut first = Line::of(std::mem::take(&mut number), number_ink);
+            for (piece, ink) in line.pieces() {
+                first.push(piece, ink);
+            }
+            lines.push(look.with_right(first, &right));
+        } else {
+            lines.push(look.indented(line));
+        }
+    }
+    lines.push(Line::new());
+    lines
+}
+
+fn right_of(step: &Step, look: Look<'_>) -> String {
+    if look.width < 60 {
+        return String::new();
+    }
+    let took = step.took();
+    let mut right = String::new();
+    if took > Duration::ZERO {
+        right = words::duration(took);
+    }
+    if let Some(usage) = step.usage {
+        let tokens = words::count(usage.completion_tokens);
+        right = format!("{right} {} {tokens:>4} tok", look.glyphs.dot());
+    }
+    if step.copied {
+        right = format!("shared {} {right}", look.glyphs.dot());
+    }
+    right
+}
+
+/// What a folded step says: its actions, else the beginning of its thought.
+fn summary(step: &Step, look: Look<'_>) -> String {
+    let acts: Vec<String> = step
+        .actions()
+        .map(|(call, _)| {
+            let shown = call::shown(call, look.workdir);
+            match shown.verb {
+                "" => shown.object,
+                verb => format!("{verb} {}", shown.object),
+            }
+        })
+        .collect();
+    if acts.is_empty() {
+        let thought = step.thought.text();
+        return text(thought.lines().find(|line| !line.trim().is_empty()).unwrap_or_default());
+    }
+    text(&acts.join(&format!(" {} ", look.glyphs.dot())))
+}
+
+fn thought(step: &Step, fold: Fold, look: Look<'_>, body: &mut Vec<Line>) {
+    if !step.reasoning.is_empty() {
+        let reasoning = step.reasoning.text();
+        let all = prose(reasoning.trim(), Ink { italic: true, ..Ink::of(Role::Dim) }, look);
+        limited(all, fold, COMMAND, look, body);
+    }
+    let words = step.thought.text();
+    let words = words.trim();
+    if words.is_empty() {
+        return;
+    }
+    let all = prose(words, Ink::of(Role::Thought), look);
+    limited(all, fold, 40, look, body);
+    if step.streaming
+        && let Some(last) = body.last_mut()
+    {
+        last.push(look.glyphs.focus(), Role::Accent);
+    }
+}
+
+/// Text as paragraphs: wrapped, with inline code as code.
+fn prose(words: &str, ink: Ink, look: Look<'_>) -> Vec<Line> {
+    let mut out = Vec::new();
+    let mut fenced = false;
+    for line in words.lines() {
+        if line.trim_start().starts_with("```") {
+            fenced = !fenced;
+            continue;
+        }
+        let clean = clean(line);
+        let mut made = Line::new();
+        if fenced {
+            made.push(&clean, Role::MarkupCode);
+        } else {
+            for (at, piece) in clean.split('`').enumerate() {
+                let code = at % 2 == 1 && !ink.italic;
+                made.push(piece, if code { Ink::of(Role::MarkupCode) } else { ink });
+            }
+        }
+        out.extend(wrap::rows(&made, look.prose(), Hang::None));
+    }
+    out
+}
+
+/// No more than so many lines, unless everything is to be shown.
+fn limited(lines: Vec<Line>, fold: Fold, most: usize, look: Look<'_>, body: &mut Vec<Line>) {
+    let count = lines.len();
+    if fold == Fold::Whole || count <= most + 1 {
+        body.extend(lines);
+        return;
+    }
+    body.extend(lines.into_iter().take(most));
+    body.push(left_out(count - most, None, look));
+}
+
+fn left_out(lines: usize, bytes: Option<usize>, look: Look<'_>) -> Line {
+    let mut words = format!("{} {}", look.glyphs.more(), words::many(lines, "line", "lines"));
+    if let Some(bytes) = bytes {
+        words = format!("{words}, {}", words::bytes(bytes as u64));
+    }
+    Line::of(words, Role::Dim).with(&format!(" {}", look.glyphs.enter()), Role::Accent)
+}
+
+fn lines_of(step: &Step, item: &Item, fold: Fold, look: Look<'_>, body: &mut Vec<Line>) {
+    match item {
+        Item::Action {
+            call,
+            by,
+            original,
+            begun,
+            output,
+            outcome,
+            skipped,
+            ..
+        } => {
+            let shown = call::shown(call, look.workdir);
+            head(&shown, fold, look, body);
+            if *by == Author::Human || original.is_some() {
+                let was = original
+                    .as_ref()
+                    .map(|call| text(&call::shown(call, look.workdir).object))
+                    .unwrap_or_default();
+                let mut line = Line::of("edited by a person", Role::Human);
+                if !was.is_empty() {
+                    line.push(", was: ", Role::Dim);
+                    push_cut(&mut line, &was, Role::Dim, look.columns().saturating_sub(26));
+                }
+                body.push(line);
+            }
+            if *skipped {
+                body.push(Line::of("skipped by a person", Role::Human));
+            } else if let Some(outcome) = outcome {
+                observation(&shown, outcome, fold, look, body);
+            } else if begun.is_some() {
+                running(output, look, body);
+            } else if step.snapshot.is_none() {
+                body.push(Line::of("waits", Role::Paused));
+            }
+        }
+        Item::Said { human, text: said } => {
+            let role = if *human { Role::Human } else { Role::Dim };
+            let mut all = prose(said.trim(), Ink::of(role), look);
+            if let Some(first) = all.first_mut() {
+                let mut marked = Line::of(format!("{} ", look.glyphs.said()), role);
+                for (piece, ink) in first.pieces() {
+                    marked.push(piece, ink);
+                }
+                *first = marked;
+            }
+            limited(all, fold, COMMAND, look, body);
+        }
+        Item::Typed { command, outcome } => {
+            let shown = Shown::typed(command);
+            head(&shown, fold, look, body);
+            observation(&shown, outcome, fold, look, body);
+        }
+        Item::Note {
+            text: note,
+            attention,
+        } => {
+            let role = if *attention { Role::Attention } else { Role::Dim };
+            let line = Line::of(text(note), role);
+            body.extend(wrap::rows(&line, look.prose(), Hang::Columns(2)));
+        }
+    }
+}
+
+/// The action itself: a sign, a verb, what it is about, and what it changes.
+fn head(shown: &Shown, fold: Fold, look: Look<'_>, body: &mut Vec<Line>) {
+    let sign_role = if shown.human { Role::Human } else { Role::Sign };
+    let mut lines = shown.object.lines();
+    let mut first = Line::of(shown.sign(look.glyphs), sign_role).with(" ", Role::Text);
+    if !shown.verb.is_empty() {
+        first.push(shown.verb, Role::Sign);
+        first.push(" ", Role::Text);
+    }
+    let mut object = Line::of(clean(lines.next().unwrap_or_default()), Role::Action);
+    if !shown.detail.is_empty() {
+        object.push("  ", Role::Text);
+        object.push(&text(&shown.detail), Role::Dim);
+    }
+    if let Some((added, removed)) = shown.counts {
+        object.push("   ", Role::Text);
+        object.push(&format!("+{added}"), Role::DiffAdd);
+        object.push(" ", Role::Text);
+        object.push(&format!("{}{removed}", look.glyphs.minus()), Role::DiffDel);
+    }
+    let room = look.columns().saturating_sub(first.width()).max(8);
+    for (at, row) in wrap::rows(&object, room, Hang::None).into_iter().enumerate() {
+        let mut line = if at == 0 {
+            std::mem::take(&mut first)
+        } else {
+            Line::of("  ", Role::Text)
+        };
+        for (piece, ink) in row.pieces() {
+            line.push(piece, ink);
+        }
+        body.push(line);
+    }
+    let rest: Vec<&str> = lines.collect();
+    let keep = if fold == Fold::Whole { rest.len() } else { COMMAND };
+    for line in rest.iter().take(keep) {
+        let mut made = Line::of("  ", Role::Text);
+        push_cut(&mut made, &clean(line), Role::Text, room);
+        body.push(made);
+    }
+    if rest.len() > keep {
+        body.push(left_out(rest.len() - keep, None, look));
+    }
+    let keep = if fold == Fold::Whole { shown.change.len() } else { HEAD + TAIL };
+    for (added, line) in shown.change.iter().take(keep) {
+        let (sign, role) = match added {
+            Some(true) => ("+", Role::DiffAdd),
+            Some(false) => ("-", Role::DiffDel),
+            None => (" ", Role::DiffContext),
+        };
+        let mut made = Line::of(look.glyphs.bar(), Role::Bar)
+            .with(" ", Role::Text)
+            .with(sign, role)
+            .with(" ", Role::Text);
+        push_cut(&mut made, &clean(line), role, room);
+        body.push(made);
+    }
+    if shown.change.len() > keep {
+        body.push(barred(&left_out(shown.change.len() - keep, None, look), look));
+    }
+}
+
+fn barred(line: &Line, look: Look<'_>) -> Line {
+    let mut out = Line::of(look.glyphs.bar(), Role::Bar).with(" ", Role::Text);
+    for (piece, ink) in line.pieces() {
+        out.push(piece, ink);
+    }
+    out
+}
+
+fn observation(
+    shown: &Shown,
+    outcome: &Outcome,
+    fold: Fold,
+    look: Look<'_>,
+    body: &mut Vec<Line>,
+) {
+    let failed = outcome.error || outcome.exit.is_some_and(|code| code != 0);
+    let words = outcome.text.trim_end();
+    if shown.is_quiet() && !failed && fold != Fold::Whole {
+        return;
+    }
+    let count = words.lines().count();
+    if fold == Fold::Whole {
+        for line in words.lines() {
+            let made = printed(line, failed);
+            for row in wrap::rows(&made, look.columns().saturating_sub(2), Hang::None) {
+                body.push(barred(&row, look));
+            }
+        }
+    } else {
+        let few = count <= HEAD + TAIL + 1;
+        let head = if few { count } else { HEAD };
+        let room = look.columns().saturating_sub(2);
+        let mut push = |line: &str| {
+            let mut made = Line::new();
+            let cut: String = line.chars().take(LONGEST).collect();
+            for (piece, ink) in printed(&cut, failed).pieces() {
+                let left = room.saturating_sub(made.width());
+                push_cut_ink(&mut made, piece, ink, left);
+            }
+            body.push(barred(&made, look));
+        };
+        words.lines().take(head).for_each(&mut push);
+        if !few {
+            let mut tail: Vec<&str> = words.rsplit('\n').take(TAIL).collect();
+            tail.reverse();
+            body.push(barred(&left_out(count - HEAD - TAIL, Some(words.len()), look), look));
+            let mut push = |line: &str| {
+                let mut made = Line::new();
+                let cut: String = line.chars().take(LONGEST).collect();
+                for (piece, ink) in printed(&cut, failed).pieces() {
+                    let left = room.saturating_sub(made.width());
+                    push_cut_ink(&mut made, piece, ink, left);
+                }
+                body.push(barred(&made, look));
+            };
+            tail.into_iter().for_each(&mut push);
+        }
+    }
+    let mut foot = Line::of(look.glyphs.foot(), Role::Bar).with(" ", Role::Text);
+    if let Some(code) = outcome.exit {
+        let role = if code == 0 { Role::Dim } else { Role::Fail };
+        foot.push(&format!("exit {code}"), role);
+        foot.push(&format!(" {} ", look.glyphs.dot()), Role::Dim);
+    } else if outcome.error {
+        foot.push(&format!("failed {} ", look.glyphs.dot()), Role::Fail);
+    }
+    foot.push(&words::duration(outcome.took), Role::Dim);
+    if outcome.dropped > 0 {
+        let dropped = words::bytes(outcome.dropped);
+        foot.push(&format!(" {} {dropped} left out", look.glyphs.dot()), Role::Dim);
+    }
+    body.push(foot);
+}
+
+/// A line that a command printed; the words by which test runners say pass and fail have their colours.
+fn printed(line: &str, _failed: bool) -> Line {
+    let clean = clean(line);
+    let trimmed = clean.trim_end();
+    let verdicts = [
+        ("ok", Role::Pass),
+        ("PASSED", Role::Pass),
+        ("FAIL", Role::Fail),
+        ("FAILED", Role::Fail),
+        ("ERROR", Role::Fail),
+    ];
+    for (word, role) in verdicts {
+        if let Some(before) = trimmed.strip_suffix(word)
+            && (before.ends_with("... ") || before.ends_with(' ') && before.contains("::"))
+        {
+            return Line::of(before, Role::Output).with(word, role);
+        }
+        if let Some(after) = trimmed.strip_prefix(word)
+            && word != "ok"
+            && (after.starts_with(": ") || after.starts_with(' ') && after.contains("::"))
+        {
+            return Line::of(word, role).with(after, Role::Output);
+        }
+    }
+    Line::of(clean, Role::Output)
+}
+
+/// A command that runs: the last of what it printed.
+fn running(output: &Bounded, look: Look<'_>, body: &mut Vec<Line>) {
+    let words = output.text();
+    let mut tail: Vec<&str> = words.trim_end().rsplit('\n').take(HEAD + TAIL).collect();
+    tail.reverse();
+    let room = look.columns().saturating_sub(2);
+    for line in tail.iter().filter(|line| tail.len() > 1 || !line.is_empty()) {
+        let mut made = Line::new();
+        // A progress bar rewrites its line: its last state is what a terminal shows.
+        let last = line.trim_end_matches('\r').rsplit('\r').next().unwrap_or_default();
+        push_cut(&mut made, &clean(last), Role::Output, room);
+        body.push(barred(&made, look));
+    }
+    body.push(
+        Line::of(look.glyphs.foot(), Role::Bar)
+            .with(" ", Role::Text)
+            .with(look.glyphs.running(), Role::Running)
+            .with(" running", Role::Dim),
+    );
+}
+
+/// Calls that the model is still writing.
+fn coming(step: &Step, look: Look<'_>, body: &mut Vec<Line>) {
+    for (name, arguments) in &step.coming {
+        let mut line = Line::of(look.glyphs.other(), Role::Sign)
+            .with(" ", Role::Text)
+            .with(&text(name), Role::Sign)
+            .with(" ", Role::Text);
+        let room = look.columns().saturating_sub(line.width() + 1);
+        let tail: String = {
+            let mut last: Vec<char> = arguments.chars().rev().take(room).collect();
+            last.reverse();
+            last.into_iter().collect()
+        };
+        push_cut(&mut line, &text(&tail), Role::Dim, room);
+        line.push(look.glyphs.focus(), Role::Accent);
+        body.push(line);
+    }
+}
+
+/// The head of the page: which task, and where it came from.
+#[must_use]
+pub fn opening(story: &Story, problem: Option<&str>, fold: Fold, look: Look<'_>) -> Vec<Line> {
+    let mut lines = Vec::new();
+    let Some(start) = &story.start else {
+        return vec![Line::of("     nothing is written yet", Role::Dim), Line::new()];
+    };
+    if let Some(problem) = problem {
+        let title = problem.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
+        let title = title.trim_start_matches('#').trim();
+        let line = Line::of(text(title), Role::Heading);
+        for row in wrap::rows(&line, look.prose(), Hang::None) {
+            lines.push(look.indented(&row));
+        }
+        if fold == Fold::Whole {
+            for row in prose(problem, Ink::of(Role::Dim), look) {
+                lines.push(look.indented(&row));
+            }
+        }
+    }
+    if let Some(parent) = &start.parent {
+        lines.push(look.indented(&Line::of(
+            format!("branch of {} after step {}", parent.rollout, parent.step),
+            Role::Dim,
+        )));
+    }
+    if let Some(report) = &story.report {
+        let open: Vec<&str> = report
+            .holds
+            .iter()
+            .filter(|(_, holds)| matches!(holds, crate::sandbox::Holds::No { .. }))
+            .map(|(name, _)| name.as_str())
+            .collect();
+        if !open.is_empty() {
+            let words = format!("not held in {}: {}", report.tier, open.join(", "));
+            for row in wrap::rows(&Line::of(text(&words), Role::Attention), look.prose(), Hang::Columns(2)) {
+                lines.push(look.indented(&row));
+            }
+        }
+    }
+    if story.gone > 0 {
+        lines.push(look.indented(&Line::of(
+            format!("steps 1{}{} are in the file only; a replay shows them", look.glyphs.range(), story.gone),
+            Role::Dim,
+        )));
+    }
+    if !lines.is_empty() {
+        lines.push(Line::new());
+    }
+    lines
+}
+
+/// The end of the page: what is under way now, how it ended, what grading said.
+#[must_use]
+pub fn ending(story: &Story, look: Look<'_>) -> Vec<Line> {
+    let mut lines = Vec::new();
+    if story.phase == Phase::Preparing && story.steps.is_empty() {
+        lines.push(look.indented(
+            &Line::of(look.glyphs.running(), Role::Running).with(" the sandbox is being made", Role::Dim),
+        ));
+    }
+    if let Some((how, patch)) = &story.ended {
+        let words = ended(how);
+        let size = match patch.files.len() {
+            0 => "no patch".into(),
+            files => words::many(files, "file", "files"),
+        };
+        let mut line = Line::of(look.glyphs.submit(), Role::Sign)
+            .with(" ", Role::Text)
+            .with(&text(&words), Role::Strong)
+            .with(&format!("  {size}"), Role::Dim);
+        if !patch.files.is_empty() {
+            line.push(&format!(" +{}", patch.added), Role::DiffAdd);
+            line.push(&format!(" {}{}", look.glyphs.minus(), patch.removed), Role::DiffDel);
+        }
+        lines.push(look.indented(&line));
+    }
+    if !look.outcome {
+        return lines;
+    }
+    if let Some(now) = story.now.as_ref() {
+        let of = now.step.map(|step| format!(" as of step {step}")).unwrap_or_default();
+        let line = Line::of(look.glyphs.grading(), Role::Running)
+            .with(&format!(" grading{of} in a fresh sandbox"), Role::Dim);
+        lines.push(look.indented(&line));
+    }
+    if let Some(verdict) = &story.verdict {
+        let (sign, role) = look.glyphs.verdict(verdict);
+        let mut line = Line::of(sign, Ink::of(role).bold()).with(" ", Role::Text);
+        line.push(&text(&report::sentence(verdict)), Ink::of(role).bold());
+        if let Some(grading) = &story.grading {
+            line.push(&format!("  {}", report::tally(grading)), Role::Dim);
+        }
+        for row in wrap::rows(&line, look.prose(), Hang::Columns(2)) {
+            lines.push(look.indented(&row));
+        }
+    }
+    lines
+}
+
+/// How it ended, in words.
+#[must_use]
+pub fn ended(how: &Ended) -> String {
+    match how {
+        Ended::Submitted => "submitted".into(),
+        Ended::Limit { which } => format!("limit on {which} reached"),
+        Ended::Stuck { rule } => format!("stuck: {rule}"),
+        Ended::Stopped { why } if why.is_empty() => "stopped by a person".into(),
+        Ended::Stopped { why } => format!("stopped by a person: {why}"),
+        Ended::Error { part, why } => format!("error ({part}): {why}"),
+    }
+}
+
+/// Add text that is cut to a number of columns, with a sign that it was.
+pub fn push_cut(line: &mut Line, words: &str, ink: impl Into<Ink>, columns: usize) {
+    push_cut_ink(line, words, ink.into(), columns);
+}
+
+fn push_cut_ink(line: &mut Line, words: &str, ink: Ink, columns: usize) {
+    use unicode_segmentation::UnicodeSegmentation;
+    use unicode_width::UnicodeWidthStr;
+    if words.width() <= columns {
+        line.push(words, ink);
+        return;
+    }
+    let mut used = 0;
+    let mut end = 0;
+    for (at, piece) in words.grapheme_indices(true) {
+        let wide = piece.width();
+        if used + wide > columns.saturating_sub(1) {
+            break;
+        }
+        used += wide;
+        end = at + piece.len();
+    }
+    line.push(words.get(..end).unwrap_or_default(), ink);
+    if columns > 0 {
+        line.push("…", Role::Dim);
+    }
+}

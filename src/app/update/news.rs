@@ -1,0 +1,219 @@
+//! News from the executor. A late answer, to a question that is no longer asked, is dropped.
+
+use std::sync::Arc;
+
+use crate::app::effect::Effect;
+use crate::app::messages::Weight;
+use crate::app::news::{News, Purpose};
+use crate::app::state::State;
+use crate::rollout::Op;
+use crate::trajectory::Record;
+
+/// Bytes' worth of records (by count) that are kept of a stored run for a replay.
+const MOST_RECORDS: usize = 400_000;
+
+pub(super) fn news(state: &mut State, news: News) -> Vec<Effect> {
+    match news {
+        News::Tasks {
+            request,
+            source,
+            result,
+        } => {
+            if state.tasks.request != Some(request) {
+                return Vec::new();
+            }
+            state.tasks.request = None;
+            match result {
+                Ok(tasks) => {
+                    state.tasks.error = None;
+                    state.tasks.all = tasks;
+                    state.tasks.source = source;
+                    state.tasks.refilter();
+                    for run in &mut state.runs {
+                        if let Some(start) = &run.story.start {
+                            run.task = state.tasks.named(&start.instance_id).cloned();
+                        }
+                    }
+                }
+                Err(why) => {
+                    state.say(Weight::Error, format!("{source}: {why}"));
+                    state.tasks.error = Some(why);
+                }
+            }
+            Vec::new()
+        }
+        News::Library { rows, complete } => {
+            state.library.take(rows, complete);
+            state.tasks.recount(&state.library.rows);
+            Vec::new()
+        }
+        News::Begun { id, focus } => {
+            if focus {
+                return super::open_run(state, &id);
+            }
+            if state.runs.iter().any(|run| run.id == id) {
+                return Vec::new();
+            }
+            let (current, view) = (state.current, state.view);
+            let effects = super::open_run(state, &id);
+            state.current = current.min(state.runs.len().saturating_sub(1));
+            state.view = view;
+            effects
+        }
+        News::Records {
+            id,
+            generation,
+            records,
+            live,
+            caught_up,
+        } => {
+            records_of(state, &id, generation, records, live, caught_up);
+            Vec::new()
+        }
+        News::Unreadable { id, why } => {
+            if let Some(run) = state.run_named(&id) {
+                run.unreadable = Some(why.clone());
+                run.live = false;
+            }
+            state.say(Weight::Error, why);
+            Vec::new()
+        }
+        News::Answered { id: _, what, answer } => {
+            match answer {
+                Ok(answer) if answer.ok => {
+                    let said = answer
+                        .more
+                        .get("said")
+                        .or_else(|| answer.more.get("note"))
+                        .and_then(serde_json::Value::as_str);
+                    state.say(Weight::Info, said.map_or_else(|| format!("{what}: done"), |said| format!("{what}: {said}")));
+                }
+                Ok(answer) => {
+                    let why = answer.error.unwrap_or_else(|| "refused".into());
+                    state.say(Weight::Error, format!("{what}: {why}"));
+                }
+                Err(why) => state.say(Weight::Error, format!("{what}: {why}")),
+            }
+            Vec::new()
+        }
+        News::Diff {
+            id,
+            request,
+            result,
+        } => {
+            if let Some(run) = state.run_named(&id) {
+                run.diff.take(request, result);
+            }
+            Vec::new()
+        }
+        News::Log { id, file, result } => {
+            if let Some(log) = state
+                .run_named(&id)
+                .and_then(|run| run.log.as_mut())
+                .filter(|log| log.file == file)
+            {
+                log.log = Some(result);
+            }
+            Vec::new()
+        }
+        News::Edited { purpose, result } => edited(state, purpose, result),
+        News::Keymap {
+            name,
+            keymap,
+            warnings,
+        } => {
+            state.keymap = *keymap;
+            state.pending.clear();
+            match warnings.first() {
+                None => state.say(Weight::Info, format!("keymap: {name}")),
+                Some(first) => {
+                    let more = warnings.len() - 1;
+                    let more = if more > 0 { format!(" (and {more} more: g m)") } else { String::new() };
+                    state.say(Weight::Warning, format!("{first}{more}"));
+                }
+            }
+            Vec::new()
+        }
+        News::Message { weight, text } => {
+            state.say(weight, text);
+            Vec::new()
+        }
+    }
+}
+
+fn records_of(state: &mut State, id: &str, generation: u64, records: Vec<Record>, live: bool, caught_up: bool) {
+    let Some(at) = state.runs.iter().position(|run| run.id == id && run.generation == generation) else {
+        return;
+    };
+    let was = {
+        let Some(run) = state.runs.get_mut(at) else {
+            return;
+        };
+        let was = (run.story.verdict.is_some(), run.live);
+        run.tell(&records, live, caught_up);
+        if run.replay.is_none() && run.records.len() < MOST_RECORDS {
+            run.records.extend(records);
+        }
+        was
+    };
+    // Its task, and the library's row, follow.
+    let Some(run) = state.runs.get(at) else {
+        return;
+    };
+    if run.task.is_none()
+        && let Some(start) = &run.story.start
+    {
+        let task = state.tasks.named(&start.instance_id).map(Arc::clone);
+        if let Some(run) = state.runs.get_mut(at) {
+            run.task = task;
+        }
+    }
+    let Some(run) = state.runs.get(at) else {
+        return;
+    };
+    if was.1
+        && !was.0
+        && state.outcome()
+        && let Some(verdict) = &run.story.verdict
+    {
+        let name = run.story.start.as_ref().map_or("", |start| start.instance_id.as_str());
+        let text = format!("{name}: {}", crate::grade::report::sentence(verdict));
+        let weight = match verdict {
+            crate::grade::Verdict::InfrastructureError { .. } => Weight::Error,
+            _ => Weight::Info,
+        };
+        state.say(weight, text);
+    }
+}
+
+fn edited(state: &mut State, purpose: Purpose, result: Result<String, String>) -> Vec<Effect> {
+    let text = match result {
+        Ok(text) => text,
+        Err(why) => {
+            state.say(Weight::Error, why);
+            return Vec::new();
+        }
+    };
+    match purpose {
+        Purpose::Look => Vec::new(),
+        Purpose::Say { id } if !text.trim().is_empty() => vec![Effect::Control {
+            id,
+            op: Op::Say { text },
+        }],
+        Purpose::Say { .. } => Vec::new(),
+        Purpose::Action { id, index } => match serde_json::from_str(&text) {
+            Ok(arguments) => vec![Effect::Control {
+                id,
+                op: Op::Edit {
+                    index,
+                    arguments,
+                    name: None,
+                },
+            }],
+            Err(error) => {
+                state.say(Weight::Error, format!("not edited: what came back is no JSON: {error}"));
+                Vec::new()
+            }
+        },
+    }
+}
