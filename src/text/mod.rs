@@ -6,8 +6,10 @@ pub mod line;
 pub mod nearest;
 pub mod patch;
 pub mod role;
+pub mod rows;
 pub mod safe;
 pub mod secret;
+pub mod wrap;
 
 pub use line::{Ink, Line};
 pub use role::Role;
