@@ -231,7 +231,7 @@ mod tests {
                 ("f", Role::Key, false),
             ]
         );
-        assert_eq!(line.painted(&[0..5], |ink| ink.bold()), line, "within é");
-        assert_eq!(line.painted(&[0..99], |ink| ink).text(), "abcdéf");
+        assert_eq!(line.painted(&[0..1, 2..5], Ink::bold), line, "within é");
+        assert_eq!(line.painted(&[0..1, 1..99], Ink::bold).text(), "abcdéf");
     }
 }

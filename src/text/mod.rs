@@ -1,5 +1,6 @@
 //! Plain strings in, lines out. Knows nothing of the terminal or of the rooms above.
 
+pub mod diff;
 pub mod filter;
 pub mod hex;
 pub mod line;

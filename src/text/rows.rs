@@ -203,7 +203,7 @@ mod tests {
         let narrow = index(8);
         let top = narrow.row_of(0).unwrap() + 3;
         let anchor = Anchor::at(&narrow, top, starts(8)).unwrap();
-        assert!(cells[0][anchor.offset..].starts_with("five"));
+        assert!(cells[0].get(anchor.offset..).unwrap().starts_with("five"));
         let wide = index(20);
         assert_eq!(
             anchor.row(&wide, starts(20)),

@@ -437,14 +437,14 @@ mod tests {
         fn rows_fit_and_lose_nothing_but_blanks(text in mixed(), width in 2usize..30, hang in hangs()) {
             let mut at = 0;
             for span in spans(&text, width, hang) {
-                let left_out = &text[at..span.range.start];
+                let left_out = text.get(at..span.range.start).unwrap();
                 prop_assert!(left_out.chars().all(|c| c == ' '));
-                let shown = &text[span.range.clone()];
+                let shown = text.get(span.range.clone()).unwrap();
                 // One cluster that is wider than the row stands alone.
                 prop_assert!(columns(shown) + span.indent <= width || shown.graphemes(true).count() == 1);
                 at = span.range.end;
             }
-            prop_assert!(text[at..].chars().all(|c| c == ' '));
+            prop_assert!(text.get(at..).unwrap().chars().all(|c| c == ' '));
         }
 
         #[test]
