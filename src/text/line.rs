@@ -3,6 +3,8 @@
 //! One `String` and the lengths of its pieces, so that a line costs two allocations however many colours it has. A line
 //! never holds a newline, a tab or a control character; whoever makes one has made its text safe before.
 
+use std::ops::Range;
+
 use super::role::Role;
 
 /// How a piece of text looks, besides what its role says.
@@ -122,6 +124,40 @@ impl Line {
         self
     }
 
+    /// Add another line's pieces at the end.
+    pub fn append(&mut self, other: &Self) {
+        for (text, ink) in other.pieces() {
+            self.push(text, ink);
+        }
+    }
+
+    /// The same text, the given byte ranges looking different. Ranges are in order and apart; one that does not lie on
+    /// characters' ends changes nothing.
+    #[must_use]
+    pub fn painted(&self, ranges: &[Range<usize>], change: impl Fn(Ink) -> Ink) -> Self {
+        let mut line = Self::new();
+        let mut ranges = ranges.iter().peekable();
+        let mut at = 0;
+        for (text, ink) in self.pieces() {
+            let end = at + text.len();
+            while at < end {
+                while ranges.next_if(|range| range.end <= at).is_some() {}
+                let (until, ink) = match ranges.peek() {
+                    Some(range) if range.start <= at => (range.end.min(end), change(ink)),
+                    Some(range) => (range.start.min(end), ink),
+                    None => (end, ink),
+                };
+                let start = at + text.len() - end;
+                match text.get(start..until + text.len() - end) {
+                    Some(part) => line.push(part, ink),
+                    None => return self.clone(),
+                }
+                at = until;
+            }
+        }
+        line
+    }
+
     /// The text without its looks.
     #[must_use]
     pub fn text(&self) -> &str {
@@ -176,5 +212,26 @@ mod tests {
             [("ab".to_owned(), Role::Dim), ("ü".to_owned(), Role::Key)]
         );
         assert_eq!((line.text(), line.width()), ("abü", 3));
+    }
+
+    #[test]
+    fn painting_changes_the_looks_of_ranges_only() {
+        let line = Line::of("abc", Role::Dim).with("déf", Role::Key);
+        let painted = line.painted(&[1..2, 2..3, 3..6], |ink| ink.over(Role::Match));
+        let pieces: Vec<_> = painted
+            .pieces()
+            .map(|(text, ink)| (text, ink.role, ink.over.is_some()))
+            .collect();
+        assert_eq!(
+            pieces,
+            [
+                ("a", Role::Dim, false),
+                ("bc", Role::Dim, true),
+                ("dé", Role::Key, true),
+                ("f", Role::Key, false),
+            ]
+        );
+        assert_eq!(line.painted(&[0..1, 2..5], Ink::bold), line, "within é");
+        assert_eq!(line.painted(&[0..1, 1..99], Ink::bold).text(), "abcdéf");
     }
 }

@@ -1,13 +1,16 @@
 //! Plain strings in, lines out. Knows nothing of the terminal or of the rooms above.
 
+pub mod diff;
 pub mod filter;
 pub mod hex;
 pub mod line;
 pub mod nearest;
 pub mod patch;
 pub mod role;
+pub mod rows;
 pub mod safe;
 pub mod secret;
+pub mod wrap;
 
 pub use line::{Ink, Line};
 pub use role::Role;
