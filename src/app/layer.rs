@@ -82,16 +82,15 @@ impl Picker {
         // Labels and details are matched; there is no filter language over a picker.
         let mut query = std::mem::take(&mut self.query);
         let words = query.field.text().replace(':', " ");
-        if words.trim().is_empty() {
+        query.words = words.trim().to_owned();
+        if query.words.is_empty() {
             query.rows = (0..choices.len()).collect();
-            query.hits.clear();
         } else {
-            let ranked = crate::text::fuzzy::rank(
-                &words,
-                choices.iter().map(|choice| choice.label.as_str()),
-            );
-            query.rows = ranked.iter().map(|hit| hit.index).collect();
-            query.hits = ranked.into_iter().map(|hit| hit.positions).collect();
+            let rows: crate::text::fuzzy::Rows =
+                choices.iter().map(|choice| choice.label.as_str()).collect();
+            let mut finder = crate::text::fuzzy::Fuzzy::default();
+            finder.set_query(&query.words);
+            query.rows = finder.rank(&rows).iter().map(|hit| hit.row).collect();
         }
         self.query = query;
         self.list.cursor = 0;

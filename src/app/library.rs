@@ -126,7 +126,7 @@ impl Library {
             |row| rows.get(row).map_or("", |row| row.task.as_str()).into(),
             |row, name| rows.get(row).map_or(Value::text(""), |row| value(row, name)),
         );
-        if query.hits.is_empty() {
+        if query.words.is_empty() {
             let (sort, ascending) = (self.sort, self.ascending);
             query.rows.sort_by(|a, b| {
                 let (Some(a), Some(b)) = (rows.get(*a), rows.get(*b)) else {

@@ -1,5 +1,7 @@
 //! What is typed over a list: words with a colon are the filter language, the rest is matched fuzzily.
 
+use std::ops::Range;
+
 use crate::text::filter::{Field, Filter, Value};
 use crate::text::fuzzy;
 
@@ -16,8 +18,8 @@ pub struct Query {
     pub error: Option<String>,
     /// Rows that are left, best first where words were typed, else in the list's order.
     pub rows: Vec<usize>,
-    /// Byte offsets in a row's words that matched, by position in `rows`.
-    pub hits: Vec<Vec<u32>>,
+    /// The words of it that are matched fuzzily.
+    pub words: String,
 }
 
 impl Query {
@@ -41,15 +43,31 @@ impl Query {
         let kept: Vec<usize> = (0..count)
             .filter(|row| filter.is_empty() || filter.matches(|name| value(*row, name)))
             .collect();
-        self.hits.clear();
+        self.words.clone_from(&fuzzy);
         if fuzzy.is_empty() {
             self.rows = kept;
             return;
         }
         let texts: Vec<std::borrow::Cow<'a, str>> = kept.iter().map(|row| words(*row)).collect();
-        let ranked = fuzzy::rank(&fuzzy, texts.iter().map(AsRef::as_ref));
-        self.rows = ranked.iter().filter_map(|hit| kept.get(hit.index).copied()).collect();
-        self.hits = ranked.into_iter().map(|hit| hit.positions).collect();
+        let texts: fuzzy::Rows = texts.iter().map(AsRef::as_ref).collect();
+        let mut finder = fuzzy::Fuzzy::default();
+        finder.set_query(&fuzzy);
+        self.rows = finder
+            .rank(&texts)
+            .iter()
+            .filter_map(|hit| kept.get(hit.row).copied())
+            .collect();
+    }
+
+    /// Bytes of some texts that the typed words matched, for those in view.
+    #[must_use]
+    pub fn matched<'t>(&self, texts: impl IntoIterator<Item = &'t str>) -> Vec<Vec<Range<usize>>> {
+        if self.words.is_empty() {
+            return Vec::new();
+        }
+        let mut finder = fuzzy::Fuzzy::default();
+        finder.set_query(&self.words);
+        texts.into_iter().map(|text| finder.matched(text)).collect()
     }
 }
 

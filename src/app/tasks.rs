@@ -116,7 +116,7 @@ impl Tasks {
                 .iter()
                 .position(|row| self.all.get(*row).is_some_and(|task| task.instance_id == id))
         });
-        let words = !self.query.hits.is_empty();
+        let words = !self.query.words.is_empty();
         self.list.cursor = if words { 0 } else { same.unwrap_or(0) };
         self.list.fit(self.query.rows.len(), self.list.height);
     }

@@ -1,1 +1,16 @@
 //! The terminal: entering and leaving it, its input, its frames, what it can do.
+//!
+//! Mental model: [`Guard`] is the one thing that changes the terminal's state, and undoes it on every way out; [`Canvas`]
+//! draws frames into it with one buffered, synchronised write each; [`input`] turns what it sends into the state's events;
+//! [`Pace`] says when the next frame is due. Nothing here knows what is drawn.
+
+pub mod caps;
+mod canvas;
+pub mod clipboard;
+mod guard;
+pub mod input;
+mod pace;
+
+pub use canvas::Canvas;
+pub use guard::Guard;
+pub use pace::Pace;

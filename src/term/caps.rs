@@ -1,0 +1,165 @@
+//! What the terminal can do, from its environment and, after the first frame, from its own answer.
+//!
+//! Colour level: an explicit setting, `NO_COLOR`, `TERM=dumb`, `COLORTERM`, the ending of `TERM`, else 16. `COLORFGBG` and an
+//! OSC 11 query say whether its ground is light; the query is answered by all that matter and waits 100 ms at most.
+
+use std::io::Write as _;
+use std::time::{Duration, Instant};
+
+use crate::theme::Level;
+
+/// Longest wait for an answer.
+const WAIT: Duration = Duration::from_millis(100);
+
+/// How many colours to use. `wanted` is the `--color` flag or setting: auto, always, never, mono, 16, 256, true.
+#[must_use]
+pub fn level(wanted: &str, env: impl Fn(&str) -> Option<String>) -> Level {
+    let term = env("TERM").unwrap_or_default();
+    let by_term = || {
+        let color = env("COLORTERM").unwrap_or_default();
+        if color == "truecolor" || color == "24bit" || term.ends_with("-direct") {
+            Level::True
+        } else if term.ends_with("-256color") || term == "xterm-kitty" || term == "alacritty" {
+            Level::Ansi256
+        } else {
+            Level::Ansi16
+        }
+    };
+    match wanted {
+        "never" | "mono" => Level::Mono,
+        "16" => Level::Ansi16,
+        "256" => Level::Ansi256,
+        "true" => Level::True,
+        "always" => by_term(),
+        _ if env("NO_COLOR").is_some_and(|value| !value.is_empty()) => Level::Mono,
+        _ if term == "dumb" => Level::Mono,
+        _ => by_term(),
+    }
+}
+
+/// Whether the terminal's locale can show more than ASCII.
+#[must_use]
+pub fn unicode(env: impl Fn(&str) -> Option<String>) -> bool {
+    let locale = ["LC_ALL", "LC_CTYPE", "LANG"]
+        .into_iter()
+        .find_map(|name| env(name).filter(|value| !value.is_empty()));
+    match locale {
+        Some(locale) => {
+            let locale = locale.to_lowercase();
+            locale.contains("utf-8") || locale.contains("utf8")
+        }
+        // Containers and services often have none; terminals of this century speak UTF-8.
+        None => env("TERM").is_none_or(|term| term != "linux" && term != "dumb"),
+    }
+}
+
+/// Ask the terminal for its ground. Raw mode is on and nobody else reads yet. What was typed meanwhile is given back.
+///
+/// The last of the two questions (device attributes) is answered by every terminal, so the wait ends with it.
+#[must_use]
+pub fn ask_ground() -> (Option<bool>, Vec<u8>) {
+    let mut out = std::io::stdout();
+    if out.write_all(b"\x1b]11;?\x1b\\\x1b[c").and_then(|()| out.flush()).is_err() {
+        return (None, Vec::new());
+    }
+    let started = Instant::now();
+    let mut got: Vec<u8> = Vec::new();
+    let stdin = std::io::stdin();
+    while let Some(left) = WAIT.checked_sub(started.elapsed()) {
+        let mut fds = [rustix::event::PollFd::new(&stdin, rustix::event::PollFlags::IN)];
+        let timeout = rustix::event::Timespec {
+            tv_sec: 0,
+            tv_nsec: i64::from(left.subsec_nanos()),
+        };
+        match rustix::event::poll(&mut fds, Some(&timeout)) {
+            Ok(n) if n > 0 => {}
+            _ => break,
+        }
+        let mut buffer = [0u8; 1024];
+        match rustix::io::read(&stdin, &mut buffer) {
+            Ok(n) if n > 0 => got.extend_from_slice(buffer.get(..n).unwrap_or_default()),
+            _ => break,
+        }
+        if device_attributes(&got).is_some() {
+            break;
+        }
+    }
+    read_answer(&got)
+}
+
+/// Where the answer to the device attributes question lies.
+fn device_attributes(got: &[u8]) -> Option<std::ops::Range<usize>> {
+    let start = got.windows(3).position(|bytes| bytes == b"\x1b[?")?;
+    let end = got.get(start..)?.iter().position(|byte| *byte == b'c')?;
+    Some(start..start + end + 1)
+}
+
+fn read_answer(got: &[u8]) -> (Option<bool>, Vec<u8>) {
+    let mut rest = got.to_vec();
+    if let Some(range) = device_attributes(&rest) {
+        rest.drain(range);
+    }
+    let start = rest.windows(5).position(|bytes| bytes == b"\x1b]11;");
+    let Some(start) = start else {
+        return (None, rest);
+    };
+    let after = rest.get(start..).unwrap_or_default();
+    let end = after
+        .iter()
+        .position(|byte| *byte == 0x07)
+        .map(|at| at + 1)
+        .or_else(|| after.windows(2).position(|bytes| bytes == b"\x1b\\").map(|at| at + 2));
+    let Some(end) = end else {
+        rest.truncate(start);
+        return (None, rest);
+    };
+    let answer: Vec<u8> = rest.drain(start..start + end).collect();
+    (is_light(&String::from_utf8_lossy(&answer)), rest)
+}
+
+/// `rgb:ffff/ffff/ffff`, with one to four digits each.
+fn is_light(answer: &str) -> Option<bool> {
+    let (_, colours) = answer.split_once("rgb:")?;
+    let mut parts = colours.split(['/', '\x1b', '\x07']).map(|part| {
+        let value = u32::from_str_radix(part, 16).ok()?;
+        let most = 16u32.checked_pow(u32::try_from(part.len()).ok()?)?.checked_sub(1)?;
+        Some(f64::from(value) / f64::from(most))
+    });
+    let (red, green, blue) = (parts.next()??, parts.next()??, parts.next()??);
+    Some(0.299 * red + 0.587 * green + 0.114 * blue > 0.5)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(pairs: &[(&str, &str)], wanted: &str) -> Level {
+        level(wanted, |name| {
+            pairs
+                .iter()
+                .find(|(there, _)| *there == name)
+                .map(|(_, value)| (*value).to_owned())
+        })
+    }
+
+    #[test]
+    fn the_flag_goes_over_no_color_and_that_over_the_terminal() {
+        let terminal = ("TERM", "xterm-256color");
+        assert_eq!(at(&[terminal], "auto"), Level::Ansi256);
+        assert_eq!(at(&[terminal, ("COLORTERM", "truecolor")], "auto"), Level::True);
+        assert_eq!(at(&[terminal, ("NO_COLOR", "1")], "auto"), Level::Mono);
+        assert_eq!(at(&[terminal, ("NO_COLOR", "")], "auto"), Level::Ansi256);
+        assert_eq!(at(&[terminal, ("NO_COLOR", "1")], "256"), Level::Ansi256);
+        assert_eq!(at(&[("TERM", "dumb")], "auto"), Level::Mono);
+        assert_eq!(at(&[("TERM", "vt100")], "auto"), Level::Ansi16);
+    }
+
+    #[test]
+    fn answers_are_taken_out_of_what_was_typed() {
+        let got = b"j\x1b]11;rgb:fdfd/f6f6/e3e3\x1b\\k\x1b[?62;22cl";
+        assert_eq!(read_answer(got), (Some(true), b"jkl".to_vec()));
+        assert_eq!(read_answer(b"\x1b]11;rgb:1e/1e/2e\x07\x1b[?1c"), (Some(false), Vec::new()));
+        assert_eq!(read_answer(b"x"), (None, b"x".to_vec()));
+        assert_eq!(read_answer(b"\x1b]11;rgb:zz"), (None, Vec::new()));
+    }
+}

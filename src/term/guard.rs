@@ -1,0 +1,118 @@
+//! Entering the terminal and leaving it as it was: on quit, on a panic, on a signal, around `$EDITOR` and Ctrl-Z.
+//!
+//! Whatever happens, [`restore`] is called once more than needed rather than once less: it is idempotent, and what a
+//! terminal does not know it ignores. The panic hook restores before the message is printed.
+
+use std::io::{self, IsTerminal as _, Write as _};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crossterm::event::{
+    DisableBracketedPaste, DisableFocusChange, EnableBracketedPaste, EnableFocusChange,
+    KeyboardEnhancementFlags, PopKeyboardEnhancementFlags, PushKeyboardEnhancementFlags,
+};
+use crossterm::terminal::{
+    EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
+};
+use crossterm::{cursor, execute};
+
+static ENTERED: AtomicBool = AtomicBool::new(false);
+static MOUSE: AtomicBool = AtomicBool::new(false);
+
+/// Buttons, drags and the wheel, in cells beyond 223: not every motion, which crossterm's own command would ask for.
+const MOUSE_ON: &[u8] = b"\x1b[?1000h\x1b[?1002h\x1b[?1006h";
+const MOUSE_OFF: &[u8] = b"\x1b[?1006l\x1b[?1002l\x1b[?1000l";
+
+/// See the module. Dropping it restores the terminal.
+#[derive(Debug)]
+pub struct Guard(());
+
+impl Guard {
+    /// Take the terminal. A panic from here on restores it before it says what happened.
+    pub fn enter(mouse: bool) -> io::Result<Self> {
+        if !io::stdout().is_terminal() || !io::stdin().is_terminal() {
+            return Err(io::Error::other("standard input and output must be a terminal"));
+        }
+        static HOOK: std::sync::Once = std::sync::Once::new();
+        HOOK.call_once(|| {
+            let before = std::panic::take_hook();
+            std::panic::set_hook(Box::new(move |info| {
+                restore();
+                before(info);
+            }));
+        });
+        MOUSE.store(mouse, Ordering::SeqCst);
+        claim()?;
+        Ok(Self(()))
+    }
+
+    /// Give the terminal back for a while: the editor's, the shell's.
+    pub fn leave(&self) {
+        restore();
+    }
+
+    /// Take it again.
+    pub fn reenter(&self) -> io::Result<()> {
+        claim()
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        restore();
+    }
+}
+
+fn claim() -> io::Result<()> {
+    enable_raw_mode()?;
+    ENTERED.store(true, Ordering::SeqCst);
+    let mut out = io::stdout();
+    let done = (|| {
+        execute!(
+            out,
+            EnterAlternateScreen,
+            EnableBracketedPaste,
+            EnableFocusChange,
+            // Terminals that do not know the flags ignore them; Esc then waits a little, as everywhere.
+            PushKeyboardEnhancementFlags(KeyboardEnhancementFlags::DISAMBIGUATE_ESCAPE_CODES),
+            cursor::Hide
+        )?;
+        if MOUSE.load(Ordering::SeqCst) {
+            out.write_all(MOUSE_ON)?;
+        }
+        out.flush()
+    })();
+    if done.is_err() {
+        restore();
+    }
+    done
+}
+
+/// Undo all that entering did. Safe to call at any time, from any thread, any number of times.
+pub fn restore() {
+    if !ENTERED.swap(false, Ordering::SeqCst) {
+        return;
+    }
+    let mut out = io::stdout();
+    // Each by itself: one that fails must not keep the others from happening.
+    let _ = out.write_all(MOUSE_OFF);
+    let _ = execute!(out, PopKeyboardEnhancementFlags);
+    let _ = execute!(out, DisableFocusChange);
+    let _ = execute!(out, DisableBracketedPaste);
+    // A synchronised update that a panic broke off would hold the screen back; attributes would stay.
+    let _ = out.write_all(b"\x1b[?2026l\x1b[0m");
+    let _ = execute!(out, cursor::Show);
+    let _ = execute!(out, LeaveAlternateScreen);
+    let _ = out.flush();
+    let _ = disable_raw_mode();
+}
+
+/// Stop the whole process group as Ctrl-Z does; returns when somebody continues it.
+pub fn stop() -> io::Result<()> {
+    rustix::process::kill_current_process_group(rustix::process::Signal::STOP)?;
+    Ok(())
+}
+
+/// Throw away what was typed while another program had the terminal.
+pub fn flush_input() {
+    let _ = rustix::termios::tcflush(io::stdin(), rustix::termios::QueueSelector::IFlush);
+}
