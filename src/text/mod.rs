@@ -1,7 +1,9 @@
 //! Plain strings in, lines out. Knows nothing of the terminal or of the rooms above.
 
+pub mod ansi;
 pub mod diff;
 pub mod filter;
+pub mod fuzzy;
 pub mod hex;
 pub mod line;
 pub mod nearest;
@@ -9,6 +11,7 @@ pub mod patch;
 pub mod role;
 pub mod rows;
 pub mod safe;
+pub mod search;
 pub mod secret;
 pub mod wrap;
 
