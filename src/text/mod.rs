@@ -5,6 +5,7 @@ pub mod diff;
 pub mod filter;
 pub mod fuzzy;
 pub mod hex;
+pub mod highlight;
 pub mod line;
 pub mod nearest;
 pub mod patch;

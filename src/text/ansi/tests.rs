@@ -67,7 +67,7 @@ fn an_unfinished_sequence_waits_and_swallows_no_further_line() {
     assert_eq!(ansi.tail().unwrap().text(), "ab");
     let mut found = Vec::new();
     ansi.feed(b"\xac\x1b]0;never ends\nc", |line| {
-        found.push(line.text().to_owned())
+        found.push(line.text().to_owned());
     });
     assert_eq!(found, ["ab€"]);
     assert_eq!(ansi.tail().unwrap().text(), "c");
