@@ -7,6 +7,7 @@ pub mod fuzzy;
 pub mod hex;
 pub mod highlight;
 pub mod line;
+pub mod log;
 pub mod markdown;
 pub mod nearest;
 pub mod patch;
