@@ -11,6 +11,8 @@
 
 mod colour;
 
+pub(super) use colour::{nearest, palette};
+
 use unicode_width::UnicodeWidthChar as _;
 
 use super::line::{Ink, Line};

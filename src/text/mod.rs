@@ -14,6 +14,7 @@ pub mod patch;
 pub mod role;
 pub mod rows;
 pub mod safe;
+pub mod screen;
 pub mod search;
 pub mod secret;
 pub mod wrap;

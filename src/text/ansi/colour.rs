@@ -79,7 +79,7 @@ fn bright(colour: u16) -> Role {
 }
 
 /// The 256 colours: 16 named ones, a cube of 6×6×6, 24 greys.
-fn palette(colour: u8) -> Role {
+pub(in crate::text) fn palette(colour: u8) -> Role {
     match colour {
         0..=7 => Role::ansi(colour),
         8..=15 => bright(u16::from(colour - 8)),
@@ -96,7 +96,7 @@ fn palette(colour: u8) -> Role {
 }
 
 /// The one of the eight with the same hue; greys by how light they are.
-fn nearest(red: u8, green: u8, blue: u8) -> Role {
+pub(in crate::text) fn nearest(red: u8, green: u8, blue: u8) -> Role {
     let most = red.max(green).max(blue);
     let least = red.min(green).min(blue);
     if most < 48 {
