@@ -9,6 +9,7 @@ pub mod highlight;
 pub mod line;
 pub mod log;
 pub mod markdown;
+pub mod mask;
 pub mod nearest;
 pub mod patch;
 pub mod role;
