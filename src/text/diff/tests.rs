@@ -236,7 +236,7 @@ fn texts() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(96))]
+    #![proptest_config(ProptestConfig::with_cases(40))]
 
     #[test]
     fn a_printed_comparison_applies_and_reads_back(old in proptest::option::of(texts()), new in texts()) {
