@@ -104,6 +104,14 @@ pub enum RolloutError {
     /// The program is going down; the rollout can be resumed.
     #[error("rollout {0} was interrupted; go on with `spotter run --resume {0}`")]
     Abandoned(String),
+    /// A bug of the program ended it; the rollout can be resumed.
+    #[error("{name}: the program broke off ({why})")]
+    Broken {
+        /// The job.
+        name: String,
+        /// What the runtime says.
+        why: String,
+    },
     /// The program is going down before its turn came.
     #[error("{0}: not begun")]
     NotBegun(String),
@@ -127,6 +135,10 @@ pub struct Rollout {
     parent: Option<Parent>,
     /// Said to the agent when a branch begins.
     say: Option<String>,
+    /// Records that were there before this process opened it.
+    known: u64,
+    /// Records that a branch took over from its parent, and its own first.
+    copied: u64,
 }
 
 impl Rollout {
@@ -150,6 +162,8 @@ impl Rollout {
             state: State::default(),
             parent,
             say,
+            known: 0,
+            copied: 0,
         })
     }
 
@@ -175,6 +189,8 @@ impl Rollout {
             state,
             parent: None,
             say: None,
+            known: records.last().map_or(0, |record| record.seq + 1),
+            copied: 0,
         };
         if changed {
             rollout.emit(Event::LimitsChanged { limits })?;
@@ -212,6 +228,18 @@ impl Rollout {
     #[must_use]
     pub fn subscribe(&self) -> tokio::sync::broadcast::Receiver<Record> {
         self.writer.subscribe()
+    }
+
+    /// Number of the first record that is news: what a resumed rollout held before is not.
+    #[must_use]
+    pub fn first_news(&self) -> u64 {
+        self.known
+    }
+
+    /// How many of its first records a branch shares with its parent; its own first event counts among them.
+    #[must_use]
+    pub fn copied(&self) -> u64 {
+        self.copied
     }
 
     /// Its folder.
@@ -263,6 +291,7 @@ impl Rollout {
     fn copy_history(&mut self, records: &[Record], step: u32) -> Result<(), RolloutError> {
         let start = self.start_event();
         self.emit(start)?;
+        self.copied = 1;
         let mut reached = 0;
         for record in records {
             match &record.event {
@@ -281,6 +310,7 @@ impl Rollout {
                 break;
             }
             self.emit(record.event.clone())?;
+            self.copied += 1;
             if reached == step && step > 0 && matches!(record.event, Event::StepDone { .. }) {
                 break;
             }

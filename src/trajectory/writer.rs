@@ -131,8 +131,9 @@ impl Writer {
                 .sync_data()
                 .map_err(failed("make an event durable"))?;
         }
-        drop(inner);
+        // While the file is held: news come in the order of the file.
         let _ = self.news.send(record.clone());
+        drop(inner);
         Ok(record)
     }
 
