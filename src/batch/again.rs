@@ -16,7 +16,8 @@ use crate::trajectory::event::Start;
 use crate::trajectory::fold::State;
 use crate::trajectory::{RolloutId, Store};
 
-/// Go on with a rollout. Limits that were changed while it ran still hold; `limits` go over them.
+/// Go on with a rollout. Limits that were changed while it ran still hold; `limits` go over them. So does step mode;
+/// a rollout that was paused goes on.
 ///
 /// # Errors
 /// Where the trajectory never began, or what it was started with cannot be had any more.
@@ -36,7 +37,7 @@ pub async fn resume(
     let limits = limits.over(state.limits.as_ref().unwrap_or(&start.limits));
     let (mut draft, warnings) =
         draft_of(store, start, limits, state.answers as usize, telling).await?;
-    draft.step_mode = step_mode;
+    draft.step_mode = step_mode || state.step_mode;
     let id = id.clone();
     let open = move |attempt| Rollout::resume(&id, attempt);
     let job = attempt(draft, wishes_of(start), telling, open);

@@ -223,7 +223,7 @@ pub(crate) fn lines(event: &Event, ink: Ink) -> Vec<String> {
             }
             lines
         }
-        Event::NotGraded { verdict } => {
+        Event::NotGraded { verdict, .. } => {
             vec![format!(
                 "{} {}",
                 report::glyph(verdict),

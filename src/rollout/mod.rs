@@ -15,6 +15,8 @@ mod drive;
 pub mod ground;
 mod judge;
 pub mod leftovers;
+mod memory;
+mod pace;
 mod people;
 mod set_up;
 pub mod socket;
@@ -133,8 +135,6 @@ pub struct Rollout {
     writer: Arc<Writer>,
     state: State,
     parent: Option<Parent>,
-    /// Said to the agent when a branch begins.
-    say: Option<String>,
     /// Records that were there before this process opened it.
     known: u64,
     /// Records that a branch took over from its parent, and its own first.
@@ -144,14 +144,10 @@ pub struct Rollout {
 impl Rollout {
     /// A new one.
     pub fn create(attempt: Arc<Attempt>) -> Result<Self, RolloutError> {
-        Self::create_from(attempt, None, None)
+        Self::create_from(attempt, None)
     }
 
-    fn create_from(
-        attempt: Arc<Attempt>,
-        parent: Option<Parent>,
-        say: Option<String>,
-    ) -> Result<Self, RolloutError> {
+    fn create_from(attempt: Arc<Attempt>, parent: Option<Parent>) -> Result<Self, RolloutError> {
         let id = RolloutId::generate();
         let folder = attempt.store.create(&id)?;
         let (writer, _) = Writer::open(&folder)?;
@@ -161,7 +157,6 @@ impl Rollout {
             writer: Arc::new(writer),
             state: State::default(),
             parent,
-            say,
             known: 0,
             copied: 0,
         })
@@ -188,7 +183,6 @@ impl Rollout {
             writer: Arc::new(writer),
             state,
             parent: None,
-            say: None,
             known: records.last().map_or(0, |record| record.seq + 1),
             copied: 0,
         };
@@ -219,8 +213,13 @@ impl Rollout {
             rollout: from.to_string(),
             step,
         };
-        let mut branch = Self::create_from(attempt, Some(parent), say)?;
+        let mut branch = Self::create_from(attempt, Some(parent))?;
         branch.copy_history(&records, step)?;
+        if let Some(text) = say {
+            // On record at once: the branch may be interrupted before it begins.
+            let op = serde_json::to_value(Op::Say { text }).unwrap_or_default();
+            branch.emit(Event::Control { op })?;
+        }
         Ok(branch)
     }
 

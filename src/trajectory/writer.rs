@@ -99,6 +99,7 @@ impl Writer {
                 | Event::NotGraded { .. }
                 | Event::Replied { .. }
                 | Event::Control { .. }
+                | Event::HandedBack { .. }
         );
         let failed = |what: &'static str| {
             let path = self.path.display().to_string();

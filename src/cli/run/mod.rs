@@ -84,7 +84,7 @@ fn tell_settled(id: &RolloutId, records: Vec<Record>, state: &State, json: bool)
         last(|event| {
             matches!(
                 event,
-                Event::Graded { step: None, .. } | Event::NotGraded { .. }
+                Event::Graded { step: None, .. } | Event::NotGraded { step: None, .. }
             )
         }),
     ];
