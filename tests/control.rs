@@ -442,3 +442,199 @@ async fn a_rewind_keeps_the_old_rollout_and_goes_on_from_the_step_as_a_new_one()
     assert!(!last.to_string().contains("two > lost"));
     workbench::rebuilt(&bench.records(&new));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_action_is_skipped_and_step_mode_and_single_steps_are_switched_while_it_runs() {
+    let session = Session::start(
+        vec![
+            Turn::text_and_calls(
+                "",
+                &[
+                    ("execute_bash", &command("echo first > first")),
+                    ("execute_bash", &command("echo second > second")),
+                ],
+            ),
+            shell("echo freely > free"),
+            shell("sleep 1"),
+            shell("echo one > one"),
+            shell("echo never > never"),
+            finish(),
+        ],
+        &["--step"],
+    )
+    .await;
+    let bench = &session.bench;
+    bench.until_proposed(1).await;
+    bench.granted(&["skip", "--index", "0"]).await;
+    bench.until_proposed(2).await;
+    // Without step mode nothing is asked any more; a pause still holds.
+    bench.granted(&["step-mode", "off"]).await;
+    session.until_step(2).await;
+    bench.granted(&["pause"]).await;
+    session.until_step(3).await;
+    session.until_paused().await;
+    assert_eq!(bench.granted(&["status"]).await["step_mode"], false);
+    // One step, then it waits again.
+    bench.granted(&["step"]).await;
+    session.until_step(4).await;
+    session.until_paused().await;
+    assert_eq!(bench.granted(&["status"]).await["step"], 4);
+    // With step mode again, what is proposed next waits.
+    bench.granted(&["step-mode", "on"]).await;
+    bench.granted(&["step"]).await;
+    bench.until_proposed(5).await;
+    bench.granted(&["skip"]).await;
+    bench.granted(&["resume"]).await;
+    let (_, bench, server, _) = session.end().await;
+    let patch = bench.state(&bench.only()).ended.unwrap().1;
+    for name in ["second", "free", "one"] {
+        assert!(patch.contains(&format!("b/{name}")), "{name}: {patch}");
+    }
+    for name in ["first", "never"] {
+        assert!(!patch.contains(&format!("b/{name}")), "{name}: {patch}");
+    }
+    let told = messages(&server.requests()[1])
+        .iter()
+        .filter(|message| message["role"] == "tool")
+        .map(|message| message["content"].as_str().unwrap().to_owned())
+        .collect::<Vec<_>>();
+    assert_eq!(told.len(), 2, "{told:#?}");
+    assert!(told[0].contains("did not let this call be carried out"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_persons_command_is_interrupted_and_the_shell_is_kept() {
+    let session = Session::start(vec![shell("export MARK=kept"), finish()], &["--step"]).await;
+    let bench = &session.bench;
+    bench.until_proposed(1).await;
+    bench.granted(&["pause"]).await;
+    bench.granted(&["approve"]).await;
+    session.until_step(1).await;
+    session.until_paused().await;
+    assert!(bench.refused(&["interrupt"]).await.contains("take_over"));
+    bench.granted(&["take-over"]).await;
+    let typed = bench.start(&[
+        "control",
+        "last",
+        "--json",
+        "shell",
+        "echo begun; sleep 617",
+    ]);
+    wait("the command is running", || {
+        let status = std::process::Command::new("pgrep")
+            .args(["-f", "^sleep 617$"])
+            .output();
+        status
+            .is_ok_and(|found| found.status.success())
+            .then_some(())
+    })
+    .await;
+    assert_eq!(
+        bench.granted(&["status"]).await["doing"],
+        "a person's command is running"
+    );
+    bench.granted(&["interrupt"]).await;
+    let typed: Value = serde_json::from_str(&typed.end().await.out).unwrap();
+    assert!(
+        typed["output"].as_str().unwrap().contains("begun"),
+        "{typed}"
+    );
+    let after = bench.granted(&["shell", "echo $MARK"]).await;
+    assert!(
+        after["output"].as_str().unwrap().contains("kept"),
+        "{after}"
+    );
+    bench.granted(&["hand-back"]).await;
+    bench.granted(&["resume"]).await;
+    let (ran, ..) = session.end().await;
+    assert_eq!(ran.code, 3, "{ran:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tests_of_one_step_keep_their_logs_apart() {
+    let session = Session::start(vec![shell(&solving_command()), finish()], &["--step"]).await;
+    let bench = &session.bench;
+    bench.until_proposed(1).await;
+    bench.granted(&["approve"]).await;
+    bench.until_proposed(2).await;
+    bench.granted(&["test"]).await;
+    bench.granted(&["test"]).await;
+    bench.granted(&["resume"]).await;
+    let (_, bench, _, records) = session.end().await;
+    let mut logs: Vec<String> = records
+        .iter()
+        .filter_map(|record| match &record.event {
+            Event::Graded {
+                step: Some(1), log, ..
+            } => log.clone(),
+            _ => None,
+        })
+        .collect();
+    logs.sort();
+    assert_eq!(logs, ["grade-step-1-2.log", "grade-step-1.log"]);
+    let folder = bench.store().folder(&bench.only());
+    for log in logs {
+        assert!(std::fs::metadata(folder.join(log)).unwrap().len() > 0);
+    }
+    assert_eq!(bench.state(&bench.only()).step_gradings.len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_live_branch_is_introduced_in_the_stream_and_whole_as_json() {
+    let turns = || {
+        vec![
+            shell("echo one > kept"),
+            shell("echo two > lost"),
+            finish(),
+            finish(),
+        ]
+    };
+    for json in [false, true] {
+        let args: &[&str] = if json {
+            &["--step", "--json"]
+        } else {
+            &["--step"]
+        };
+        let session = Session::start(turns(), args).await;
+        let bench = &session.bench;
+        for step in [1, 2] {
+            bench.until_proposed(step).await;
+            bench.granted(&["approve"]).await;
+        }
+        bench.until_proposed(3).await;
+        let old = bench.only();
+        let answer = bench.granted(&["rewind", "1"]).await;
+        let new = bench
+            .store()
+            .find(answer["rollout"].as_str().unwrap())
+            .unwrap();
+        bench
+            .until_of(&new, "the branch waits", |records| {
+                let last = records.last()?;
+                matches!(last.event, Event::Paused { paused: true, .. }).then_some(())
+            })
+            .await;
+        bench.control_of(new.as_str(), &["resume"]).await;
+        let (ran, bench, ..) = session.end().await;
+        if json {
+            for id in [&old, &new] {
+                let told: Vec<u64> = ran
+                    .out
+                    .lines()
+                    .map(|line| serde_json::from_str::<Value>(line).unwrap())
+                    .filter(|line| line["rollout"] == id.as_str())
+                    .map(|line| line["seq"].as_u64().unwrap())
+                    .collect();
+                let all: Vec<u64> = (0..bench.records(id).len() as u64).collect();
+                assert_eq!(told, all, "{id}");
+            }
+        } else {
+            assert!(ran.out.contains(&format!("rollout {new}")), "{ran:?}");
+            assert!(
+                ran.out.contains(&format!("branch of {old} after step 1")),
+                "{ran:?}"
+            );
+            assert_eq!(ran.out.matches("echo one > kept").count(), 1, "{ran:?}");
+        }
+    }
+}

@@ -291,3 +291,18 @@ async fn nobody_needs_to_watch() {
         .unwrap();
     assert_eq!(reply.message.content, "a b c d");
 }
+
+#[tokio::test]
+async fn a_web_page_is_no_model_and_is_asked_once() {
+    let page = "<!doctype html><html><body>Welcome</body></html>";
+    let by_type = Turn::raw("Welcome").header("content-type", "text/html; charset=utf-8");
+    for turn in [Turn::raw(page), by_type] {
+        let (reply, _, server) = ask(vec![turn]).await;
+        let error = reply.unwrap_err();
+        assert!(matches!(error, ModelError::Malformed { .. }), "{error}");
+        let said = error.to_string();
+        assert!(said.contains(&server.url()), "{said}");
+        assert!(said.contains("/v1/chat/completions"), "{said}");
+        assert_eq!(server.calls(), 1);
+    }
+}

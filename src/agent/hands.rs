@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::editor::Editor;
 use super::observation::Command;
 use super::scaffold_file::Acts;
-use super::shell_session::{End, Listen, Said, ShellSession};
+use super::shell_session::{CANCEL_GRACE, End, GRACE, Listen, Said, ShellSession};
 use super::terminal_text::plain;
 use super::{Outcome, Scaffold, subshell};
 use crate::model::ToolCall;
@@ -63,8 +63,8 @@ impl Hands {
         };
         match acts {
             Acts::Shell => {
-                self.in_session(text(&arguments, "command"), live, cancel)
-                    .await
+                let command = text(&arguments, "command");
+                self.in_session(command, live, cancel, CANCEL_GRACE).await
             }
             Acts::Command => {
                 self.in_subshell(text(&arguments, "command"), live, cancel)
@@ -102,7 +102,8 @@ impl Hands {
         cancel: &CancellationToken,
     ) -> Result<Outcome, SandboxError> {
         if self.scaffold.has_session() {
-            self.in_session(command, live, cancel).await
+            // A person who interrupts a command wants to keep the shell.
+            self.in_session(command, live, cancel, GRACE).await
         } else {
             self.in_subshell(command, live, cancel).await
         }
@@ -129,6 +130,7 @@ impl Hands {
         command: &str,
         live: mpsc::Sender<Chunk>,
         cancel: &CancellationToken,
+        grace: Duration,
     ) -> Result<Outcome, SandboxError> {
         let began = Instant::now();
         if command.contains('\0') {
@@ -147,6 +149,7 @@ impl Hands {
             keep: self.keep(),
             live: &live,
             cancel,
+            grace,
         };
         let asked = command.trim();
         let control = match asked.to_ascii_lowercase().as_str() {

@@ -22,9 +22,9 @@ const SIZE: (u16, u16) = (160, 50);
 /// How long a shell may take to come up.
 const START: Duration = Duration::from_secs(30);
 /// How long a process may take to act on each kind of interrupt.
-const GRACE: Duration = Duration::from_secs(2);
-/// The same after a cancel: the person is waiting.
-const CANCEL_GRACE: Duration = Duration::from_millis(40);
+pub(super) const GRACE: Duration = Duration::from_secs(2);
+/// The same after a cancel: somebody waits, and the session is not needed any more.
+pub(super) const CANCEL_GRACE: Duration = Duration::from_millis(40);
 /// How long a prompt may take to follow its first mark.
 const PROMPT: Duration = Duration::from_millis(60);
 /// Ctrl+C twice, then ctrl+\, which few programs catch.
@@ -76,6 +76,8 @@ pub(super) struct Listen<'a> {
     pub(super) live: &'a mpsc::Sender<Chunk>,
     /// Ends it.
     pub(super) cancel: &'a CancellationToken,
+    /// How long the command may take to act on each interrupt after that, before the session is killed.
+    pub(super) grace: Duration,
 }
 
 enum Heard {
@@ -166,6 +168,7 @@ impl ShellSession {
             keep: 4096,
             live: &live,
             cancel,
+            grace: CANCEL_GRACE,
         };
         self.run(command, &how).await
     }
@@ -265,7 +268,7 @@ impl ShellSession {
                     ..*how
                 };
                 let stopped = self
-                    .stop(&mut out, &how, &INTERRUPTS[..2], CANCEL_GRACE)
+                    .stop(&mut out, &how, &INTERRUPTS[..2], how.grace)
                     .await?;
                 End::Cancelled(stopped.is_none())
             }

@@ -11,10 +11,11 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::choose::Choice;
 use super::ink::{self, Ink};
 use super::place::{self, SandboxArgs, StoreArgs};
 use super::{Failure, NOT_RESOLVED};
+use crate::batch::choose::Choice;
+use crate::batch::{checks, supply};
 use crate::grade::{self, Check, CheckRun, CheckVerdict, CheckedPatch, Grading, RuleSet};
 use crate::rollout::Ground;
 use crate::rollout::ground::Wishes;
@@ -71,7 +72,7 @@ pub(crate) async fn run(args: Args) -> Result<ExitCode, Failure> {
     } else {
         args.ids
             .iter()
-            .map(|id| place::find(&all, id))
+            .map(|id| supply::find(&all, id))
             .collect::<Result<_, _>>()?
     };
     let bar = progress(tasks.len() as u64, args.json);
@@ -100,7 +101,7 @@ pub(crate) async fn run(args: Args) -> Result<ExitCode, Failure> {
         bar.inc(1);
         if let Ok(check) = &result {
             sound += usize::from(check.verdict == CheckVerdict::Sound);
-            keep(&store, &task, check)?;
+            checks::keep(&store, &task, check).map_err(Failure::error)?;
         }
         bar.suspend(|| ink::print(&line(&task, &result, args.json, ink)));
     }
@@ -133,7 +134,7 @@ async fn check(
     let plan = grade::plan(task, wishes.place(), rules).map_err(|why| why.to_string())?;
     let ground = place::lay(task, wishes, store)
         .await
-        .map_err(|failure| failure.what)?;
+        .map_err(|error| error.to_string())?;
     let mut runs = Vec::new();
     for _ in 0..times {
         for patch in [CheckedPatch::Gold, CheckedPatch::Empty] {
@@ -182,63 +183,6 @@ async fn one(
     Ok(grading)
 }
 
-fn file(store: &Store, task: &Task) -> std::path::PathBuf {
-    let name: String = task
-        .key()
-        .chars()
-        .map(|c| {
-            if c.is_ascii_alphanumeric() || "-_.".contains(c) {
-                c
-            } else {
-                '_'
-            }
-        })
-        .collect();
-    store.checks().join(format!("{name}.json"))
-}
-
-fn keep(store: &Store, task: &Task, check: &Check) -> Result<(), Failure> {
-    let path = file(store, task);
-    let failed = |error: std::io::Error| Failure::error(format!("{}: {error}", path.display()));
-    std::fs::create_dir_all(store.checks()).map_err(failed)?;
-    let text = serde_json::to_vec_pretty(check).map_err(Failure::error)?;
-    let part = path.with_extension("part");
-    std::fs::write(&part, text).map_err(failed)?;
-    std::fs::rename(&part, &path).map_err(failed)
-}
-
-/// Warn when the task, as it is now, failed its check.
-pub(crate) fn warn(store: &Store, task: &Task) {
-    let Ok(text) = std::fs::read(file(store, task)) else {
-        return;
-    };
-    let Ok(check) = serde_json::from_slice::<Check>(&text) else {
-        return;
-    };
-    if check.task_hash == task.hash && check.verdict != CheckVerdict::Sound {
-        ink::complain(&format!(
-            "warning: {} failed its check: {}",
-            task.instance_id,
-            words(&check)
-        ));
-    }
-}
-
-fn words(check: &Check) -> String {
-    match &check.verdict {
-        CheckVerdict::Sound => {
-            let gold = check
-                .runs
-                .iter()
-                .filter(|run| run.patch == CheckedPatch::Gold)
-                .count();
-            format!("gold resolves, empty does not ({gold} times each)")
-        }
-        CheckVerdict::Broken { why } => format!("broken: {why}"),
-        CheckVerdict::Flaky { tests } => format!("flaky: {}", tests.join(", ")),
-    }
-}
-
 fn line(task: &Task, result: &Result<Check, String>, json: bool, ink: Ink) -> String {
     if json {
         return match result {
@@ -256,10 +200,15 @@ fn line(task: &Task, result: &Result<Check, String>, json: bool, ink: Ink) -> St
                 "{} {}  {}",
                 ink.good("✓"),
                 task.instance_id,
-                ink.dim(&words(check))
+                ink.dim(&checks::words(check))
             )
         }
-        Ok(check) => format!("{} {}  {}", ink.bad("✗"), task.instance_id, words(check)),
+        Ok(check) => format!(
+            "{} {}  {}",
+            ink.bad("✗"),
+            task.instance_id,
+            checks::words(check)
+        ),
         Err(why) => format!(
             "· {}  not graded: {}",
             task.instance_id,

@@ -72,6 +72,8 @@ enum What {
         /// The command
         command: String,
     },
+    /// Interrupt the command that runs in the shell, as Ctrl-C does
+    Interrupt,
     /// Give the shell back; what was typed becomes one message to the agent
     HandBack,
     /// Change limits
@@ -137,6 +139,7 @@ fn op(what: What) -> Result<Op, Failure> {
         What::Say { text } => Op::Say { text },
         What::TakeOver => Op::TakeOver,
         What::Shell { command } => Op::Shell { command },
+        What::Interrupt => Op::Interrupt,
         What::HandBack => Op::HandBack,
         What::Limits {
             turns,

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::ink::{self, Ink};
 use super::place::{self, SandboxArgs, StoreArgs};
 use super::{Failure, NOT_RESOLVED, stream};
+use crate::batch::{again, supply};
 use crate::grade::{self, Grading, RuleSet, Verdict, report};
 use crate::sandbox;
 use crate::task::Task;
@@ -69,7 +70,7 @@ pub(crate) async fn run(args: Args) -> Result<ExitCode, Failure> {
     let (task, grading) = match (&args.rollout, &args.task) {
         (Some(name), _) => of_rollout(&args, &store, name).await?,
         (None, Some(id)) => {
-            let task = place::find(&place::load(&args.tasks).await?, id)?;
+            let task = supply::find(&place::load(&args.tasks).await?, id)?;
             let patch = patch(&args.patch, &task)?;
             let wishes = args.sandbox.wishes(&settings)?;
             let grading = fresh(&task, &patch, &wishes, &store, args.rules).await?;
@@ -154,7 +155,7 @@ async fn of_rollout(
         .start
         .as_ref()
         .ok_or_else(|| Failure::error(format!("rollout {id} never began")))?;
-    let task = place::find(&place::load(&start.tasks).await?, &start.instance_id)?;
+    let task = supply::find(&place::load(&start.tasks).await?, &start.instance_id)?;
     if args.again || args.step.is_some() {
         let patch = match args.step {
             Some(step) => patch_at(store, &id, &state, step)?,
@@ -168,7 +169,7 @@ async fn of_rollout(
                     ))
                 })?,
         };
-        let wishes = super::run::wishes_of(start);
+        let wishes = again::wishes_of(start);
         let grading = fresh(&task, &patch, &wishes, store, args.rules.or(start.rules)).await?;
         return Ok((task, grading));
     }

@@ -10,7 +10,6 @@
 
 mod bench;
 mod check;
-mod choose;
 mod control;
 mod doctor;
 mod grade;
@@ -25,6 +24,9 @@ mod width;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+
+use crate::batch::OrderError;
+use crate::text::filter::FilterError;
 
 /// Exit code of an interrupted program: 128 + SIGINT.
 pub(crate) const INTERRUPTED: u8 = 130;
@@ -79,6 +81,21 @@ impl Failure {
             code: 2,
             what: what.to_string(),
         }
+    }
+}
+
+impl From<OrderError> for Failure {
+    fn from(error: OrderError) -> Self {
+        match error {
+            OrderError::Wrong(what) => Self::usage(what),
+            OrderError::Failed(what) => Self::error(what),
+        }
+    }
+}
+
+impl From<FilterError> for Failure {
+    fn from(error: FilterError) -> Self {
+        Self::usage(error)
     }
 }
 

@@ -1,19 +1,17 @@
-//! Arguments that several subcommands share: where the store is, where tasks come from, how sandboxes are made.
+//! Arguments that several subcommands share: where the store is, how sandboxes are made; and what comes of them said
+//! aloud: warnings, tasks, ground.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::{Args as ClapArgs, ValueEnum};
 
-use super::progress::Transfer;
-use super::{Failure, ink};
+use super::{Failure, ink, progress};
+use crate::batch::{OrderError, supply};
 use crate::config::{self, Settings};
-use crate::grade;
 use crate::rollout::ground::{Ground, Wishes};
-use crate::sandbox::docker::Daemon;
 use crate::sandbox::{Kind, Limits};
-use crate::task::source::TaskSource;
-use crate::task::{Loaded, Task};
+use crate::task::Task;
 use crate::text::safe::visible;
 use crate::trajectory::Store;
 
@@ -120,68 +118,25 @@ impl SandboxArgs {
     }
 }
 
-/// Lay the ground of a task, off the async threads; an image that is not here is pulled, and that is shown.
+/// Warnings of an order, which may quote files and rows.
+pub(crate) fn warn(warnings: &[String]) {
+    for warning in warnings {
+        ink::complain(&visible(warning));
+    }
+}
+
+/// Lay the ground of a task; an image that is not here is pulled, and that is shown.
 pub(crate) async fn lay(
     task: &Arc<Task>,
     wishes: &Wishes,
     store: &Store,
-) -> Result<Ground, Failure> {
-    let (task, wishes, bases) = (Arc::clone(task), wishes.clone(), store.bases());
-    let laid = tokio::task::spawn_blocking(move || {
-        let images = grade::image_for(&task);
-        Ground::lay(&task, &wishes, &images, &bases)
-    });
-    let ground = laid
-        .await
-        .map_err(Failure::error)?
-        .map_err(Failure::error)?;
-    if let Some(image) = ground
-        .image
-        .as_ref()
-        .filter(|_| ground.kind == Kind::Docker)
-    {
-        let transfer = Transfer::new();
-        let daemon = Daemon::connect().await.map_err(Failure::error)?;
-        let pulled = daemon
-            .ensure_image(image, &mut |pull| transfer.pull(image, &pull))
-            .await;
-        pulled.map_err(Failure::error)?;
-    }
-    Ok(ground)
+) -> Result<Ground, OrderError> {
+    supply::lay(task, wishes, store, &progress::telling()).await
 }
 
 /// Read a source of tasks; rows that could not be read are told.
-pub(crate) async fn load(source: &str) -> Result<Vec<Arc<Task>>, Failure> {
-    let source: TaskSource = source.parse().map_err(Failure::usage)?;
-    let transfer = Transfer::new();
-    let telling = |name: &str, done, total| transfer.tell(name, done, total);
-    let Loaded { tasks, problems } = source.load(&telling).await.map_err(Failure::error)?;
-    drop(transfer);
-    for problem in problems.iter().take(20) {
-        ink::complain(&format!("skipped: {}", visible(&problem.to_string())));
-    }
-    if problems.len() > 20 {
-        ink::complain(&format!(
-            "skipped: {} further rows; `spotter tasks list` names them all",
-            problems.len() - 20
-        ));
-    }
-    Ok(tasks.into_iter().map(Arc::new).collect())
-}
-
-/// The task with an id, in any case.
-pub(crate) fn find(tasks: &[Arc<Task>], id: &str) -> Result<Arc<Task>, Failure> {
-    let key = id.to_lowercase();
-    if let Some(task) = tasks.iter().find(|task| task.key() == key) {
-        return Ok(Arc::clone(task));
-    }
-    let near =
-        crate::text::nearest::nearest(id, tasks.iter().map(|task| task.instance_id.as_str()));
-    let hint = near
-        .map(|near| format!("; did you mean `{near}`?"))
-        .unwrap_or_default();
-    Err(Failure::usage(format!(
-        "no task `{id}` among {}{hint}",
-        tasks.len()
-    )))
+pub(crate) async fn load(source: &str) -> Result<Vec<Arc<Task>>, OrderError> {
+    let (tasks, warnings) = supply::load(source, &progress::telling()).await?;
+    warn(&warnings);
+    Ok(tasks)
 }

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::io::IsTerminal;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
 
 use super::ink;
-use crate::sandbox::docker::Pull;
+use crate::batch::supply::{Fetching, Telling};
 use crate::text::safe::one_line;
 
 /// Shows how far things are.
@@ -51,22 +51,26 @@ impl Transfer {
         }
     }
 
-    /// A layer of an image has come this far.
-    pub(crate) fn pull(&self, image: &str, pull: &Pull) {
-        if let (Some(current), Some(total)) = (pull.current, pull.total) {
-            self.tell(
-                &format!("{image} {} {}", pull.id, pull.status),
-                current,
-                Some(total),
-            );
+    /// Nothing is under way any more; what comes next shows the bar again.
+    fn clear(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+            bar.reset();
         }
     }
 }
 
 impl Drop for Transfer {
     fn drop(&mut self) {
-        if let Some(bar) = &self.bar {
-            bar.finish_and_clear();
-        }
+        self.clear();
     }
+}
+
+/// Shows every download that it hears of, on one bar.
+pub(crate) fn telling() -> Telling {
+    let transfer = Transfer::new();
+    Arc::new(move |fetching| match fetching {
+        Fetching::Some { what, done, total } => transfer.tell(what, done, total),
+        Fetching::Over => transfer.clear(),
+    })
 }

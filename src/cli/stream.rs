@@ -28,7 +28,15 @@ pub(crate) struct Stream {
     json: bool,
     many: bool,
     ink: Ink,
-    numbers: HashMap<String, usize>,
+    shown: HashMap<String, Shown>,
+}
+
+/// A rollout of the stream.
+struct Shown {
+    /// Counts rollouts from 1.
+    number: usize,
+    /// Records that it shares with its parent.
+    copied: u64,
 }
 
 impl Stream {
@@ -38,24 +46,34 @@ impl Stream {
             json,
             many,
             ink: Ink::detect(),
-            numbers: HashMap::new(),
+            shown: HashMap::new(),
         }
     }
 
     /// Print one piece of news.
     pub(crate) fn tell(&mut self, news: &News) {
         let (id, lines) = match news {
-            News::Begun { id } => {
-                let next = self.numbers.len() + 1;
-                self.numbers.insert(id.to_string(), next);
+            News::Begun { id, copied, .. } => {
+                let number = self.shown.len() + 1;
+                let copied = *copied;
+                self.shown.insert(id.to_string(), Shown { number, copied });
                 return;
             }
-            News::Missed { id, count } => (
-                id,
-                vec![self.ink.dim(&format!(
-                    "… {count} events were not shown; they are in the trajectory"
-                ))],
-            ),
+            News::Over { .. } => return,
+            News::Missed { id, from, why } => {
+                let why = one_line(why);
+                ink::complain(&format!(
+                    "rollout {id}: events from {from} on are not shown: {why}"
+                ));
+                return;
+            }
+            News::NoSocket { id, why } => {
+                let why = one_line(why);
+                ink::complain(&format!(
+                    "rollout {id} cannot be steered with `spotter control`: {why}"
+                ));
+                return;
+            }
             News::Record { id, record } => {
                 if self.json {
                     let mut value = serde_json::to_value(record).unwrap_or_default();
@@ -65,14 +83,16 @@ impl Stream {
                     ink::print(&value.to_string());
                     return;
                 }
+                // What a branch shares with its parent was told with the parent; its own first event was not.
+                let copied = self.shown.get(id.as_str()).map_or(0, |shown| shown.copied);
+                if record.seq < copied && !matches!(record.event, Event::Started(_)) {
+                    return;
+                }
                 (id, lines(&record.event, self.ink))
             }
         };
-        if self.json {
-            return;
-        }
         let mark = if self.many {
-            let number = self.numbers.get(id.as_str()).copied().unwrap_or(0);
+            let number = self.shown.get(id.as_str()).map_or(0, |shown| shown.number);
             self.ink.dim(&format!("[{number}] "))
         } else {
             String::new()
@@ -203,7 +223,7 @@ pub(crate) fn lines(event: &Event, ink: Ink) -> Vec<String> {
             }
             lines
         }
-        Event::NotGraded { verdict } => {
+        Event::NotGraded { verdict, .. } => {
             vec![format!(
                 "{} {}",
                 report::glyph(verdict),

@@ -11,8 +11,8 @@ use std::process::ExitCode;
 use clap::{Args as ClapArgs, Subcommand};
 
 use super::Failure;
-use super::choose::{self, Choice};
 use super::progress::Transfer;
+use crate::batch::choose::{self, Choice};
 use crate::task::source::{SourceError, TaskSource};
 use crate::task::{Loaded, Task};
 use crate::text::filter::FilterError;

@@ -153,6 +153,9 @@ impl HttpModel {
         if !response.status().is_success() {
             return Err(self.refused(response).await);
         }
+        if is_html(&response) {
+            return Err(self.a_page());
+        }
         let calls_before = request.messages.iter().map(|m| m.tool_calls.len()).sum();
         let mut assembler = Assembler::new(calls_before);
         self.read(response, &mut assembler, deltas, streamed)
@@ -185,9 +188,12 @@ impl HttpModel {
                 let message = format!("the answer is longer than {} MB", LARGEST_ANSWER >> 20);
                 return Err(self.malformed(message));
             }
-            let looks_like_json = piece.iter().find(|b| !b.is_ascii_whitespace()) == Some(&b'{');
-            if std::mem::take(&mut first) && looks_like_json {
-                whole = Some(Vec::new());
+            if std::mem::take(&mut first) {
+                match piece.iter().find(|byte| !byte.is_ascii_whitespace()) {
+                    Some(b'{') => whole = Some(Vec::new()),
+                    Some(b'<') => return Err(self.a_page()),
+                    _ => {}
+                }
             }
             if let Some(whole) = &mut whole {
                 whole.extend_from_slice(&piece);
@@ -281,6 +287,16 @@ impl HttpModel {
         }
     }
 
+    /// The address leads to something for people; asking again would bring the same.
+    fn a_page(&self) -> Failed {
+        let message = format!(
+            "{}/chat/completions answered with a web page; it should be /v1/chat/completions of an OpenAI-compatible \
+             server, so that the address given usually ends in /v1",
+            self.server.base.as_str().trim_end_matches('/')
+        );
+        self.malformed(message)
+    }
+
     fn malformed(&self, message: String) -> Failed {
         Failed::ForGood(ModelError::Malformed {
             server: self.server.base.to_string(),
@@ -308,6 +324,12 @@ impl ChatModel for HttpModel {
             reply = self.ask(request, &deltas) => reply,
         }
     }
+}
+
+fn is_html(response: &Response) -> bool {
+    let kind = response.headers().get(CONTENT_TYPE);
+    kind.and_then(|kind| kind.to_str().ok())
+        .is_some_and(|kind| kind.trim_start().to_lowercase().starts_with("text/html"))
 }
 
 /// An answer without a reason for its end was cut off, unless the server said that it is done.

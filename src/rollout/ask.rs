@@ -60,7 +60,7 @@ impl Driver {
         merged?;
         match (reply, interrupt) {
             (Ok(reply), None) => self.answered(call, reply, began.elapsed()).map(Asked::Turn),
-            (_, Some(Interrupt::Retry)) => {
+            (_, Some(Interrupt::BreakOff)) => {
                 self.emit(Event::CallFailed {
                     call,
                     why: "a person asked to ask again".into(),

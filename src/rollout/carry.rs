@@ -72,11 +72,7 @@ impl Driver {
             (outcome, interrupt)
         };
         let outcome: Outcome = result?;
-        if by == Author::Model {
-            self.watch.action(call, &outcome);
-        } else {
-            self.watch.human();
-        }
+        self.memory.acted(call, &outcome, by);
         let submitted = outcome.submitted;
         let message = self.attempt.scaffold.observe(call, &outcome);
         let id = self.state.next_message;
@@ -95,7 +91,7 @@ impl Driver {
         Ok(match interrupt {
             Some(Interrupt::Stop) => Carried::Stopped,
             Some(Interrupt::Time) => Carried::OutOfTime,
-            Some(Interrupt::Retry) | None => Carried::Done { submitted },
+            Some(Interrupt::BreakOff) | None => Carried::Done { submitted },
         })
     }
 }

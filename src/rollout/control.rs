@@ -7,11 +7,15 @@
 //!
 //! What an operation means for the trajectory is the loop's matter.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use crate::model::ToolCall;
+use crate::trajectory::event::Event;
+use crate::trajectory::{Record, Writer};
 
 /// Operations that may wait to be looked at; a client that sends more waits.
 pub const WAITING_OPS: usize = 64;
@@ -64,6 +68,8 @@ pub enum Op {
         /// The command.
         command: String,
     },
+    /// Ctrl-C for the command that a person runs in the shell.
+    Interrupt,
     /// Give the shell back; what was typed becomes one message to the agent.
     HandBack,
     /// Raise or lower limits; what is not named stays.
@@ -148,7 +154,7 @@ impl Answer {
 }
 
 /// An operation with a place for its answer.
-pub struct Order {
+pub struct Request {
     /// What is asked.
     pub op: Op,
     /// Where the answer goes; nobody may be waiting any more.
@@ -157,14 +163,14 @@ pub struct Order {
 
 /// Sends operations to a rollout.
 #[derive(Clone)]
-pub struct Remote(mpsc::Sender<Order>);
+pub struct Remote(mpsc::Sender<Request>);
 
 impl Remote {
     /// Ask, and wait for the answer.
     pub async fn ask(&self, op: Op) -> Answer {
         let (answer, wait) = oneshot::channel();
         let over = || Answer::refused("the rollout is over");
-        if self.0.send(Order { op, answer }).await.is_err() {
+        if self.0.send(Request { op, answer }).await.is_err() {
             return over();
         }
         wait.await.unwrap_or_else(|_| over())
@@ -173,9 +179,9 @@ impl Remote {
 
 /// Where operations arrive.
 pub struct Desk {
-    orders: mpsc::Receiver<Order>,
+    requests: mpsc::Receiver<Request>,
     /// Operations that only the loop can answer, in order.
-    pub(super) kept: std::collections::VecDeque<Order>,
+    pub(super) kept: std::collections::VecDeque<Request>,
     /// A person wants it to wait.
     pub(super) paused: bool,
     /// Steps that may still be done before it waits again.
@@ -184,14 +190,16 @@ pub struct Desk {
     pub(super) step_mode: bool,
     /// End it.
     pub(super) stop: Option<String>,
-    /// Ask the model again.
-    pub(super) retry: bool,
+    /// What is under way is of no use any more: the model's answer, or a person's own command.
+    broken_off: bool,
     /// Proposed actions wait for a decision.
     pub(super) deciding: bool,
-    /// What people said and the agent has not heard yet.
-    pub(super) said: Vec<String>,
-    /// Operations that were granted at once and are not on record yet.
-    pub(super) granted: Vec<Op>,
+    /// A person's command runs.
+    pub(super) typing: bool,
+    /// Where operations that are granted at once are put on record, before they are answered.
+    record: Option<Arc<Writer>>,
+    /// Those records; the loop has to take them into its state.
+    pub(super) granted: Vec<Record>,
     /// What `status` answers, apart from what is being done.
     pub(super) summary: serde_json::Map<String, serde_json::Value>,
 }
@@ -200,7 +208,7 @@ pub struct Desk {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Interrupt {
     Stop,
-    Retry,
+    BreakOff,
     /// The rollout's own time is over.
     Time,
 }
@@ -208,17 +216,18 @@ pub(super) enum Interrupt {
 /// A new desk and the way to reach it.
 #[must_use]
 pub fn desk(step_mode: bool) -> (Remote, Desk) {
-    let (sender, orders) = mpsc::channel(WAITING_OPS);
+    let (sender, requests) = mpsc::channel(WAITING_OPS);
     let desk = Desk {
-        orders,
+        requests,
         kept: std::collections::VecDeque::new(),
         paused: false,
         steps_left: None,
         step_mode,
         stop: None,
-        retry: false,
+        broken_off: false,
         deciding: false,
-        said: Vec::new(),
+        typing: false,
+        record: None,
         granted: Vec::new(),
         summary: serde_json::Map::new(),
     };
@@ -226,7 +235,7 @@ pub fn desk(step_mode: bool) -> (Remote, Desk) {
 }
 
 impl Desk {
-    /// Wait for `work`, taking operations meanwhile. A stop, the `deadline`, or (where `may_retry`) a retry fires
+    /// Wait for `work`, taking operations meanwhile. A stop, the `deadline`, a retry (where `may_retry`) or an interrupt fires
     /// `cancel`; `work` is then awaited to its own end, which must come soon.
     pub(super) async fn attend<T>(
         &mut self,
@@ -248,15 +257,14 @@ impl Desk {
                     interrupt = Some(Interrupt::Time);
                     cancel.cancel();
                 }
-                Some(order) = self.orders.recv() => {
-                    self.take(order, may_retry, doing);
+                Some(request) = self.requests.recv() => {
+                    self.take(request, may_retry, doing);
                     if self.stop.is_some() && interrupt.is_none() {
                         interrupt = Some(Interrupt::Stop);
                         cancel.cancel();
                     }
-                    if self.retry && interrupt.is_none() {
-                        self.retry = false;
-                        interrupt = Some(Interrupt::Retry);
+                    if std::mem::take(&mut self.broken_off) && interrupt.is_none() {
+                        interrupt = Some(Interrupt::BreakOff);
                         cancel.cancel();
                     }
                 }
@@ -266,9 +274,9 @@ impl Desk {
 
     /// Wait until something was asked; `false` when every remote is gone.
     pub(super) async fn news(&mut self, doing: &str) -> bool {
-        match self.orders.recv().await {
-            Some(order) => {
-                self.take(order, false, doing);
+        match self.requests.recv().await {
+            Some(request) => {
+                self.take(request, false, doing);
                 true
             }
             None => false,
@@ -277,83 +285,90 @@ impl Desk {
 
     /// Operations that have arrived, without waiting.
     pub(super) fn drain(&mut self, doing: &str) {
-        while let Ok(order) = self.orders.try_recv() {
-            self.take(order, false, doing);
+        while let Ok(request) = self.requests.try_recv() {
+            self.take(request, false, doing);
         }
     }
 
-    fn take(&mut self, order: Order, may_retry: bool, doing: &str) {
-        let answer = match &order.op {
-            Op::Pause => {
-                self.paused = true;
-                Answer::ok().with("state", format!("pausing: {doing} is finished first"))
-            }
-            Op::Resume => {
-                self.paused = false;
-                self.step_mode = false;
-                self.steps_left = None;
-                Answer::ok()
-            }
+    /// From now on, operations that are granted at once are written there.
+    pub(super) fn keep_record(&mut self, writer: &Arc<Writer>) {
+        self.record = Some(Arc::clone(writer));
+    }
+
+    fn take(&mut self, request: Request, may_retry: bool, doing: &str) {
+        let answer = match &request.op {
+            Op::Status => self.status(doing),
             Op::Step if self.deciding => {
                 // The step that is wanted is the one that waits.
-                let approve = Order {
-                    op: Op::Approve,
-                    answer: order.answer,
-                };
-                self.kept.push_back(approve);
+                let op = Op::Approve;
+                self.kept.push_back(Request { op, ..request });
                 return;
             }
-            Op::Step => {
-                self.paused = false;
-                self.steps_left = Some(1);
-                Answer::ok()
-            }
-            Op::StepMode { on } => {
-                self.step_mode = *on;
-                Answer::ok()
-            }
-            Op::Stop { why } => {
-                self.stop = Some(why.clone());
-                Answer::ok()
-            }
-            Op::Retry if may_retry => {
-                self.retry = true;
-                Answer::ok()
-            }
+            Op::Retry if may_retry => self.grant_at_once(&request.op, doing),
             Op::Approve | Op::Edit { .. } | Op::Skip { .. } | Op::Retry if self.deciding => {
-                self.kept.push_back(order);
+                self.kept.push_back(request);
                 return;
             }
             Op::Retry => Answer::refused(format!("nothing to ask again: {doing}")),
             Op::Approve | Op::Edit { .. } | Op::Skip { .. } => {
                 Answer::refused(format!("no action waits for approval: {doing}"))
             }
-            Op::Status => {
-                let mut answer = Answer::ok()
-                    .with("paused", self.paused || self.steps_left == Some(0))
-                    .with("step_mode", self.step_mode)
-                    .with("doing", doing);
-                answer.more.extend(self.summary.clone());
-                answer
-            }
-            Op::Say { text } => {
-                self.said.push(text.clone());
-                Answer::ok()
-            }
+            Op::Interrupt if self.typing => self.grant_at_once(&request.op, doing),
             Op::TakeOver
+            | Op::Interrupt
             | Op::Shell { .. }
             | Op::HandBack
             | Op::Limits { .. }
             | Op::Rewind { .. }
             | Op::Test { .. } => {
-                self.kept.push_back(order);
+                self.kept.push_back(request);
                 return;
             }
+            op => self.grant_at_once(op, doing),
         };
-        if answer.ok && !matches!(order.op, Op::Status | Op::Say { .. }) {
-            self.granted.push(order.op);
+        let _ = request.answer.send(answer);
+    }
+
+    fn status(&self, doing: &str) -> Answer {
+        let mut answer = Answer::ok()
+            .with("paused", self.paused || self.steps_left == Some(0))
+            .with("step_mode", self.step_mode)
+            .with("doing", doing);
+        answer.more.extend(self.summary.clone());
+        answer
+    }
+
+    /// On record first: what was said yes to must not be lost with the program.
+    fn grant_at_once(&mut self, op: &Op, doing: &str) -> Answer {
+        if let Some(writer) = &self.record {
+            let op = serde_json::to_value(op).unwrap_or_default();
+            match writer.append(Event::Control { op }) {
+                Ok(record) => self.granted.push(record),
+                Err(error) => return Answer::refused(format!("it cannot be recorded: {error}")),
+            }
         }
-        let _ = order.answer.send(answer);
+        match op {
+            Op::Pause => {
+                self.paused = true;
+                let state = format!("pausing: {doing} is finished first");
+                return Answer::ok().with("state", state);
+            }
+            Op::Resume => {
+                self.paused = false;
+                self.step_mode = false;
+                self.steps_left = None;
+            }
+            Op::Step => {
+                self.paused = false;
+                self.steps_left = Some(1);
+            }
+            Op::StepMode { on } => self.step_mode = *on,
+            Op::Stop { why } => self.stop = Some(why.clone()),
+            Op::Retry | Op::Interrupt => self.broken_off = true,
+            // Words need nothing here: the agent hears whatever is on record and it has not heard.
+            _ => {}
+        }
+        Answer::ok()
     }
 }
 

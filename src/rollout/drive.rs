@@ -10,7 +10,6 @@
 //! a model that fails as *error (model)*; both can be resumed from the last whole step.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -19,11 +18,13 @@ use super::ask::Asked;
 use super::carry::Carried;
 use super::control::Desk;
 use super::judge::judge;
+use super::memory::{self, Memory};
+use super::pace::Clock;
 use super::people::{Choice, Decision};
-use super::{Attempt, Finished, Rollout, RolloutError, audit, stuck};
+use super::{Attempt, Finished, Rollout, RolloutError, audit};
 use crate::agent::{Hands, Outcome, Turn};
 use crate::grade::Verdict;
-use crate::model::{Finish, Message, Reply, Role, ToolCall};
+use crate::model::{Message, ToolCall};
 use crate::sandbox::{self, Sandbox, SnapshotId};
 use crate::trajectory::event::{Author, Ended, Event, Origin};
 use crate::trajectory::fold::State;
@@ -36,14 +37,10 @@ pub(super) struct Driver {
     pub(super) desk: Desk,
     pub(super) state: State,
     pub(super) hands: Hands,
-    pub(super) watch: stuck::Watch,
+    pub(super) memory: Memory,
     pub(super) abandon: CancellationToken,
     pub(super) sandbox: Arc<dyn Sandbox>,
-    pub(super) format_errors: u32,
-    pub(super) began: Instant,
-    pub(super) earlier: Duration,
-    pub(super) shown_paused: bool,
-    pub(super) files: Vec<String>,
+    pub(super) clock: Clock,
     pub(super) taken: Option<Vec<(String, Outcome)>>,
     pub(super) branch: Option<Rollout>,
     pub(super) tests: JoinSet<Result<(), RolloutError>>,
@@ -61,25 +58,16 @@ pub(super) async fn run(
     let over =
         matches!(&rollout.state.ended, Some((how, _)) if !matches!(how, Ended::Error { .. }));
     let settled = rollout.state.is_settled();
-    let Rollout {
-        id,
-        attempt,
-        writer,
-        say,
-        ..
-    } = &rollout;
-    let (id, attempt, writer, say) = (
-        id.clone(),
-        Arc::clone(attempt),
-        Arc::clone(writer),
-        say.clone(),
+    let (id, attempt, writer) = (
+        rollout.id.clone(),
+        Arc::clone(&rollout.attempt),
+        Arc::clone(&rollout.writer),
     );
     let mut branch = None;
     if !over {
         let folder = attempt.store.folder(&id).join("sandbox");
         match Driver::set_up(rollout, desk, abandon.clone()).await {
             Ok(mut driver) => {
-                driver.desk.said.extend(say);
                 let ended = driver.step_on().await;
                 branch = driver.close(ended).await?;
             }
@@ -92,15 +80,17 @@ pub(super) async fn run(
     let state = State::of(&attempt.store.read(&id)?);
     if let Some((how, patch)) = &state.ended {
         match how {
-            _ if branch.is_some() => {
+            _ if state.rewound => {
                 let why = "it went on as a branch".to_owned();
                 writer.append(Event::NotGraded {
+                    step: None,
                     verdict: Verdict::NotGraded { why },
                 })?;
             }
             Ended::Error { part, why } => {
                 let why = format!("the rollout ended with an error ({part}): {why}");
                 writer.append(Event::NotGraded {
+                    step: None,
                     verdict: Verdict::NotGraded { why },
                 })?;
             }
@@ -168,15 +158,7 @@ impl Driver {
     fn answer_on_record(&self) -> Option<Turn> {
         let answer = self.state.answer.as_ref()?;
         let message = self.state.parts().message(answer.message)?.clone();
-        let reply = Reply {
-            message,
-            finish: Finish::Stop,
-            usage: None,
-            logprobs: None,
-            served_by: None,
-            retries: 0,
-        };
-        Some(self.attempt.scaffold.read(&reply))
+        Some(memory::read(&self.attempt.scaffold, message))
     }
 
     async fn take_step(&mut self, step: u32, turn: &Turn) -> Result<Option<Ended>, RolloutError> {
@@ -208,7 +190,7 @@ impl Driver {
                         index,
                         message: id,
                     })?;
-                    self.watch.human();
+                    self.memory.watch.human();
                     continue;
                 }
                 Choice::AsIs => (Author::Model, None),
@@ -234,10 +216,11 @@ impl Driver {
                 which: "format errors".into(),
             }));
         }
-        if self.watch.repeating() && !self.state.repeating {
+        if self.memory.watch.repeating() && !self.state.repeating {
             self.emit(Event::Repeating { step })?;
         }
         Ok(self
+            .memory
             .watch
             .stuck()
             .map(|rule| Ended::Stuck { rule: rule.into() }))
@@ -249,19 +232,16 @@ impl Driver {
         for (call, problem) in &turn.problems {
             words.push(self.attempt.scaffold.complain(Some(call), problem));
         }
+        self.memory.spoke(turn);
         let mut enough = false;
         if turn.calls.is_empty() {
-            self.format_errors += 1;
-            enough = self.format_errors >= self.limits().format_errors;
+            enough = self.memory.format_errors >= self.limits().format_errors;
             if turn.problems.is_empty() {
-                self.watch.words(&turn.thought);
-                match self.attempt.scaffold.nudge(self.format_errors) {
+                match self.attempt.scaffold.nudge(self.memory.format_errors) {
                     Some(message) => words.push(message),
                     None => enough = true,
                 }
             }
-        } else {
-            self.format_errors = 0;
         }
         for message in words {
             let id = self.state.next_message;
@@ -310,13 +290,13 @@ impl Driver {
         let files = self.changed_files(&snapshot).await?;
         let new: Vec<String> = files
             .iter()
-            .filter(|file| !self.files.contains(file))
+            .filter(|file| !self.memory.files.contains(file))
             .cloned()
             .collect();
         for mark in audit::of_files(step, &new) {
             self.emit(Event::Marked(mark))?;
         }
-        self.files.clone_from(&files);
+        self.memory.files.clone_from(&files);
         self.emit(Event::StepDone {
             step,
             snapshot,
@@ -343,138 +323,9 @@ impl Driver {
             .unwrap_or_else(|| self.attempt.limits.clone())
     }
 
-    fn stopped(&self) -> Ended {
+    pub(super) fn stopped(&self) -> Ended {
         Ended::Stopped {
             why: self.desk.stop.clone().unwrap_or_default(),
-        }
-    }
-
-    /// When the rollout's own time is over, if it has a limit.
-    pub(super) fn deadline(&self) -> Option<tokio::time::Instant> {
-        let limit = Duration::from_secs(self.limits().wall_seconds);
-        let left = limit.saturating_sub(self.earlier);
-        (!limit.is_zero()).then(|| tokio::time::Instant::from_std(self.began + left))
-    }
-
-    /// Put operations that were granted at once on record.
-    pub(super) fn record_granted(&mut self) -> Result<(), RolloutError> {
-        for op in std::mem::take(&mut self.desk.granted) {
-            let op = serde_json::to_value(&op).unwrap_or_default();
-            self.emit(Event::Control { op })?;
-        }
-        Ok(())
-    }
-
-    fn limit_reached(&self) -> Option<Ended> {
-        let limits = self.limits();
-        let (prompt, reply) = self.state.tokens;
-        let seconds = (self.earlier + self.began.elapsed()).as_secs();
-        let cost = self.attempt.price.map_or(0.0, |price| {
-            (prompt as f64 * price.prompt + reply as f64 * price.reply) / 1e6
-        });
-        let which = if self.state.step >= limits.turns {
-            "turns"
-        } else if limits.tokens > 0 && prompt + reply >= limits.tokens {
-            "tokens"
-        } else if limits.wall_seconds > 0 && seconds >= limits.wall_seconds {
-            "wall time"
-        } else if limits.cost > 0.0 && cost >= limits.cost {
-            "cost"
-        } else {
-            return None;
-        };
-        Some(Ended::Limit {
-            which: which.into(),
-        })
-    }
-
-    /// Grant wishes, wait while paused, look at the limits.
-    async fn between_steps(&mut self) -> Result<Option<Ended>, RolloutError> {
-        let doing = "between two steps";
-        loop {
-            self.update_summary();
-            self.desk.drain(doing);
-            self.record_granted()?;
-            while let Some(order) = self.desk.kept.pop_front() {
-                self.grant(order).await?;
-            }
-            if self.abandon.is_cancelled() {
-                return Err(self.abandoned());
-            }
-            if self.desk.stop.is_some() {
-                return Ok(Some(self.stopped()));
-            }
-            let waiting =
-                self.taken.is_some() || self.desk.paused || self.desk.steps_left == Some(0);
-            if !waiting {
-                if let Some(ended) = self.limit_reached() {
-                    return Ok(Some(ended));
-                }
-                break;
-            }
-            let why = if self.taken.is_some() {
-                "a person has the shell"
-            } else {
-                "a person paused it"
-            };
-            self.show_paused(true, why)?;
-            self.wait_for_news("paused").await?;
-        }
-        self.show_paused(false, "")?;
-        for text in std::mem::take(&mut self.desk.said) {
-            self.emit(Event::Control {
-                op: serde_json::json!({"op": "say", "text": text}),
-            })?;
-            let id = self.state.next_message;
-            let message = Message::text(Role::User, text);
-            self.emit(Event::Message {
-                id,
-                origin: Origin::Human,
-                message,
-                replaces: None,
-            })?;
-            self.watch.human();
-        }
-        Ok(None)
-    }
-
-    pub(super) async fn wait_for_news(&mut self, doing: &str) -> Result<(), RolloutError> {
-        tokio::select! {
-            came = self.desk.news(doing) => {
-                if !came {
-                    // Nobody is left who could let it go on.
-                    self.desk.stop = Some("paused, and nobody is left to resume it".into());
-                }
-                Ok(())
-            }
-            () = self.abandon.cancelled() => Err(self.abandoned()),
-        }
-    }
-
-    pub(super) fn show_paused(&mut self, paused: bool, why: &str) -> Result<(), RolloutError> {
-        if self.shown_paused != paused {
-            self.shown_paused = paused;
-            self.emit(Event::Paused {
-                paused,
-                why: why.into(),
-            })?;
-        }
-        Ok(())
-    }
-
-    fn update_summary(&mut self) {
-        let limits = self.limits();
-        let summary = serde_json::json!({
-            "rollout": self.id.as_str(),
-            "task": self.attempt.task.instance_id,
-            "step": self.state.step,
-            "turns": limits.turns,
-            "tokens": self.state.tokens.0 + self.state.tokens.1,
-            "model": self.attempt.model.info(),
-            "sandbox": self.sandbox.report().tier,
-        });
-        if let serde_json::Value::Object(summary) = summary {
-            self.desk.summary = summary;
         }
     }
 
@@ -499,7 +350,7 @@ impl Driver {
                 return Err(error);
             }
         };
-        self.record_granted()?;
+        self.apply_granted();
         let patch = self.final_patch(&how).await;
         self.emit(Event::Ended { how, patch })?;
         let _ = self.sandbox.stop().await;

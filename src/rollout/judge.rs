@@ -1,5 +1,6 @@
 //! Grading within a trajectory: a fresh sandbox on the same ground, progress as events, the raw log beside the file.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
@@ -9,7 +10,7 @@ use super::{Attempt, RolloutError};
 use crate::grade::{self, Grading, Progress, Verdict};
 use crate::sandbox;
 use crate::trajectory::event::Event;
-use crate::trajectory::{RolloutId, Writer};
+use crate::trajectory::{RolloutId, TrajectoryError, Writer};
 
 /// Progress messages that may wait; grading waits for the file.
 const WAITING_PROGRESS: usize = 256;
@@ -30,9 +31,7 @@ pub(super) async fn judge(
         Ok(plan) => plan,
         Err(why) => {
             let verdict = Verdict::NotGraded { why: why.clone() };
-            if step.is_none() {
-                writer.append(Event::NotGraded { verdict })?;
-            }
+            writer.append(Event::NotGraded { step, verdict })?;
             return Ok(());
         }
     };
@@ -43,7 +42,7 @@ pub(super) async fn judge(
     let folder = attempt.store.folder(id);
     let name = match step {
         None => "grade-final".to_owned(),
-        Some(step) => format!("grade-step-{step}"),
+        Some(step) => unused_name(&folder, step)?,
     };
     let state = folder.join(format!("{name}.sandbox"));
     let spec = attempt.ground.spec(state.clone(), id.as_str());
@@ -79,6 +78,7 @@ pub(super) async fn judge(
         Ok(grading) => record(writer, &folder, &name, step, grading),
         Err(why) => {
             writer.append(Event::NotGraded {
+                step,
                 verdict: Verdict::InfrastructureError { why },
             })?;
             Ok(())
@@ -86,22 +86,42 @@ pub(super) async fn judge(
     }
 }
 
+/// A name for the tests as of a step that no earlier or concurrent ones have: its log is made, empty.
+fn unused_name(folder: &Path, step: u32) -> Result<String, RolloutError> {
+    for number in 1.. {
+        let name = match number {
+            1 => format!("grade-step-{step}"),
+            _ => format!("grade-step-{step}-{number}"),
+        };
+        let path = folder.join(format!("{name}.log"));
+        match std::fs::File::create_new(&path) {
+            Ok(_) => return Ok(name),
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(unwritten(&path, error).into()),
+        }
+    }
+    Ok(format!("grade-step-{step}"))
+}
+
+fn unwritten(path: &Path, source: std::io::Error) -> TrajectoryError {
+    TrajectoryError::File {
+        path: path.display().to_string(),
+        what: "write the test log",
+        source,
+    }
+}
+
 fn record(
     writer: &Writer,
-    folder: &std::path::Path,
+    folder: &Path,
     name: &str,
     step: Option<u32>,
     mut grading: Grading,
 ) -> Result<(), RolloutError> {
     let log = format!("{name}.log");
     let path = folder.join(&log);
-    let failed = |source| crate::trajectory::TrajectoryError::File {
-        path: path.display().to_string(),
-        what: "write the test log",
-        source,
-    };
     let text = std::mem::take(&mut grading.raw_log);
-    std::fs::write(&path, text).map_err(failed)?;
+    std::fs::write(&path, text).map_err(|error| unwritten(&path, error))?;
     writer.append(Event::Graded {
         step,
         grading: Box::new(grading),

@@ -15,6 +15,8 @@ mod drive;
 pub mod ground;
 mod judge;
 pub mod leftovers;
+mod memory;
+mod pace;
 mod people;
 mod set_up;
 pub mod socket;
@@ -104,6 +106,14 @@ pub enum RolloutError {
     /// The program is going down; the rollout can be resumed.
     #[error("rollout {0} was interrupted; go on with `spotter run --resume {0}`")]
     Abandoned(String),
+    /// A bug of the program ended it; the rollout can be resumed.
+    #[error("{name}: the program broke off ({why})")]
+    Broken {
+        /// The job.
+        name: String,
+        /// What the runtime says.
+        why: String,
+    },
     /// The program is going down before its turn came.
     #[error("{0}: not begun")]
     NotBegun(String),
@@ -125,21 +135,19 @@ pub struct Rollout {
     writer: Arc<Writer>,
     state: State,
     parent: Option<Parent>,
-    /// Said to the agent when a branch begins.
-    say: Option<String>,
+    /// Records that were there before this process opened it.
+    known: u64,
+    /// Records that a branch took over from its parent, and its own first.
+    copied: u64,
 }
 
 impl Rollout {
     /// A new one.
     pub fn create(attempt: Arc<Attempt>) -> Result<Self, RolloutError> {
-        Self::create_from(attempt, None, None)
+        Self::create_from(attempt, None)
     }
 
-    fn create_from(
-        attempt: Arc<Attempt>,
-        parent: Option<Parent>,
-        say: Option<String>,
-    ) -> Result<Self, RolloutError> {
+    fn create_from(attempt: Arc<Attempt>, parent: Option<Parent>) -> Result<Self, RolloutError> {
         let id = RolloutId::generate();
         let folder = attempt.store.create(&id)?;
         let (writer, _) = Writer::open(&folder)?;
@@ -149,7 +157,8 @@ impl Rollout {
             writer: Arc::new(writer),
             state: State::default(),
             parent,
-            say,
+            known: 0,
+            copied: 0,
         })
     }
 
@@ -174,7 +183,8 @@ impl Rollout {
             writer: Arc::new(writer),
             state,
             parent: None,
-            say: None,
+            known: records.last().map_or(0, |record| record.seq + 1),
+            copied: 0,
         };
         if changed {
             rollout.emit(Event::LimitsChanged { limits })?;
@@ -203,8 +213,13 @@ impl Rollout {
             rollout: from.to_string(),
             step,
         };
-        let mut branch = Self::create_from(attempt, Some(parent), say)?;
+        let mut branch = Self::create_from(attempt, Some(parent))?;
         branch.copy_history(&records, step)?;
+        if let Some(text) = say {
+            // On record at once: the branch may be interrupted before it begins.
+            let op = serde_json::to_value(Op::Say { text }).unwrap_or_default();
+            branch.emit(Event::Control { op })?;
+        }
         Ok(branch)
     }
 
@@ -212,6 +227,18 @@ impl Rollout {
     #[must_use]
     pub fn subscribe(&self) -> tokio::sync::broadcast::Receiver<Record> {
         self.writer.subscribe()
+    }
+
+    /// Number of the first record that is news: what a resumed rollout held before is not.
+    #[must_use]
+    pub fn first_news(&self) -> u64 {
+        self.known
+    }
+
+    /// How many of its first records a branch shares with its parent; its own first event counts among them.
+    #[must_use]
+    pub fn copied(&self) -> u64 {
+        self.copied
     }
 
     /// Its folder.
@@ -263,6 +290,7 @@ impl Rollout {
     fn copy_history(&mut self, records: &[Record], step: u32) -> Result<(), RolloutError> {
         let start = self.start_event();
         self.emit(start)?;
+        self.copied = 1;
         let mut reached = 0;
         for record in records {
             match &record.event {
@@ -281,6 +309,7 @@ impl Rollout {
                 break;
             }
             self.emit(record.event.clone())?;
+            self.copied += 1;
             if reached == step && step > 0 && matches!(record.event, Event::StepDone { .. }) {
                 break;
             }

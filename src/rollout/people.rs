@@ -7,12 +7,12 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use super::control::{Answer, Op, Order, edited};
+use super::control::{Answer, Op, Request, edited};
 use super::drive::Driver;
 use super::judge::judge;
-use super::{Rollout, RolloutError};
+use super::{Rollout, RolloutError, memory};
 use crate::agent::{Outcome, Turn};
-use crate::model::{Finish, Reply, ToolCall};
+use crate::model::ToolCall;
 use crate::trajectory::event::Event;
 
 /// What a decision about proposed calls came to.
@@ -43,20 +43,20 @@ impl Driver {
         self.show_paused(true, "an action waits for approval")?;
         self.desk.deciding = true;
         let decision = loop {
-            self.record_granted()?;
+            self.apply_granted();
             if self.desk.stop.is_some() {
                 break Decision::Stopped;
             }
             if !self.desk.step_mode {
                 break Decision::Carry(chosen);
             }
-            let Some(order) = self.desk.kept.pop_front() else {
+            let Some(request) = self.desk.kept.pop_front() else {
                 self.wait_for_news("an action waits for approval").await?;
                 continue;
             };
-            match &order.op {
+            match &request.op {
                 Op::Approve => {
-                    self.accept(order)?;
+                    self.accept(request)?;
                     break Decision::Carry(chosen);
                 }
                 Op::Edit {
@@ -65,14 +65,14 @@ impl Driver {
                     name,
                 } => {
                     let Some((call, choice)) = chosen.get_mut(*index as usize) else {
-                        let _ = order
+                        let _ = request
                             .answer
                             .send(Answer::refused(format!("this step has no action {index}")));
                         continue;
                     };
                     let new = edited(call, name.as_ref(), arguments);
                     if let Some(problem) = self.problem_with(&new) {
-                        let _ = order.answer.send(Answer::refused(problem));
+                        let _ = request.answer.send(Answer::refused(problem));
                         continue;
                     }
                     let original = match choice {
@@ -81,7 +81,7 @@ impl Driver {
                     };
                     *call = new;
                     *choice = Choice::Edited { original };
-                    self.accept(order)?;
+                    self.accept(request)?;
                     break Decision::Carry(chosen);
                 }
                 Op::Skip { index } => {
@@ -90,19 +90,19 @@ impl Driver {
                             *choice = Choice::Skip;
                         }
                     }
-                    self.accept(order)?;
+                    self.accept(request)?;
                     break Decision::Carry(chosen);
                 }
                 Op::Retry => {
                     let call = self.state.answer.as_ref().map_or(0, |answer| answer.call);
-                    self.accept(order)?;
                     self.emit(Event::Dropped {
                         call,
                         why: "a person asked for another answer".into(),
                     })?;
+                    self.accept(request)?;
                     break Decision::Again;
                 }
-                _ => self.grant(order).await?,
+                _ => self.grant(request).await?,
             }
         };
         self.desk.deciding = false;
@@ -115,17 +115,7 @@ impl Driver {
             .attempt
             .scaffold
             .rewrite("", std::slice::from_ref(call));
-        let reply = Reply {
-            message,
-            finish: Finish::Stop,
-            usage: None,
-            logprobs: None,
-            served_by: None,
-            retries: 0,
-        };
-        self.attempt
-            .scaffold
-            .read(&reply)
+        memory::read(&self.attempt.scaffold, message)
             .problems
             .into_iter()
             .next()
@@ -133,24 +123,24 @@ impl Driver {
     }
 
     /// Put an operation on record and say yes.
-    fn accept(&mut self, order: Order) -> Result<(), RolloutError> {
-        self.accept_with(order, Answer::ok())
+    fn accept(&mut self, request: Request) -> Result<(), RolloutError> {
+        self.accept_with(request, Answer::ok())
     }
 
-    fn accept_with(&mut self, order: Order, answer: Answer) -> Result<(), RolloutError> {
-        let op = serde_json::to_value(&order.op).unwrap_or_default();
+    fn accept_with(&mut self, request: Request, answer: Answer) -> Result<(), RolloutError> {
+        let op = serde_json::to_value(&request.op).unwrap_or_default();
         self.emit(Event::Control { op })?;
-        let _ = order.answer.send(answer);
+        let _ = request.answer.send(answer);
         Ok(())
     }
 
     /// Operations that any safe point can grant.
-    pub(super) async fn grant(&mut self, order: Order) -> Result<(), RolloutError> {
-        let refuse = |order: Order, why: &str| {
-            let _ = order.answer.send(Answer::refused(why));
+    pub(super) async fn grant(&mut self, request: Request) -> Result<(), RolloutError> {
+        let refuse = |request: Request, why: &str| {
+            let _ = request.answer.send(Answer::refused(why));
             Ok(())
         };
-        match order.op.clone() {
+        match request.op.clone() {
             Op::Limits {
                 turns,
                 tokens,
@@ -163,26 +153,39 @@ impl Driver {
                 limits.wall_seconds = wall_seconds.unwrap_or(limits.wall_seconds);
                 limits.command_seconds = command_seconds.unwrap_or(limits.command_seconds);
                 self.emit(Event::LimitsChanged { limits })?;
-                self.accept(order)
+                self.accept(request)
             }
             Op::TakeOver if self.desk.deciding => refuse(
-                order,
+                request,
                 "an action waits for approval: approve, edit or skip it first",
             ),
-            Op::TakeOver if self.taken.is_some() => refuse(order, "a person has the shell already"),
+            Op::TakeOver if self.taken.is_some() => {
+                refuse(request, "a person has the shell already")
+            }
             Op::TakeOver => {
                 self.taken = Some(Vec::new());
-                self.accept(order)
+                self.accept(request)
             }
-            Op::Shell { command } => self.type_command(order, &command).await,
+            Op::Shell { command } => self.type_command(request, &command).await,
             Op::HandBack => match self.taken.take() {
-                None => refuse(order, "nobody has the shell: take_over comes first"),
+                None => refuse(request, "nobody has the shell: take_over comes first"),
                 Some(typed) => {
                     if !typed.is_empty() {
-                        self.desk.said.push(told(&typed));
+                        // What a person did is kept with what is told of it: a resume has both.
+                        let snapshot = self.sandbox.snapshot().await?;
+                        let told = told(&typed);
+                        self.emit(Event::HandedBack { snapshot, told })?;
                     }
-                    self.accept(order)
+                    self.accept(request)
                 }
+            },
+            Op::Interrupt => match self.taken {
+                None => refuse(
+                    request,
+                    "no command of a person's runs: take_over comes first",
+                ),
+                // One that was quiet for long was left running.
+                Some(_) => self.type_command(request, "ctrl+c").await,
             },
             Op::Rewind { step, say } => {
                 match Rollout::branch(&self.id, step, say, Arc::clone(&self.attempt)) {
@@ -190,9 +193,9 @@ impl Driver {
                         let answer = Answer::ok().with("rollout", branch.id.as_str());
                         self.desk.stop = Some(format!("branched at step {step} as {}", branch.id));
                         self.branch = Some(branch);
-                        self.accept_with(order, answer)
+                        self.accept_with(request, answer)
                     }
-                    Err(error) => refuse(order, &error.to_string()),
+                    Err(error) => refuse(request, &error.to_string()),
                 }
             }
             Op::Test { step } => {
@@ -202,7 +205,7 @@ impl Driver {
                     self.state.snapshot_at(step).cloned(),
                 ) else {
                     return refuse(
-                        order,
+                        request,
                         &format!(
                             "there is no step {step} yet: the last whole one is {}",
                             self.state.step
@@ -219,23 +222,34 @@ impl Driver {
                 self.tests.spawn(async move {
                     judge(&attempt, &id, &writer, &patch, Some(step), &abandon).await
                 });
-                self.accept_with(order, Answer::ok().with("step", step))
+                self.accept_with(request, Answer::ok().with("step", step))
             }
-            _ => refuse(order, "not now"),
+            _ => refuse(request, "not now"),
         }
     }
 
-    async fn type_command(&mut self, order: Order, command: &str) -> Result<(), RolloutError> {
+    async fn type_command(&mut self, request: Request, command: &str) -> Result<(), RolloutError> {
         if self.taken.is_none() {
-            let _ = order.answer.send(Answer::refused("take_over comes first"));
+            let _ = request
+                .answer
+                .send(Answer::refused("take_over comes first"));
             return Ok(());
         }
         let cancel = CancellationToken::new();
         let (live, mut chunks) = tokio::sync::mpsc::channel(64);
         self.hands.limit_commands(self.limits().command_seconds);
+        self.desk.typing = true;
+        let abandon = self.abandon.clone();
         let typing = self.hands.human(command, live, &cancel);
         let draining = async { while chunks.recv().await.is_some() {} };
-        let (outcome, ()) = tokio::join!(typing, draining);
+        let both = async { tokio::join!(typing, draining) };
+        let doing = "a person's command is running";
+        let ((outcome, ()), _) = tokio::select! {
+            done = self.desk.attend(&cancel, None, false, doing, both) => done,
+            () = abandon.cancelled() => return Err(self.abandoned()),
+        };
+        self.desk.typing = false;
+        self.apply_granted();
         let outcome = outcome?;
         let answer = Answer::ok()
             .with("output", outcome.text.clone())
@@ -247,7 +261,7 @@ impl Driver {
         if let Some(typed) = &mut self.taken {
             typed.push((command.to_owned(), outcome));
         }
-        self.accept_with(order, answer)
+        self.accept_with(request, answer)
     }
 }
 

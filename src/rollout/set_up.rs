@@ -1,14 +1,15 @@
 //! From a rollout to a driver: the sandbox started or restored, the conversation opened.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::control::Desk;
 use super::drive::Driver;
-use super::{Rollout, RolloutError, stuck};
+use super::memory::Memory;
+use super::pace::Clock;
+use super::{Rollout, RolloutError};
 use crate::agent::{Hands, TaskView};
 use crate::grade;
 use crate::sandbox::{self, Sandbox};
@@ -18,12 +19,11 @@ impl Driver {
     /// Start or restore the sandbox and open the conversation.
     pub(super) async fn set_up(
         mut rollout: Rollout,
-        desk: Desk,
+        mut desk: Desk,
         abandon: CancellationToken,
     ) -> Result<Self, (Box<Rollout>, RolloutError)> {
-        let prepared = Self::prepare(&mut rollout).await;
-        let sandbox = match prepared {
-            Ok(sandbox) => sandbox,
+        let (sandbox, memory) = match Self::prepare(&mut rollout).await {
+            Ok(prepared) => prepared,
             Err(error) => return Err((Box::new(rollout), error)),
         };
         let Rollout {
@@ -33,7 +33,9 @@ impl Driver {
             state,
             ..
         } = rollout;
-        let earlier = state.worked;
+        let clock = Clock::after(state.worked);
+        desk.stop.clone_from(&state.stopping);
+        desk.keep_record(&writer);
         let hands = Hands::new(Arc::clone(&attempt.scaffold), Arc::clone(&sandbox));
         Ok(Self {
             id,
@@ -42,21 +44,17 @@ impl Driver {
             desk,
             state,
             hands,
-            watch: stuck::Watch::default(),
+            memory,
             abandon,
             sandbox,
-            format_errors: 0,
-            began: Instant::now(),
-            earlier,
-            shown_paused: false,
-            files: Vec::new(),
+            clock,
             taken: None,
             branch: None,
             tests: JoinSet::new(),
         })
     }
 
-    async fn prepare(rollout: &mut Rollout) -> Result<Arc<dyn Sandbox>, RolloutError> {
+    async fn prepare(rollout: &mut Rollout) -> Result<(Arc<dyn Sandbox>, Memory), RolloutError> {
         let attempt = Arc::clone(&rollout.attempt);
         let folder = attempt.store.folder(&rollout.id).join("sandbox");
         let parent = rollout
@@ -118,6 +116,7 @@ impl Driver {
             }
             rollout.emit(Event::Resumed { step, not_restored })?;
         }
-        Ok(Arc::from(sandbox))
+        let memory = Memory::of(&attempt.store.read(&rollout.id)?, &attempt.scaffold);
+        Ok((Arc::from(sandbox), memory))
     }
 }

@@ -358,6 +358,13 @@ pub enum Event {
         /// What it did.
         outcome: Outcome,
     },
+    /// A person gave the shell back: the workspace as they left it, and what the agent will be told of what they did.
+    HandedBack {
+        /// Workspace; it is now that of the last whole step.
+        snapshot: SnapshotId,
+        /// The words; empty where nothing was typed.
+        told: String,
+    },
     /// Limits changed while it ran.
     LimitsChanged {
         /// The new ones.
@@ -408,8 +415,11 @@ pub enum Event {
         /// File in the rollout's folder with the raw log.
         log: Option<String>,
     },
-    /// The rollout will not be graded.
+    /// It was not graded.
     NotGraded {
+        /// For tests as of a step: which.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        step: Option<u32>,
         /// Always [`Verdict::NotGraded`] or [`Verdict::InfrastructureError`].
         #[serde(flatten)]
         verdict: Verdict,

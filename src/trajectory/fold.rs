@@ -41,7 +41,7 @@ pub struct State {
     pub answer: Option<Answer>,
     /// Last whole step; 0 before the first.
     pub step: u32,
-    /// Workspace after each whole step.
+    /// Workspace after each whole step, and as people left it between two.
     pub snapshots: Vec<(u32, SnapshotId)>,
     /// Answers that the model gave.
     pub answers: u32,
@@ -63,17 +63,25 @@ pub struct State {
     pub verdict: Option<Verdict>,
     /// Grading of the final patch.
     pub grading: Option<Box<Grading>>,
-    /// Tests as of a step.
+    /// Tests as of a step, all that were run, in the order in which they ended.
     pub step_gradings: Vec<(u32, Box<Grading>)>,
     /// Audit marks.
     pub marks: Vec<Mark>,
     /// Whether the paper's loop was ever seen.
     pub repeating: bool,
-    /// Paused by a person.
+    /// Waiting for a person.
     pub paused: bool,
+    /// Each step's actions wait for approval.
+    pub step_mode: bool,
+    /// What people said or typed that the agent has not heard yet, in order.
+    pub unheard: Vec<String>,
+    /// A person's word that it ends; gone once it has.
+    pub stopping: Option<String>,
+    /// It went on as a branch: its own end is of no interest.
+    pub rewound: bool,
     /// First and last record's time.
     pub span: Option<(jiff::Timestamp, jiff::Timestamp)>,
-    /// Time that was worked; the time between an interruption and going on is none.
+    /// Time that was worked; waiting for a person is none, nor is the time between an interruption and going on.
     pub worked: std::time::Duration,
     /// Where each message comes from.
     pub origins: HashMap<u32, Origin>,
@@ -111,14 +119,21 @@ impl State {
     /// The workspace as of a step; step 0 is the base.
     #[must_use]
     pub fn snapshot_at(&self, step: u32) -> Option<&SnapshotId> {
-        if step == 0 {
-            return self.base.as_ref();
-        }
         self.snapshots
             .iter()
             .rev()
             .find(|(there, _)| *there == step)
             .map(|(_, id)| id)
+            .or(self.base.as_ref().filter(|_| step == 0))
+    }
+
+    /// The newest result of the tests as of a step.
+    #[must_use]
+    pub fn grading_at(&self, step: u32) -> Option<&Grading> {
+        let mut newest_first = self.step_gradings.iter().rev();
+        newest_first
+            .find(|(there, _)| *there == step)
+            .map(|(_, grading)| grading.as_ref())
     }
 
     /// Take in one record.
@@ -132,6 +147,7 @@ impl State {
         match &record.event {
             Event::Started(start) => {
                 self.limits = Some(start.limits.clone());
+                self.step_mode = start.step_mode;
                 self.start = Some((**start).clone());
             }
             Event::SandboxReady { report, base } => {
@@ -151,8 +167,9 @@ impl State {
                 id,
                 replaces,
                 origin,
-                ..
+                message,
             } => {
+                self.hear(*origin, message);
                 self.next_message = self.next_message.max(id + 1);
                 self.origins.insert(*id, *origin);
                 if let Some(old) = replaces {
@@ -209,6 +226,7 @@ impl State {
             Event::Repeating { .. } => self.repeating = true,
             Event::Ended { how, patch } => {
                 self.ended = Some((how.clone(), patch.clone()));
+                self.stopping = None;
                 // A verdict that came before was on another end.
                 self.verdict = None;
                 self.grading = None;
@@ -226,7 +244,17 @@ impl State {
                 self.verdict = Some(grading.verdict.clone());
                 self.grading = Some(grading.clone());
             }
-            Event::NotGraded { verdict } => self.verdict = Some(verdict.clone()),
+            Event::NotGraded {
+                step: None,
+                verdict,
+            } => self.verdict = Some(verdict.clone()),
+            Event::Control { op } => self.obey(op),
+            Event::HandedBack { snapshot, told } => {
+                self.snapshots.push((self.step, snapshot.clone()));
+                if !told.is_empty() {
+                    self.unheard.push(told.clone());
+                }
+            }
             Event::Tools { .. }
             | Event::Delta { .. }
             | Event::CallFailed { .. }
@@ -234,10 +262,45 @@ impl State {
             | Event::Output { .. }
             | Event::Observed { .. }
             | Event::Skipped { .. }
-            | Event::Control { .. }
+            | Event::NotGraded { step: Some(_), .. }
             | Event::Typed { .. }
             | Event::GradingStarted { .. }
             | Event::GradingProgress { .. } => {}
+        }
+    }
+
+    /// Operations that change what happens later: a resume goes by them, too.
+    fn obey(&mut self, op: &serde_json::Value) {
+        let text = |name: &str| {
+            let text = op.get(name).and_then(serde_json::Value::as_str);
+            text.unwrap_or_default().to_owned()
+        };
+        match text("op").as_str() {
+            "say" => self.unheard.push(text("text")),
+            "stop" => self.stopping = Some(text("why")),
+            "rewind" => {
+                let step = op.get("step").and_then(serde_json::Value::as_u64);
+                self.stopping = Some(format!("branched at step {}", step.unwrap_or_default()));
+                self.rewound = true;
+            }
+            "step_mode" => {
+                self.step_mode = op.get("on") == Some(&serde_json::Value::Bool(true));
+            }
+            "resume" => self.step_mode = false,
+            _ => {}
+        }
+    }
+
+    /// What a person said and the agent now hears.
+    fn hear(&mut self, origin: Origin, message: &Message) {
+        if origin == Origin::Human
+            && message.role == Role::User
+            && let Some(at) = self
+                .unheard
+                .iter()
+                .position(|text| *text == message.content)
+        {
+            self.unheard.remove(at);
         }
     }
 
@@ -252,7 +315,7 @@ impl State {
                     ..
                 }
         );
-        if !after_a_start {
+        if !after_a_start && !self.paused {
             let millis = record.at.as_millisecond() - last.as_millisecond();
             self.worked += std::time::Duration::from_millis(u64::try_from(millis).unwrap_or(0));
         }
@@ -361,8 +424,65 @@ mod tests {
     }
 
     #[test]
+    fn waiting_for_a_person_is_no_work() {
+        let paused = |paused| Event::Paused {
+            paused,
+            why: String::new(),
+        };
+        let state = State::of(&records(vec![
+            (0, ready()),
+            (10, paused(true)),
+            (40_000, note()),
+            (50_000, paused(false)),
+            (50_007, note()),
+        ]));
+        assert_eq!(state.worked.as_secs(), 17);
+    }
+
+    #[test]
+    fn the_newest_tests_of_a_step_win_and_those_that_broke_off_say_nothing_of_the_rollout() {
+        let mut all = vec![(
+            0,
+            Event::NotGraded {
+                step: Some(1),
+                verdict: Verdict::InfrastructureError { why: String::new() },
+            },
+        )];
+        let first = Verdict::NotGraded { why: String::new() };
+        for (second, verdict) in [(1, first), (2, Verdict::Resolved)] {
+            let grading = Grading {
+                verdict,
+                rules: crate::grade::RuleSet::SweGym,
+                parser: None,
+                tests: Vec::new(),
+                flags: Vec::new(),
+                suspicious: false,
+                exit_code: None,
+                names: 0,
+                evidence: crate::grade::Evidence::default(),
+                seconds: 0.0,
+                script: String::new(),
+                sandbox: None,
+                raw_log: String::new(),
+            };
+            let graded = Event::Graded {
+                step: Some(1),
+                grading: Box::new(grading),
+                log: None,
+            };
+            all.push((second, graded));
+        }
+        let state = State::of(&records(all));
+        assert_eq!(state.verdict, None);
+        assert_eq!(state.step_gradings.len(), 2);
+        let newest = state.grading_at(1).map(|grading| grading.verdict.clone());
+        assert_eq!(newest, Some(Verdict::Resolved));
+    }
+
+    #[test]
     fn a_verdict_belongs_to_the_end_before_it() {
         let not_graded = || Event::NotGraded {
+            step: None,
             verdict: Verdict::NotGraded { why: String::new() },
         };
         let first = vec![(0, failed("sandbox")), (1, not_graded())];

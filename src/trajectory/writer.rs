@@ -99,6 +99,7 @@ impl Writer {
                 | Event::NotGraded { .. }
                 | Event::Replied { .. }
                 | Event::Control { .. }
+                | Event::HandedBack { .. }
         );
         let failed = |what: &'static str| {
             let path = self.path.display().to_string();
@@ -131,8 +132,9 @@ impl Writer {
                 .sync_data()
                 .map_err(failed("make an event durable"))?;
         }
-        drop(inner);
+        // While the file is held: news come in the order of the file.
         let _ = self.news.send(record.clone());
+        drop(inner);
         Ok(record)
     }
 

@@ -1,10 +1,15 @@
-//! The arguments of `spotter run`.
+//! The arguments of `spotter run`, and the order that they and the settings make.
 
 use clap::Args as ClapArgs;
 
 use crate::agent::ToolForm;
+use crate::batch::{LimitWishes, Order, Which};
+use crate::cli::Failure;
 use crate::cli::place::{SandboxArgs, StoreArgs};
+use crate::config::Settings;
 use crate::grade::RuleSet;
+use crate::model::Sampling;
+use crate::rollout::Price;
 
 /// Arguments of `spotter run`.
 #[derive(Debug, ClapArgs)]
@@ -95,6 +100,93 @@ pub(crate) struct Args {
     pub(super) store: StoreArgs,
     #[command(flatten)]
     pub(super) sandbox: SandboxArgs,
+}
+
+impl Args {
+    /// New attempts, as the arguments ask for them; what they leave out the settings say.
+    pub(super) fn order(&self, settings: &Settings) -> Result<Order, Failure> {
+        let which = match &self.filter {
+            _ if !self.ids.is_empty() => Which::Ids(self.ids.clone()),
+            Some(filter) => Which::Filter(filter.clone()),
+            None => {
+                return Err(Failure::usage(
+                    "name tasks by id or --filter (`spotter tasks list` shows them)",
+                ));
+            }
+        };
+        let Some(model) = self.model.clone().or_else(|| settings.model.clone()) else {
+            return Err(Failure::usage(
+                "no model: give --model http://host:port/v1#name (vLLM, SGLang, llama.cpp, Ollama, …), human or \
+                 recorded:PATH, or `model = \"…\"` in the settings",
+            ));
+        };
+        let or = |own: &Option<String>, set: &Option<String>, default: &str| {
+            let named = own.clone().or_else(|| set.clone());
+            named.unwrap_or_else(|| default.to_owned())
+        };
+        let prices = settings.prices.iter().map(|(name, price)| {
+            let price = Price {
+                prompt: price.prompt,
+                reply: price.reply,
+            };
+            (name.clone(), price)
+        });
+        Ok(Order {
+            tasks: or(&self.tasks, &settings.tasks, "sample"),
+            which,
+            model,
+            scaffold: or(&self.scaffold, &settings.scaffold, "codeact"),
+            tool_form: self.tool_form,
+            attempts: self.k,
+            temperatures: self.temperature.clone(),
+            sampling: Sampling {
+                temperature: None,
+                top_p: self.top_p,
+                max_tokens: Some(self.max_tokens),
+                seed: self.seed,
+                stop: Vec::new(),
+                logprobs: self.logprobs,
+            },
+            limits: self.limits(),
+            wishes: self.sandbox.wishes(settings)?,
+            rules: self.rules,
+            hints: self.hints,
+            step_mode: self.step,
+            price: self.price()?,
+            prices: prices.collect(),
+        })
+    }
+
+    /// Limits that the arguments name.
+    pub(super) fn limits(&self) -> LimitWishes {
+        LimitWishes {
+            turns: self.turns,
+            tokens: self.tokens,
+            wall_seconds: self.wall,
+            command_seconds: self.command_seconds,
+            cost: self.cost,
+        }
+    }
+
+    /// The rollout and the step that a branch is asked of.
+    pub(super) fn branch_point(text: &str) -> Result<(&str, u32), Failure> {
+        text.rsplit_once('@')
+            .and_then(|(name, step)| Some((name, step.parse().ok()?)))
+            .ok_or_else(|| Failure::usage(format!("`{text}`: a branch is written ROLLOUT@STEP")))
+    }
+
+    fn price(&self) -> Result<Option<Price>, Failure> {
+        match self.price.as_slice() {
+            [] => Ok(None),
+            [prompt, reply] => Ok(Some(Price {
+                prompt: *prompt,
+                reply: *reply,
+            })),
+            _ => Err(Failure::usage(
+                "--price takes two numbers: dollars for a million tokens of prompt, and of reply",
+            )),
+        }
+    }
 }
 
 fn tool_form(text: &str) -> Result<ToolForm, String> {

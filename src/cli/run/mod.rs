@@ -4,50 +4,48 @@
 //! are printed as a plain stream or as JSON.
 
 mod args;
-mod open;
 
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use args::Args;
 
-use super::choose::Choice;
 use super::stream::Stream;
-use super::{Failure, INTERRUPTED, NOT_RESOLVED, check, ink, place};
-use crate::agent::Limits;
-use crate::batch::{self, Came, Job, News};
-use crate::config::Settings;
-use crate::grade::{self, Verdict};
-use crate::rollout::ground::Wishes;
-use crate::rollout::{Attempt, Draft, Rollout, RolloutError, leftovers};
-use crate::task::Task;
-use crate::trajectory::event::{Event, Record, Start};
+use super::{Failure, INTERRUPTED, NOT_RESOLVED, ink, place, progress};
+use crate::batch::{self, Came, News, Order, Prepared, again};
+use crate::grade::Verdict;
+use crate::rollout::{RolloutError, leftovers};
+use crate::text::safe::visible;
+use crate::trajectory::RolloutId;
+use crate::trajectory::event::{Event, Record};
 use crate::trajectory::fold::State;
-use crate::trajectory::{RolloutId, Store};
 
 /// Run the subcommand.
 pub(crate) async fn run(args: Args) -> Result<ExitCode, Failure> {
     let settings = place::settings();
     let store = args.store.open(&settings)?;
     tell_swept(&leftovers::sweep(&store).await);
-    let rollouts = if let Some(name) = &args.resume {
+    let telling = progress::telling();
+    let prepared = if let Some(name) = &args.resume {
         let id = store.find(name).map_err(Failure::error)?;
         let records = store.read(&id).map_err(Failure::error)?;
         let state = State::of(&records);
         if state.is_settled() {
             return Ok(tell_settled(&id, records, &state, args.json));
         }
-        vec![ready(resumed(&store, &id, &state, &args).await?)]
+        again::resume(&store, &id, &args.limits(), args.step, &telling).await?
     } else if let Some(text) = &args.branch {
-        vec![ready(branched(&store, text, &args).await?)]
+        let (name, step) = Args::branch_point(text)?;
+        let id = store.find(name).map_err(Failure::error)?;
+        let (say, limits) = (args.say.clone(), args.limits());
+        again::branch(&store, &id, step, say, &limits, args.step, &telling).await?
     } else {
-        fresh(&args, &settings, &store).await?
+        args.order(&settings)?.jobs(&store, &telling).await?
     };
-    let jobs = args.jobs.or(settings.jobs).unwrap_or(1);
-    drive(rollouts, jobs, args.step, args.json).await
+    let at_once = args.jobs.or(settings.jobs).unwrap_or(1);
+    drive(prepared, at_once, args.json).await
 }
 
 /// What the program does when it is started with nothing to do.
@@ -64,16 +62,8 @@ pub(crate) async fn show_itself() -> Result<ExitCode, Failure> {
          are real, and happen now.",
     );
     ink::print("Next: `spotter tasks list`, `spotter run --help`, `spotter doctor`.\n");
-    let rollout = open::demo(&store).await?;
-    drive(vec![ready(rollout)], 1, false, false).await
-}
-
-/// A rollout that is open already.
-fn ready(rollout: Rollout) -> Job {
-    Job {
-        name: rollout.id.to_string(),
-        open: Box::pin(async move { Ok(rollout) }),
-    }
+    let prepared = Order::demo().jobs(&store, &progress::telling()).await?;
+    drive(prepared, 1, false).await
 }
 
 fn tell_swept(swept: &leftovers::Swept) {
@@ -85,170 +75,6 @@ fn tell_swept(swept: &leftovers::Swept) {
     }
 }
 
-/// Attempts at tasks that the arguments name. What they lack is found or said now; what each needs on disk is made when
-/// its turn comes.
-async fn fresh(args: &Args, settings: &Settings, store: &Store) -> Result<Vec<Job>, Failure> {
-    let source = args
-        .tasks
-        .clone()
-        .or_else(|| settings.tasks.clone())
-        .unwrap_or_else(|| "sample".into());
-    let tasks = chosen(args, &source).await?;
-    let wishes = args.sandbox.wishes(settings)?;
-    let scaffold = open::scaffold(args, settings)?;
-    let limits = scaffold.limits().clone();
-    let count = tasks.len() as u64 * u64::from(args.k);
-    let batch = (count > 1).then(|| RolloutId::generate().to_string());
-    let models = open::Models::new(args, settings, count)?;
-    let first = models.next().await?;
-    let price = open::price(args, settings, &first.info().name)?;
-    if limits.cost > 0.0 && price.is_none() {
-        return Err(Failure::usage(format!(
-            "a cost limit needs a price for `{}`: give --price IN,OUT (dollars for a million tokens) or leave --cost out",
-            first.info().name
-        )));
-    }
-    let mut first = Some(first);
-    let mut jobs = Vec::new();
-    for task in tasks {
-        let plan = grade::plan(&task, wishes.place(), args.rules);
-        let plan = plan.map(Arc::new).map_err(|why| why.to_string());
-        if let Err(why) = &plan {
-            ink::complain(&format!("{} will not be graded: {why}", task.instance_id));
-        }
-        check::warn(store, &task);
-        for number in 1..=args.k {
-            let model = match first.take() {
-                Some(model) => model,
-                None => models.next().await?,
-            };
-            let draft = Draft {
-                store: store.clone(),
-                task: Arc::clone(&task),
-                tasks: source.clone(),
-                scaffold: Arc::clone(&scaffold),
-                model,
-                sampling: open::sampling(args, number),
-                limits: limits.clone(),
-                price,
-                plan: plan.clone(),
-                hints: args.hints,
-                number,
-                of: args.k,
-                batch: batch.clone(),
-                step_mode: args.step,
-            };
-            let wishes = wishes.clone();
-            jobs.push(Job {
-                name: task.instance_id.clone(),
-                open: Box::pin(async move {
-                    let ground = place::lay(&draft.task, &wishes, &draft.store).await;
-                    let ground = ground.map_err(|failure| RolloutError::Ground(failure.what))?;
-                    Rollout::create(Arc::new(Attempt { draft, ground }))
-                }),
-            });
-        }
-    }
-    Ok(jobs)
-}
-
-async fn chosen(args: &Args, source: &str) -> Result<Vec<Arc<Task>>, Failure> {
-    let all = place::load(source).await?;
-    if !args.ids.is_empty() {
-        return args.ids.iter().map(|id| place::find(&all, id)).collect();
-    }
-    let Some(text) = &args.filter else {
-        return Err(Failure::usage(
-            "name tasks by id or --filter (`spotter tasks list` shows them)",
-        ));
-    };
-    let filter = Choice::parse(text)?;
-    let chosen: Vec<_> = all.into_iter().filter(|task| filter.takes(task)).collect();
-    if chosen.is_empty() {
-        return Err(Failure::usage(format!("no task of {source} fits `{text}`")));
-    }
-    Ok(chosen)
-}
-
-/// The attempt that a trajectory was started with.
-async fn attempt_of(
-    store: &Store,
-    start: &Start,
-    limits: Limits,
-    answered: usize,
-) -> Result<Arc<Attempt>, Failure> {
-    let tasks = place::load(&start.tasks).await?;
-    let task = place::find(&tasks, &start.instance_id)?;
-    if task.hash != start.task_hash {
-        return Err(Failure::error(format!(
-            "{} has changed in {} since the rollout began: going on would mix two tasks",
-            start.instance_id, start.tasks
-        )));
-    }
-    let scaffold = crate::agent::Scaffold::load(&start.scaffold).map_err(Failure::error)?;
-    let scaffold = scaffold
-        .with_form(start.tool_form)
-        .with_limits(limits.clone());
-    if scaffold.hash() != start.scaffold_hash {
-        ink::complain(&format!(
-            "warning: the scaffold `{}` has changed since the rollout began",
-            start.scaffold
-        ));
-    }
-    let wishes = wishes_of(start);
-    let ground = place::lay(&task, &wishes, store).await?;
-    let plan = grade::plan(&task, wishes.place(), start.rules)
-        .map(Arc::new)
-        .map_err(|why| why.to_string());
-    let model = open::by_text(&start.model.spec, answered).await?;
-    let draft = Draft {
-        store: store.clone(),
-        task,
-        tasks: start.tasks.clone(),
-        scaffold: Arc::new(scaffold),
-        model,
-        sampling: start.sampling.clone(),
-        limits,
-        price: start.price,
-        plan,
-        hints: start.hints,
-        number: start.attempt,
-        of: start.of,
-        batch: start.batch.clone(),
-        step_mode: start.step_mode,
-    };
-    Ok(Arc::new(Attempt { draft, ground }))
-}
-
-/// How the sandboxes of a rollout were made.
-pub(crate) fn wishes_of(start: &Start) -> Wishes {
-    Wishes {
-        kind: start.sandbox,
-        repos: start.repos.clone(),
-        image: start.image.clone(),
-        network: start.network,
-        limits: start.sandbox_limits.clone(),
-        snapshot_ignored: start.snapshot_ignored,
-    }
-}
-
-async fn resumed(
-    store: &Store,
-    id: &RolloutId,
-    state: &State,
-    args: &Args,
-) -> Result<Rollout, Failure> {
-    let Some(start) = &state.start else {
-        return Err(Failure::error(format!(
-            "rollout {id} was interrupted before it began; start it anew"
-        )));
-    };
-    // Limits that were raised while it ran still hold; the command line goes over them.
-    let limits = open::limits(args, state.limits.as_ref().unwrap_or(&start.limits));
-    let attempt = attempt_of(store, start, limits, state.answers as usize).await?;
-    Rollout::resume(id, attempt).map_err(Failure::error)
-}
-
 /// Say how a rollout that is over came out; nothing is opened or asked for it.
 fn tell_settled(id: &RolloutId, records: Vec<Record>, state: &State, json: bool) -> ExitCode {
     let mut stream = Stream::new(json, false);
@@ -258,7 +84,7 @@ fn tell_settled(id: &RolloutId, records: Vec<Record>, state: &State, json: bool)
         last(|event| {
             matches!(
                 event,
-                Event::Graded { step: None, .. } | Event::NotGraded { .. }
+                Event::Graded { step: None, .. } | Event::NotGraded { step: None, .. }
             )
         }),
     ];
@@ -282,31 +108,13 @@ fn code_of(state: &State) -> u8 {
     }
 }
 
-async fn branched(store: &Store, text: &str, args: &Args) -> Result<Rollout, Failure> {
-    let wrong = || Failure::usage(format!("`{text}`: a branch is written ROLLOUT@STEP"));
-    let (name, step) = text.rsplit_once('@').ok_or_else(wrong)?;
-    let step = step.parse().map_err(|_not_a_number| wrong())?;
-    let id = store.find(name).map_err(Failure::error)?;
-    let state = State::of(&store.read(&id).map_err(Failure::error)?);
-    let start = state
-        .start
-        .as_ref()
-        .ok_or_else(|| Failure::error(format!("rollout {id} never began")))?;
-    let limits = open::limits(args, &start.limits);
-    let attempt = attempt_of(store, start, limits, step as usize).await?;
-    Rollout::branch(&id, step, args.say.clone(), attempt).map_err(Failure::error)
-}
-
 /// Run rollouts, print what happens, and sum up.
-async fn drive(
-    jobs_to_run: Vec<Job>,
-    jobs: usize,
-    step: bool,
-    json: bool,
-) -> Result<ExitCode, Failure> {
+async fn drive(prepared: Prepared, at_once: usize, json: bool) -> Result<ExitCode, Failure> {
+    let Prepared { jobs, warnings } = prepared;
+    place::warn(&warnings);
     let abandon = CancellationToken::new();
     let (sender, mut receiver) = mpsc::channel(batch::WAITING_NEWS);
-    let many = jobs_to_run.len() > 1;
+    let many = jobs.len() > 1;
     let printing = tokio::spawn(async move {
         let mut stream = Stream::new(json, many);
         while let Some(news) = receiver.recv().await {
@@ -319,7 +127,7 @@ async fn drive(
             on_signal.cancel();
         }
     });
-    let came = batch::run(jobs_to_run, jobs, step, &abandon, sender).await;
+    let came = batch::run(jobs, at_once, &abandon, sender).await;
     signals.abort();
     let _ = printing.await;
     Ok(ExitCode::from(sum_up(&came, json)))
@@ -343,7 +151,7 @@ fn sum_up(came: &[Came], json: bool) -> u8 {
         match &one.result {
             Ok(state) => code = code.max(code_of(state)),
             Err(error) => {
-                ink::complain(&error.to_string());
+                ink::complain(&visible(&error.to_string()));
                 code = if matches!(
                     error,
                     RolloutError::Abandoned(_) | RolloutError::NotBegun(_)

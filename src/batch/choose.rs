@@ -1,6 +1,5 @@
-//! Filters over tasks as the command line offers them: the fields of the row, and whether it can be graded.
+//! Filters over tasks as people write them: the fields of the row, and whether it can be graded.
 
-use super::Failure;
 use crate::grade;
 use crate::sandbox::Kind;
 use crate::task::{Task, fields};
@@ -13,17 +12,22 @@ const GRADABLE: Field = Field {
 };
 
 /// Which tasks.
-pub(crate) struct Choice(Filter);
+#[derive(Debug, Clone)]
+pub struct Choice(Filter);
 
 impl Choice {
     /// Understand a filter.
-    pub(crate) fn parse(text: &str) -> Result<Self, FilterError> {
+    ///
+    /// # Errors
+    /// Where it cannot be understood; the error says at which character.
+    pub fn parse(text: &str) -> Result<Self, FilterError> {
         let known: Vec<Field> = fields::FIELDS.iter().copied().chain([GRADABLE]).collect();
         Filter::parse(text, &known).map(Self)
     }
 
     /// Whether a task is among them.
-    pub(crate) fn takes(&self, task: &Task) -> bool {
+    #[must_use]
+    pub fn takes(&self, task: &Task) -> bool {
         self.0.matches(|field| match field {
             "gradable" => Value::Flag(gradable(task).iter().any(|(_, answer)| answer.is_ok())),
             _ => fields::value(task, field),
@@ -31,14 +35,8 @@ impl Choice {
     }
 }
 
-impl From<FilterError> for Failure {
-    fn from(error: FilterError) -> Self {
-        Self::usage(error)
-    }
-}
-
 /// For each kind of sandbox: the rules a task is graded under there, or why it cannot be.
-pub(crate) fn gradable(task: &Task) -> [(&'static str, Result<String, String>); 2] {
+pub fn gradable(task: &Task) -> [(&'static str, Result<String, String>); 2] {
     let answer = |kind: Kind| match grade::plan(task, kind, None) {
         Ok(plan) => Ok(format!("yes, rules {}", plan.rules)),
         Err(why) => Err(format!("no: {why}")),

@@ -1,0 +1,163 @@
+//! Models by their `--model` text: servers and people are opened once and shared, a recording begins anew for each
+//! attempt.
+//!
+//! Recordings are read here because only this floor knows trajectories and models both. The bundled recording is one of
+//! them, under a name that no path has.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::order::OrderError;
+use crate::model::recorded::Recorded;
+use crate::model::spec::ModelSpec;
+use crate::model::{ChatModel, Finish, Message, ModelInfo, ModelKind, Reply, Role};
+use crate::trajectory::event::Event;
+use crate::trajectory::request::Parts;
+use crate::trajectory::store;
+
+/// The answers that come with the program.
+const BUNDLED_ANSWERS: &str = include_str!(concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/sample_tasks/recorded/spotter__tally-108.jsonl"
+));
+/// Pause before each piece of a bundled answer, so that a person can read along.
+const BUNDLED_PACE: std::time::Duration = std::time::Duration::from_millis(4);
+/// What stands for the bundled recording in a trajectory.
+pub(super) const BUNDLED: &str = "recorded:(bundled)";
+
+/// Hands out the model of each attempt: servers are shared, a recording begins anew for each.
+pub(super) struct Models {
+    text: String,
+    shared: tokio::sync::OnceCell<Arc<dyn ChatModel>>,
+}
+
+impl Models {
+    /// For `count` attempts.
+    pub(super) fn new(text: &str, count: u64) -> Result<Self, OrderError> {
+        if text == "human" && count > 1 {
+            return Err(OrderError::wrong(
+                "a person makes one attempt at a time: name one task and leave -k out",
+            ));
+        }
+        Ok(Self {
+            text: text.to_owned(),
+            shared: tokio::sync::OnceCell::new(),
+        })
+    }
+
+    /// The next attempt's model.
+    pub(super) async fn next(&self) -> Result<Arc<dyn ChatModel>, OrderError> {
+        if self.text.starts_with("recorded:") {
+            return by_text(&self.text, 0).await;
+        }
+        self.shared
+            .get_or_try_init(|| by_text(&self.text, 0))
+            .await
+            .map(Arc::clone)
+    }
+}
+
+/// Open a model by its `--model` text. A recording goes on after its first `answered` answers.
+pub(super) async fn by_text(text: &str, answered: usize) -> Result<Arc<dyn ChatModel>, OrderError> {
+    if text == BUNDLED {
+        return bundled(answered);
+    }
+    let spec: ModelSpec = text.parse().map_err(OrderError::wrong)?;
+    match &spec {
+        ModelSpec::Recorded(path) => {
+            let replies = replies_of(path)?;
+            let name = path
+                .file_stem()
+                .map(|name| name.to_string_lossy().into_owned())
+                .unwrap_or_default();
+            let rest = replies.into_iter().skip(answered).collect();
+            Ok(Arc::new(Recorded::new(recorded_info(&name, text), rest)))
+        }
+        _ => Ok(Arc::from(spec.open().await.map_err(OrderError::failed)?)),
+    }
+}
+
+fn recorded_info(name: &str, spec: &str) -> ModelInfo {
+    ModelInfo {
+        kind: ModelKind::Recorded,
+        name: name.into(),
+        spec: spec.into(),
+        context: None,
+    }
+}
+
+/// The answers of a trajectory (its folder or its file), or a file with one assistant message a line.
+fn replies_of(path: &Path) -> Result<Vec<Reply>, OrderError> {
+    let file = if path.is_dir() {
+        path.join("events.jsonl")
+    } else {
+        path.to_path_buf()
+    };
+    let text = std::fs::read_to_string(&file)
+        .map_err(|error| OrderError::failed(format!("{}: {error}", file.display())))?;
+    let is_trajectory = text
+        .lines()
+        .next()
+        .is_some_and(|line| line.contains("\"seq\""));
+    if !is_trajectory {
+        return replies_of_lines(&text, &file.display().to_string());
+    }
+    let records = store::read_events(&file).map_err(OrderError::failed)?;
+    let parts = Parts::of(&records);
+    let replies = records.iter().filter_map(|record| match &record.event {
+        Event::Replied {
+            message,
+            finish,
+            usage,
+            ..
+        } => Some(Reply {
+            finish: finish.clone(),
+            usage: *usage,
+            ..reply(parts.message(*message)?.clone())
+        }),
+        _ => None,
+    });
+    Ok(replies.collect())
+}
+
+fn replies_of_lines(text: &str, origin: &str) -> Result<Vec<Reply>, OrderError> {
+    let mut replies = Vec::new();
+    for (number, line) in (1..)
+        .zip(text.lines())
+        .filter(|(_, line)| !line.trim().is_empty())
+    {
+        let message: Message = serde_json::from_str(line).map_err(|error| {
+            OrderError::failed(format!("{origin}:{number}: not a message: {error}"))
+        })?;
+        if message.role != Role::Assistant {
+            return Err(OrderError::failed(format!(
+                "{origin}:{number}: a recording holds the assistant's messages only"
+            )));
+        }
+        replies.push(reply(message));
+    }
+    Ok(replies)
+}
+
+fn reply(message: Message) -> Reply {
+    let finish = if message.tool_calls.is_empty() {
+        Finish::Stop
+    } else {
+        Finish::ToolCalls
+    };
+    Reply {
+        message,
+        finish,
+        usage: None,
+        logprobs: None,
+        served_by: None,
+        retries: 0,
+    }
+}
+
+fn bundled(answered: usize) -> Result<Arc<dyn ChatModel>, OrderError> {
+    let replies = replies_of_lines(BUNDLED_ANSWERS, "the bundled recording")?;
+    let info = recorded_info("recorded", BUNDLED);
+    let rest = replies.into_iter().skip(answered).collect();
+    Ok(Arc::new(Recorded::new(info, rest).paced(BUNDLED_PACE)))
+}
