@@ -46,6 +46,18 @@ fn reader(fd: OwnedFd) -> Result<pipe::Receiver, SandboxError> {
     pipe::Receiver::from_owned_fd(fd).map_err(os("open a pipe"))
 }
 
+/// What is `/dev/stdout` inside is opened anew there, by somebody else than who made the pipe.
+fn hand_over(host: &Host, ends: [&OwnedFd; 3]) -> Result<(), SandboxError> {
+    let Some(owner) = host.owner() else {
+        return Ok(());
+    };
+    for end in ends {
+        nix::unistd::fchown(end, Some(owner.into()), Some(owner.into()))
+            .map_err(|error| os("hand over a pipe")(error.into()))?;
+    }
+    Ok(())
+}
+
 /// Run to the end.
 pub(super) async fn run(
     host: &Host,
@@ -59,13 +71,7 @@ pub(super) async fn run(
     let (status_read, status_write) = pair()?;
     let env = environment(host, &exec.env);
     let cwd = exec.cwd.clone().unwrap_or_else(|| host.workdir.clone());
-    if let Some(owner) = host.owner() {
-        // What is `/dev/stdout` inside is opened anew there, by somebody else than who made the pipe.
-        for end in [&in_read, &out_write, &err_write] {
-            nix::unistd::fchown(end, Some(owner.into()), Some(owner.into()))
-                .map_err(|error| os("hand over a pipe")(error.into()))?;
-        }
-    }
+    hand_over(host, [&in_read, &out_write, &err_write])?;
     let theirs = [&in_read, &out_write, &err_write, &status_write].map(AsRawFd::as_raw_fd);
     let mut memory = host.memory_exceeded();
     memory.mark_unchanged();
