@@ -7,6 +7,7 @@
 )]
 #![cfg(target_os = "linux")]
 
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -43,7 +44,8 @@ async fn place_in(tier: Option<Tier>, limits: Limits) -> Place {
     let program = std::env::var("SPOTTER_TEST_PROGRAM");
     use_init_program(program.unwrap_or_else(|_| env!("CARGO_BIN_EXE_spotter").to_owned()));
     let keep = tempfile::tempdir().unwrap();
-    // As root the sandbox's user must be able to reach nothing through a closed parent, and it need not.
+    // Started by root, the lower tiers' commands are another user's, who has to pass through.
+    std::fs::set_permissions(keep.path(), PermissionsExt::from_mode(0o711)).unwrap();
     let spec = spec(&keep, limits);
     let sandbox = match tier {
         Some(tier) => Local::start_in(spec, tier).await.unwrap(),
@@ -54,6 +56,13 @@ async fn place_in(tier: Option<Tier>, limits: Limits) -> Place {
 
 async fn place() -> Place {
     place_in(None, Limits::default()).await
+}
+
+fn bubblewrap() -> bool {
+    let tried = std::process::Command::new("bwrap")
+        .arg("--version")
+        .output();
+    tried.is_ok()
 }
 
 async fn bash(sandbox: &Local, script: &str) -> Ran {
@@ -433,11 +442,7 @@ async fn the_lowest_tier_still_keeps_the_agent_in_its_folder_and_off_the_network
 
 #[tokio::test(flavor = "multi_thread")]
 async fn bubblewrap_where_it_is_installed_contains_as_well() {
-    if std::process::Command::new("bwrap")
-        .arg("--version")
-        .output()
-        .is_err()
-    {
+    if !bubblewrap() {
         println!("bubblewrap is not installed: nothing was tried");
         return;
     }
@@ -463,5 +468,79 @@ async fn bubblewrap_where_it_is_installed_contains_as_well() {
     assert_eq!(
         bash(&it.sandbox, "cat pkg/a.py").await.stdout.text(),
         "print(1)\n"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn started_by_root_no_command_of_any_tier_is_root_of_the_host() {
+    if !nix::unistd::geteuid().is_root() {
+        return;
+    }
+    for tier in [Tier::Namespaces, Tier::Bubblewrap, Tier::Landlock] {
+        if tier == Tier::Bubblewrap && !bubblewrap() {
+            continue;
+        }
+        let it = place_in(Some(tier), Limits::default()).await;
+        let first = it.sandbox.snapshot().await.unwrap();
+        bash(&it.sandbox, "sleep 60 & echo changed > pkg/a.py; touch new").await;
+        let made = match tier {
+            Tier::Namespaces => it.keep.path().join("state/upper/new"),
+            _ => it.keep.path().join("state/workspace/new"),
+        };
+        assert_eq!(made.metadata().unwrap().uid(), 61_234, "{tier:?}");
+        let script = "chmod 666 /dev/null && echo changed; id -u";
+        let text = bash(&it.sandbox, script).await.stdout.text();
+        let seen = if tier == Tier::Landlock {
+            "61234\n"
+        } else {
+            "0\n"
+        };
+        assert_eq!(text, seen, "{tier:?}");
+        it.sandbox.restore(&first).await.unwrap();
+        let script = "cat pkg/a.py && echo mine > pkg/a.py && cat pkg/a.py";
+        let text = bash(&it.sandbox, script).await.stdout.text();
+        assert_eq!(text, "print(1)\nmine\n", "{tier:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_lowest_tier_refuses_root_a_store_that_its_user_cannot_enter() {
+    if !nix::unistd::geteuid().is_root() {
+        return;
+    }
+    use_init_program(env!("CARGO_BIN_EXE_spotter"));
+    let keep = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(keep.path(), PermissionsExt::from_mode(0o700)).unwrap();
+    let started = Local::start_in(spec(&keep, Limits::default()), Tier::Landlock).await;
+    let why = started.map(drop).unwrap_err().to_string();
+    let closed = format!("may not enter {}", keep.path().display());
+    assert!(why.contains(&closed), "{why}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn devices_inside_are_not_the_hosts_and_cannot_be_changed() {
+    let it = place().await;
+    let script = "for d in null zero full random urandom tty; do chmod 600 /dev/$d && echo $d; done 2>&1 | grep -v 'Read-only file system'; \
+                  echo x > /dev/null; head -c 3 /dev/zero | wc -c; head -c 3 /dev/urandom | wc -c; touch /dev/x 2>/dev/null && echo made; \
+                  stat -c %d /dev/null";
+    let text = bash(&it.sandbox, script).await.stdout.text();
+    let (said, device) = text.trim_end().rsplit_once('\n').unwrap();
+    assert_eq!(said, "3\n3", "{text}");
+    if nix::unistd::geteuid().is_root() {
+        let host = std::fs::metadata("/dev/null").unwrap().dev().to_string();
+        assert_ne!(device, host);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_commands_own_streams_can_be_opened_by_their_names() {
+    let it = place().await;
+    let script = "echo out > /dev/stdout; echo err > /dev/stderr; cat /dev/stdin";
+    let mut exec = Exec::bash(script, Duration::from_secs(10));
+    exec.stdin = b"in\n".to_vec();
+    let ran = it.sandbox.exec(exec, None).await.unwrap();
+    assert_eq!(
+        (ran.stdout.text().as_str(), ran.stderr.text().as_str()),
+        ("out\nin\n", "err\n")
     );
 }

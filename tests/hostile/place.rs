@@ -1,5 +1,6 @@
 //! Where the attacks are run: a sandbox of each kind over the same small repository, and the outer guard.
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
@@ -40,6 +41,8 @@ impl Place {
         guard();
         use_init_program(init_program());
         let keep = tempfile::tempdir().unwrap();
+        // Started by root, the lowest tier's commands are another user's, who has to pass through.
+        std::fs::set_permissions(keep.path(), PermissionsExt::from_mode(0o711)).unwrap();
         let base = keep.path().join("base");
         repository(&base);
         let spec = Spec {

@@ -5,6 +5,7 @@ use std::fs;
 use std::io::Read;
 use std::os::fd::{AsFd, OwnedFd, RawFd};
 use std::os::unix::fs::MetadataExt;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -16,7 +17,7 @@ use nix::sys::time::{TimeVal, TimeValLike};
 use tokio::sync::watch;
 
 use super::protocol::{Notice, Request, Setup, Tier, receive, send};
-use super::{MAPPED_ID, give_to, prefix, remove_tree, tree};
+use super::{MAPPED_ID, give_to, prefix, reach, remove_tree, tree};
 use crate::sandbox::{Holds, Kind, SandboxError, SandboxReport, Spec};
 
 /// How long building the inside may take before something must be wrong.
@@ -38,6 +39,8 @@ pub(super) struct Host {
     /// The init as this machine numbers it; its root directory is the inside.
     pid: i32,
     pub(super) workdir: String,
+    /// Who owns the inside and what the host writes there; `None` is whoever spotter runs as.
+    owner: Option<u32>,
     /// Folder that holds what the workspace has grown by.
     pub(super) growth: PathBuf,
     pub(super) disk: u64,
@@ -135,6 +138,7 @@ impl Host {
             child: Mutex::new(Some(child)),
             pid,
             workdir: setup.workdir.clone(),
+            owner: unprivileged(),
             growth,
             disk: spec.limits.disk,
             env: environment(&setup, &python),
@@ -222,7 +226,7 @@ impl Host {
 
     /// Who must own files that the host writes into the workspace; `None` is whoever spotter runs as.
     pub(super) fn owner(&self) -> Option<u32> {
-        (self.tier == Tier::Namespaces && nix::unistd::geteuid().is_root()).then_some(MAPPED_ID)
+        self.owner
     }
 
     /// End the init and with it everything inside. Blocking, safe to repeat.
@@ -283,6 +287,12 @@ fn write_maps(pid: i32, id: u32) -> std::io::Result<()> {
     fs::write(format!("/proc/{pid}/gid_map"), format!("0 {id} 1"))
 }
 
+/// The id to be inside where spotter is root: as root, a program owns the machine's files and devices, and the kernel
+/// does not count its processes.
+fn unprivileged() -> Option<u32> {
+    nix::unistd::geteuid().is_root().then_some(MAPPED_ID)
+}
+
 fn prepare(
     spec: &Spec,
     base: &Path,
@@ -299,8 +309,9 @@ fn prepare(
         what: format!("open the task's base {}", base.display()),
         source: error,
     })?;
-    let root_user = nix::unistd::geteuid().is_root();
-    let map_to = (tier == Tier::Namespaces && root_user).then_some(MAPPED_ID);
+    let id = unprivileged();
+    let map_to = id.filter(|_| tier == Tier::Namespaces);
+    let become_id = id.filter(|_| tier == Tier::Landlock);
     for leftover in ["upper", "work", "workspace"] {
         remove_tree(&spec.state.join(leftover)).map_err(os("clear an old sandbox folder"))?;
     }
@@ -319,17 +330,30 @@ fn prepare(
         "/testbed".to_owned()
     } else {
         let copy = folder("workspace")?;
+        if let Some(id) = id {
+            reach::check(&copy, id)?;
+        }
         copy_tree(&lower, &copy).map_err(os("copy the base"))?;
+        if let Some(id) = id {
+            for place in [&copy, &work] {
+                give_to(place, id).map_err(os("give the workspace to the sandbox's user"))?;
+            }
+        }
         copy.to_string_lossy().into_owned()
     };
+    let mut binds = prefix::binds(python);
+    if let Some(id) = id.filter(|_| tier != Tier::Namespaces) {
+        binds.retain(|bind| reach::closed_to(bind, id).is_none());
+    }
     Ok(Setup {
         tier,
         map_to,
+        become_id,
         lower,
         upper,
         work,
         root,
-        binds: prefix::binds(python),
+        binds,
         workdir,
         network: spec.network,
         memory: spec.limits.memory,
@@ -366,6 +390,10 @@ fn init_command(tier: Tier, setup: &Setup) -> Result<std::process::Command, Sand
         return Ok(command);
     }
     let mut command = std::process::Command::new("bwrap");
+    if let Some(id) = unprivileged() {
+        reach::check(&program, id)?;
+        command.uid(id).gid(id);
+    }
     command.args([
         "--unshare-user",
         "--unshare-pid",
@@ -440,14 +468,7 @@ fn report(
                 Holds::Yes
             },
         ),
-        (
-            "processes".to_owned(),
-            if tier != Tier::Namespaces && nix::unistd::geteuid().is_root() {
-                no("the kernel does not count root's processes")
-            } else {
-                Holds::Yes
-            },
-        ),
+        ("processes".to_owned(), Holds::Yes),
         (
             "process tree".to_owned(),
             if lowest { Holds::Watched } else { Holds::Yes },
@@ -455,7 +476,7 @@ fn report(
         (
             "modes and times outside".to_owned(),
             if lowest {
-                no("Landlock does not cover them: those of the user's own files can be changed")
+                no("Landlock does not cover them: those of files of the same user can be changed")
             } else {
                 Holds::Yes
             },
@@ -471,7 +492,15 @@ fn report(
     if !landlock {
         notes.push("this kernel enforces no Landlock rules".to_owned());
     }
+    let closed = |bin: &&PathBuf| {
+        let id = unprivileged().filter(|_| tier != Tier::Namespaces);
+        id.and_then(|id| reach::closed_to(bin, id)).is_some()
+    };
     match &python.bin {
+        Some(bin) if closed(&bin) => notes.push(format!(
+            "python3 from {} cannot be run by user {MAPPED_ID}, who the commands run as",
+            bin.display()
+        )),
         Some(bin) => notes.push(format!("python3 from {}", bin.display())),
         None => notes.push("no python3 found on this machine".to_owned()),
     }

@@ -108,6 +108,7 @@ fn serve(setup: &Setup, host: BorrowedFd<'_>) -> Result<ExitCode, String> {
             memory: setup.memory,
             processes: setup.processes,
             file_size: setup.file_size,
+            become_id: setup.become_id,
         },
         keepers: BTreeMap::new(),
         own_pids,

@@ -5,7 +5,7 @@
 //! to a namespace in which the inside has no rights at all.
 //!
 //! What is seen: a tmpfs root with read-only binds of the host's programs, a small `/etc`, `/proc` of the own pid
-//! namespace, a few devices, tmpfs at `/tmp`, `/root` and `/dev/shm`, and the workspace as an overlay on its base.
+//! namespace, a few devices of its own, tmpfs at `/tmp`, `/root` and `/dev/shm`, and the workspace as an overlay on its base.
 
 use std::fs;
 use std::os::fd::BorrowedFd;
@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::{CloneFlags, unshare};
+use nix::sys::stat::{Mode, SFlag, makedev, mknod};
 use nix::unistd;
 
 use super::protocol::{Notice, Request, Setup, receive, send};
@@ -254,24 +255,36 @@ fn mounts_beneath(place: &Path) -> Built<Vec<PathBuf>> {
         .collect())
 }
 
+/// Devices by name, with their numbers (Documentation/admin-guide/devices.txt of the kernel).
+const DEVICES: [(&str, u64, u64); 6] = [
+    ("null", 1, 3),
+    ("zero", 1, 5),
+    ("full", 1, 7),
+    ("random", 1, 8),
+    ("urandom", 1, 9),
+    ("tty", 5, 0),
+];
+
+/// A `/dev` that has nothing in common with the host's where this process may make devices; else the host's own,
+/// read-only. The mode of a device belongs to the device: through a writable bind of it, its owner could change it for
+/// the whole machine.
 fn devices(root: &Path) -> Built<()> {
     let dev = root.join("dev");
     step("make a folder", fs::create_dir_all(&dev))?;
-    for name in ["null", "zero", "full", "random", "urandom", "tty"] {
+    let hard = MsFlags::MS_NOSUID | MsFlags::MS_NOEXEC;
+    let small = Some("mode=755,size=64k");
+    step(
+        "mount /dev",
+        mount(Some("tmpfs"), &dev, Some("tmpfs"), hard, small),
+    )?;
+    for (name, major, minor) in DEVICES {
         let at = dev.join(name);
-        step("make a device", fs::write(&at, ""))?;
-        let from = Path::new("/dev").join(name);
-        step(
-            name,
-            mount(
-                Some(&from),
-                &at,
-                None::<&str>,
-                MsFlags::MS_BIND,
-                None::<&str>,
-            ),
-        )?;
+        if make_device(&at, major, minor).is_err() {
+            let _ = fs::remove_file(&at);
+            step(name, bind_device(&Path::new("/dev").join(name), &at))?;
+        }
     }
+    step("make a folder", fs::create_dir_all(dev.join("shm")))?;
     let pts = dev.join("pts");
     step("make a folder", fs::create_dir_all(&pts))?;
     let options = Some("newinstance,ptmxmode=0666,mode=620");
@@ -289,6 +302,35 @@ fn devices(root: &Path) -> Built<()> {
     ] {
         step(name, symlink(target, dev.join(name)))?;
     }
+    let closed = MsFlags::MS_REMOUNT | MsFlags::MS_BIND | MsFlags::MS_RDONLY | hard;
+    step(
+        "close /dev",
+        mount(None::<&str>, &dev, None::<&str>, closed, None::<&str>),
+    )
+}
+
+/// Make a device that can be opened. In a user namespace, or without the capability, there is none to be had.
+fn make_device(at: &Path, major: u64, minor: u64) -> std::io::Result<()> {
+    let mode = Mode::from_bits_truncate(0o666);
+    mknod(at, SFlag::S_IFCHR, mode, makedev(major, minor))?;
+    fs::set_permissions(at, fs::Permissions::from_mode(0o666))?;
+    match fs::File::open(at) {
+        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => Err(error),
+        // `tty` answers that there is none.
+        _ => Ok(()),
+    }
+}
+
+fn bind_device(from: &Path, to: &Path) -> std::io::Result<()> {
+    fs::write(to, "")?;
+    let none = None::<&str>;
+    mount(Some(from), to, none, MsFlags::MS_BIND, none)?;
+    let closed = MsFlags::MS_REMOUNT
+        | MsFlags::MS_BIND
+        | MsFlags::MS_RDONLY
+        | MsFlags::MS_NOSUID
+        | MsFlags::MS_NOEXEC;
+    mount(none, to, none, closed, none)?;
     Ok(())
 }
 

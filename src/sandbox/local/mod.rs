@@ -17,6 +17,7 @@ mod inside;
 pub mod prefix;
 mod process;
 mod protocol;
+mod reach;
 mod spawn;
 mod syscalls;
 pub mod tiers;
@@ -39,7 +40,8 @@ pub use protocol::Tier;
 use host::Host;
 pub use host::use_init_program;
 
-/// The one id of the host that is seen as root inside, when spotter itself runs as root.
+/// The one id of the host that commands have when spotter itself runs as root. Inside it is seen as root, but for the
+/// lowest tier.
 pub const MAPPED_ID: u32 = 61_234;
 
 /// A running local sandbox.
@@ -96,13 +98,13 @@ impl Local {
 
     async fn with_shadow<T: Send + 'static>(
         &self,
-        act: impl FnOnce(&mut Shadow, &Workspace) -> Result<T, SandboxError> + Send,
+        act: impl FnOnce(&mut Shadow, Workspace) -> Result<T, SandboxError> + Send,
     ) -> Result<T, SandboxError> {
         let mut shadow = self.shadow.lock().await;
         let folder = self.host.workspace()?;
         tokio::task::block_in_place(|| {
             let workspace = Workspace::open(&folder, self.host.owner())?;
-            act(&mut shadow, &workspace)
+            act(&mut shadow, workspace)
         })
     }
 }
@@ -144,13 +146,22 @@ impl Sandbox for Local {
     }
 
     async fn snapshot(&self) -> Result<SnapshotId, SandboxError> {
-        self.with_shadow(Shadow::snapshot).await
+        self.with_shadow(|shadow, workspace| shadow.snapshot(&workspace))
+            .await
     }
 
     async fn restore(&self, id: &SnapshotId) -> Result<Restored, SandboxError> {
         self.host.end_all().await?;
-        self.with_shadow(|shadow, workspace| shadow.restore(workspace, id))
-            .await
+        // Without a pid namespace, something may have got away.
+        let alone = self.tier != Tier::Landlock;
+        self.with_shadow(|shadow, workspace| {
+            if alone {
+                shadow.restore(&workspace.alone(), id)
+            } else {
+                shadow.restore(&workspace, id)
+            }
+        })
+        .await
     }
 
     async fn fork(

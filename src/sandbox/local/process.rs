@@ -23,6 +23,11 @@ const AFTERMATH: Duration = Duration::from_millis(100);
 /// How often the size of the workspace is looked at while something runs.
 const DISK_CLOCK: Duration = Duration::from_millis(300);
 
+/// How long a notice that was sent may take to be heard on a busy machine.
+const NOTICE: Duration = Duration::from_millis(250);
+
+const KILLED: i32 = nix::sys::signal::Signal::SIGKILL as i32;
+
 /// How long a killed tree may take to go.
 const KILL_PATIENCE: Duration = Duration::from_secs(10);
 
@@ -41,6 +46,18 @@ fn reader(fd: OwnedFd) -> Result<pipe::Receiver, SandboxError> {
     pipe::Receiver::from_owned_fd(fd).map_err(os("open a pipe"))
 }
 
+/// What is `/dev/stdout` inside is opened anew there, by somebody else than who made the pipe.
+fn hand_over(host: &Host, ends: [&OwnedFd; 3]) -> Result<(), SandboxError> {
+    let Some(owner) = host.owner() else {
+        return Ok(());
+    };
+    for end in ends {
+        nix::unistd::fchown(end, Some(owner.into()), Some(owner.into()))
+            .map_err(|error| os("hand over a pipe")(error.into()))?;
+    }
+    Ok(())
+}
+
 /// Run to the end.
 pub(super) async fn run(
     host: &Host,
@@ -54,6 +71,7 @@ pub(super) async fn run(
     let (status_read, status_write) = pair()?;
     let env = environment(host, &exec.env);
     let cwd = exec.cwd.clone().unwrap_or_else(|| host.workdir.clone());
+    hand_over(host, [&in_read, &out_write, &err_write])?;
     let theirs = [&in_read, &out_write, &err_write, &status_write].map(AsRawFd::as_raw_fd);
     let mut memory = host.memory_exceeded();
     memory.mark_unchanged();
@@ -97,9 +115,7 @@ pub(super) async fn run(
     let exit = match ended {
         Ended::Itself(Some(Status::Code(code))) => Exit::Code(code),
         Ended::Itself(Some(Status::Signal(signal))) => {
-            // Ending the whole tree for its memory ends this command by a signal, too; the notice tells which it was.
-            tokio::time::sleep(Duration::from_millis(5)).await;
-            if memory.has_changed().unwrap_or(false) {
+            if killed_for_memory(&mut memory, signal).await {
                 Exit::LimitExceeded(Limit::Memory)
             } else {
                 Exit::Signal(signal)
@@ -124,11 +140,10 @@ pub(super) async fn run(
             });
         }
         Ended::Itself(None) => {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-            if memory.has_changed().unwrap_or(false) {
+            if killed_for_memory(&mut memory, KILLED).await {
                 Exit::LimitExceeded(Limit::Memory)
             } else {
-                Exit::Signal(9)
+                Exit::Signal(KILLED)
             }
         }
         Ended::Forced(exit) => {
@@ -193,6 +208,18 @@ impl StatusPipe {
         let mut rest = Vec::new();
         let _ = self.pipe.read_to_end(&mut rest).await;
     }
+}
+
+/// Ending the whole tree for its memory ends this command by a signal, too; the notice, which was sent before the signal
+/// but comes another way, tells which it was.
+async fn killed_for_memory(
+    memory: &mut tokio::sync::watch::Receiver<Vec<u64>>,
+    signal: i32,
+) -> bool {
+    signal == KILLED
+        && tokio::time::timeout(NOTICE, memory.changed())
+            .await
+            .is_ok_and(|changed| changed.is_ok())
 }
 
 /// Read a stream to its end, or until shortly after `done`; what comes later is read and thrown away, so that a

@@ -23,6 +23,8 @@ pub(crate) struct Setup {
     pub(crate) tier: Tier,
     /// The host is root: mounts are made before the user namespace, whose one user is this id outside.
     pub(crate) map_to: Option<u32>,
+    /// The host is root and the tier has no user namespace of its own: commands take this id before they start.
+    pub(crate) become_id: Option<u32>,
     /// The base, never written to.
     pub(crate) lower: PathBuf,
     /// What the agent changes.

@@ -46,6 +46,8 @@ pub(super) struct Confinement {
     pub(super) memory: u64,
     pub(super) processes: u64,
     pub(super) file_size: u64,
+    /// The id that a command takes, where it would else be root of the host.
+    pub(super) become_id: Option<u32>,
 }
 
 /// Fork; in the child run `child` and end with what it returns.
@@ -152,6 +154,12 @@ fn prepare(command: &Command, confinement: &Confinement) -> nix::Result<()> {
     limit(Resource::RLIMIT_NPROC, confinement.processes)?;
     limit(Resource::RLIMIT_FSIZE, confinement.file_size)?;
     limit(Resource::RLIMIT_AS, confinement.memory)?;
+    drop_bounding_set();
+    if let Some(id) = confinement.become_id {
+        unistd::setgroups(&[])?;
+        unistd::setresgid(id.into(), id.into(), id.into())?;
+        unistd::setresuid(id.into(), id.into(), id.into())?;
+    }
     drop_capabilities()?;
     prctl::set_no_new_privs()?;
     if let Some(fence) = &confinement.landlock {
@@ -194,12 +202,16 @@ struct CapData {
     inheritable: u32,
 }
 
-fn drop_capabilities() -> nix::Result<()> {
+/// What no program that is started may have, whatever its file says.
+fn drop_bounding_set() {
     for capability in 0..64 {
         // SAFETY: takes numbers only. Fails with EINVAL past the last capability that this kernel knows, and with
-        // EPERM where the process may not (then the sets below are empty already).
+        // EPERM where the process may not (then its own sets are empty already).
         unsafe { libc::prctl(libc::PR_CAPBSET_DROP, capability, 0, 0, 0) };
     }
+}
+
+fn drop_capabilities() -> nix::Result<()> {
     let header = CapHeader {
         version: 0x2008_0522,
         pid: 0,

@@ -1,5 +1,6 @@
 //! Which tier works on this machine: found by trying, not by reading settings.
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::OnceLock;
 
@@ -83,6 +84,9 @@ fn probe(tier: Tier) -> Result<(), String> {
     let scratch = tempfile::Builder::new()
         .prefix("spotter-probe-")
         .tempdir()
+        .map_err(|error| error.to_string())?;
+    // Another user may have to pass through.
+    std::fs::set_permissions(scratch.path(), std::fs::Permissions::from_mode(0o711))
         .map_err(|error| error.to_string())?;
     let base = scratch.path().join("base");
     std::fs::create_dir(&base).map_err(|error| error.to_string())?;

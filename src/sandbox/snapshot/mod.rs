@@ -2,7 +2,8 @@
 //!
 //! Mental model: a **manifest** maps each path to a mode and a blob id. A snapshot reads the manifest of the workspace
 //! (`scan`; only files whose stat changed are read), writes it as trees into the shadow repository and names it by the
-//! tree ids. A restore compares two manifests and touches only what differs, then scans again: the ids must be equal.
+//! tree ids. A restore compares two manifests and touches only what differs, then proves what it did: by a second scan,
+//! whose ids must be equal, or, where nobody else can write, by looking at what was touched (`proof`).
 //!
 //! Files enter as their raw bytes. Nothing of the task's own git configuration (filters, hooks, attributes, line-ending
 //! rules) is read or run, because no git operation ever works on the agent's repository: its `.git` is just more files,
@@ -13,6 +14,7 @@
 mod ignores;
 mod listing;
 mod manifest;
+mod proof;
 mod scan;
 mod seed;
 mod workspace;
@@ -24,7 +26,8 @@ use git2::{DiffFormat, DiffOptions, ObjectType, Oid, Repository};
 use super::{Restored, SandboxError, SnapshotId};
 pub(crate) use listing::{Found, Listing};
 pub(crate) use manifest::{Entry, Manifest};
-use scan::Touch;
+use proof::Touched;
+use scan::{FolderStat, Touch};
 pub(crate) use scan::{MOST_BYTES, StatCache};
 pub(crate) use seed::Stored;
 pub use seed::{Seed, seed};
@@ -106,7 +109,7 @@ impl Shadow {
 
     /// Keep the workspace as it is now.
     pub fn snapshot(&mut self, workspace: &Workspace) -> Result<SnapshotId, SandboxError> {
-        let parts = self.scan(workspace, Touch::Nothing)?;
+        let (parts, _) = self.scan(workspace, Touch::Nothing)?;
         self.write(&parts)
     }
 
@@ -126,7 +129,7 @@ impl Shadow {
         // round.
         let mut rounds = 0..ROUNDS;
         loop {
-            let now = self.scan(workspace, Touch::Clear)?;
+            let (now, folders) = self.scan(workspace, Touch::Clear)?;
             // Equal manifests have equal names: no tree need be written to compare.
             if now == then {
                 break;
@@ -138,7 +141,10 @@ impl Shadow {
                     reached.files, reached.git, id.files, id.git
                 )));
             }
-            self.turn(workspace, &now, &then, &mut restored)?;
+            let touched = self.turn(workspace, &now, &then, &mut restored)?;
+            if workspace.is_alone() && proof::holds(workspace, &touched, &folders) {
+                break;
+            }
         }
         if !then.git.0.is_empty() {
             workspace.complete_git_folder()?;
@@ -153,7 +159,8 @@ impl Shadow {
         now: &Parts,
         then: &Parts,
         restored: &mut Restored,
-    ) -> Result<(), SandboxError> {
+    ) -> Result<Vec<Touched>, SandboxError> {
+        let mut touched = Vec::new();
         let plans = [
             ("", &now.files, &then.files),
             (".git", &now.git, &then.git),
@@ -168,8 +175,13 @@ impl Shadow {
             }
             restored.written += write.len();
             restored.removed += remove.len();
+            touched.push(Touched {
+                place,
+                removed: remove,
+                written: write,
+            });
         }
-        Ok(())
+        Ok(touched)
     }
 
     /// Unified git diff between the files of two snapshots.
@@ -250,7 +262,11 @@ impl Shadow {
         .save(seed)
     }
 
-    fn scan(&mut self, workspace: &Workspace, touch: Touch) -> Result<Parts, SandboxError> {
+    fn scan(
+        &mut self,
+        workspace: &Workspace,
+        touch: Touch,
+    ) -> Result<(Parts, Vec<FolderStat>), SandboxError> {
         let tracked = self.seed.as_ref().map(|seed| &seed.tracked);
         let odb = self
             .repository
@@ -260,7 +276,7 @@ impl Shadow {
             odb.write(ObjectType::Blob, bytes)
                 .map_err(git_error("keep a file"))
         };
-        let (files, ignored) = scan::files(
+        let (files, ignored, mut folders) = scan::files(
             workspace,
             tracked,
             self.ignored_too,
@@ -268,12 +284,14 @@ impl Shadow {
             touch,
             store,
         )?;
-        let git = scan::git(workspace, &mut self.git, touch, store)?;
-        Ok(Parts {
+        let (git, of_git) = scan::git(workspace, &mut self.git, touch, store)?;
+        folders.extend(of_git);
+        let parts = Parts {
             files,
             git,
             ignored,
-        })
+        };
+        Ok((parts, folders))
     }
 
     pub(crate) fn write(&self, parts: &Parts) -> Result<SnapshotId, SandboxError> {

@@ -115,10 +115,40 @@ struct Walk<'a, S> {
     ignored: Manifest,
     count: usize,
     now_ns: i128,
+    /// The folders that were entered.
+    folders: Vec<FolderStat>,
     store: S,
 }
 
-/// The workspace's files (its own `.git` apart), and the ignored ones where they are wanted.
+/// A folder (its path is relative to the workspace) as a walk saw it.
+pub(super) struct FolderStat {
+    pub(super) path: Vec<u8>,
+    pub(super) stat: Stat,
+}
+
+pub(super) fn stat_of(kind: &cap_std::fs::Metadata) -> Stat {
+    Stat {
+        size: kind.len(),
+        mode: kind.permissions().mode(),
+        modified_ns: i128::from(kind.mtime()) * 1_000_000_000 + i128::from(kind.mtime_nsec()),
+        changed_ns: i128::from(kind.ctime()) * 1_000_000_000 + i128::from(kind.ctime_nsec()),
+    }
+}
+
+/// The mode that git would note; `None` for what no snapshot holds.
+pub(super) fn git_mode(kind: &cap_std::fs::Metadata) -> Option<u32> {
+    if kind.is_symlink() {
+        Some(0o120_000)
+    } else if !kind.is_file() || kind.len() > LARGEST_FILE {
+        None
+    } else if kind.permissions().mode() & 0o100 != 0 {
+        Some(0o100_755)
+    } else {
+        Some(0o100_644)
+    }
+}
+
+/// The workspace's files (its own `.git` apart), the ignored ones where they are wanted, and the folders entered.
 pub(super) fn files(
     workspace: &Workspace,
     tracked: Option<&BTreeSet<Vec<u8>>>,
@@ -126,7 +156,7 @@ pub(super) fn files(
     cache: &mut StatCache,
     touch: Touch,
     store: impl Fn(&[u8]) -> Result<Oid, SandboxError>,
-) -> Result<(Manifest, Manifest), SandboxError> {
+) -> Result<(Manifest, Manifest, Vec<FolderStat>), SandboxError> {
     let mut walk = Walk {
         tracked,
         ignored_too,
@@ -139,6 +169,7 @@ pub(super) fn files(
         ignored: Manifest::default(),
         count: 0,
         now_ns: now_ns(),
+        folders: Vec::new(),
         store,
     };
     walk.folder(workspace.dir(), &[], &Ignores::default(), false, true)?;
@@ -146,19 +177,20 @@ pub(super) fn files(
         after,
         files,
         ignored,
+        folders,
         ..
     } = walk;
     *cache = after;
-    Ok((files, ignored))
+    Ok((files, ignored, folders))
 }
 
-/// Everything in the workspace's `.git` folder; nothing where it is missing or not a folder.
+/// Everything in the workspace's `.git` folder, and its folders; nothing where it is missing or not a folder.
 pub(super) fn git(
     workspace: &Workspace,
     cache: &mut StatCache,
     touch: Touch,
     store: impl Fn(&[u8]) -> Result<Oid, SandboxError>,
-) -> Result<Manifest, SandboxError> {
+) -> Result<(Manifest, Vec<FolderStat>), SandboxError> {
     let is_folder = workspace
         .dir()
         .symlink_metadata(".git")
@@ -167,7 +199,7 @@ pub(super) fn git(
         .then(|| workspace.dir().open_dir(".git").ok())
         .flatten()
     else {
-        return Ok(Manifest::default());
+        return Ok((Manifest::default(), Vec::new()));
     };
     let mut walk = Walk {
         tracked: None,
@@ -181,12 +213,21 @@ pub(super) fn git(
         ignored: Manifest::default(),
         count: 0,
         now_ns: now_ns(),
+        folders: Vec::new(),
         store,
     };
     walk.folder(&folder, &[], &Ignores::default(), false, false)?;
-    let Walk { after, files, .. } = walk;
+    let Walk {
+        after,
+        files,
+        mut folders,
+        ..
+    } = walk;
     *cache = after;
-    Ok(files)
+    for folder in &mut folders {
+        folder.path.splice(..0, *b".git/");
+    }
+    Ok((files, folders))
 }
 
 fn now_ns() -> i128 {
@@ -235,6 +276,10 @@ impl<S: Fn(&[u8]) -> Result<Oid, SandboxError>> Walk<'_, S> {
                     && (!hidden || self.ignored_too || self.tracks_below(&full))
                     && let Ok(inner) = dir.open_dir(&name)
                 {
+                    self.folders.push(FolderStat {
+                        path: full.clone(),
+                        stat: stat_of(&kind),
+                    });
                     self.depth += 1;
                     self.folder(&inner, &full, ignores, hidden, with_ignores)?;
                     self.depth -= 1;
@@ -269,20 +314,9 @@ impl<S: Fn(&[u8]) -> Result<Oid, SandboxError>> Walk<'_, S> {
         kind: &cap_std::fs::Metadata,
         hidden: bool,
     ) -> Result<(), SandboxError> {
-        let stat = Stat {
-            size: kind.len(),
-            mode: kind.permissions().mode(),
-            modified_ns: i128::from(kind.mtime()) * 1_000_000_000 + i128::from(kind.mtime_nsec()),
-            changed_ns: i128::from(kind.ctime()) * 1_000_000_000 + i128::from(kind.ctime_nsec()),
-        };
-        let mode = if kind.is_symlink() {
-            0o120_000
-        } else if !kind.is_file() || kind.len() > LARGEST_FILE {
+        let stat = stat_of(kind);
+        let Some(mode) = git_mode(kind) else {
             return Ok(());
-        } else if stat.mode & 0o100 != 0 {
-            0o100_755
-        } else {
-            0o100_644
         };
         let oid = if let Some(oid) = self.before.recall(&path, &stat) {
             oid
@@ -338,7 +372,8 @@ fn clear(dir: &Dir, name: &OsStr, kind: &cap_std::fs::Metadata, depth: usize) ->
     dir.remove_file(name).is_err()
 }
 
-fn read(dir: &Dir, name: &OsStr, mode: u32) -> Option<Vec<u8>> {
+/// A file's bytes or a link's target; `mode` is git's. `name` may be a path beneath.
+pub(super) fn read(dir: &Dir, name: &OsStr, mode: u32) -> Option<Vec<u8>> {
     use cap_std::fs::OpenOptionsExt;
     use std::io::Read;
     if mode == 0o120_000 {
@@ -347,6 +382,8 @@ fn read(dir: &Dir, name: &OsStr, mode: u32) -> Option<Vec<u8>> {
             .ok()
             .map(|target| target.as_os_str().as_bytes().to_vec());
     }
+    #[cfg(test)]
+    reads::one();
     // What was a file a moment ago may be a pipe now: never wait for one, never follow a link.
     let mut options = cap_std::fs::OpenOptions::new();
     options
@@ -368,4 +405,24 @@ fn ignore_file(dir: &Dir) -> Option<String> {
     }
     read(dir, OsStr::new(".gitignore"), 0o100_644)
         .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// How many files this thread has opened, for tests that count work.
+#[cfg(test)]
+pub(super) mod reads {
+    use std::cell::Cell;
+
+    thread_local!(static OPENED: Cell<usize> = const { Cell::new(0) });
+
+    pub(super) fn one() {
+        OPENED.set(OPENED.get() + 1);
+    }
+
+    pub(in super::super) fn forget() {
+        OPENED.set(0);
+    }
+
+    pub(in super::super) fn count() -> usize {
+        OPENED.get()
+    }
 }

@@ -259,3 +259,73 @@ fn a_restore_leaves_alone_what_is_only_closed_to_writing() {
     let mode = fs::metadata(&file).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o444);
 }
+
+/// What a restore in a workspace of ours alone leaves to the whole scan, and what it proves without.
+#[test]
+fn a_proof_holds_for_what_was_restored_and_for_nothing_else() {
+    let mut it = place();
+    fs::create_dir(it.work.join("other")).unwrap();
+    fs::write(it.work.join("other/c.txt"), "c").unwrap();
+    let first = it.shadow.snapshot(&open(&it.work)).unwrap();
+    let then = it.shadow.read(&first).unwrap();
+    fs::write(it.work.join("pkg/a.py"), "print(2)\n").unwrap();
+    fs::write(it.work.join("pkg/new.py"), "new").unwrap();
+    let turned = |it: &mut Place| {
+        let (now, folders) = it.shadow.scan(&open(&it.work), Touch::Clear).unwrap();
+        let mut done = Restored {
+            written: 0,
+            removed: 0,
+            not_restored: Vec::new(),
+        };
+        let touched = it
+            .shadow
+            .turn(&open(&it.work), &now, &then, &mut done)
+            .unwrap();
+        assert_eq!((done.written, done.removed), (1, 2));
+        (touched, folders)
+    };
+    let (touched, folders) = turned(&mut it);
+    let holds = |it: &Place| proof::holds(&open(&it.work), &touched, &folders);
+    assert!(holds(&it));
+    // A file that was written is not as it should be.
+    fs::write(it.work.join("pkg/a.py"), "print(3)\n").unwrap();
+    assert!(!holds(&it));
+    fs::write(it.work.join("pkg/a.py"), "print(1)\n").unwrap();
+    assert!(holds(&it));
+    // One that was removed is there again.
+    fs::write(it.work.join("pkg/new.py"), "new").unwrap();
+    assert!(!holds(&it));
+    fs::remove_file(it.work.join("pkg/new.py")).unwrap();
+    assert!(holds(&it));
+    // Something came into a folder that the restore had nothing to do with.
+    fs::write(it.work.join("other/d.txt"), "d").unwrap();
+    assert!(!holds(&it));
+}
+
+#[test]
+fn a_restored_rule_is_never_proven_without_a_second_scan() {
+    let mut it = place();
+    let first = it.shadow.snapshot(&open(&it.work)).unwrap();
+    fs::write(it.work.join(".gitignore"), "*\n").unwrap();
+    fs::write(it.work.join("hidden"), "x").unwrap();
+    let alone = open(&it.work).alone();
+    it.shadow.restore(&alone, &first).unwrap();
+    assert!(!it.work.join("hidden").exists());
+}
+
+#[test]
+fn a_restore_of_one_file_opens_one_file() {
+    let mut it = place();
+    for number in 0..40 {
+        fs::write(it.work.join(format!("pkg/{number}.txt")), "text").unwrap();
+    }
+    std::thread::park_timeout(std::time::Duration::from_millis(60));
+    let first = it.shadow.snapshot(&open(&it.work)).unwrap();
+    fs::write(it.work.join("pkg/a.py"), "print(2)\n").unwrap();
+    let alone = open(&it.work).alone();
+    scan::reads::forget();
+    let done = it.shadow.restore(&alone, &first).unwrap();
+    assert_eq!((done.written, done.removed), (1, 1));
+    // The rules, the changed file, and the written one for the proof.
+    assert_eq!(scan::reads::count(), 3);
+}

@@ -16,6 +16,7 @@ pub struct Workspace {
     dir: Dir,
     /// Who is to own what is written; `None` leaves it to the system.
     owner: Option<u32>,
+    alone: bool,
 }
 
 /// Manifest path to a path of the system.
@@ -29,7 +30,24 @@ impl Workspace {
         let dir = Dir::open_ambient_dir(at, ambient_authority()).map_err(|source| {
             SandboxError::Gone(format!("its workspace cannot be opened: {source}"))
         })?;
-        Ok(Self { dir, owner })
+        Ok(Self {
+            dir,
+            owner,
+            alone: false,
+        })
+    }
+
+    /// Say that nobody else can write to it from here on: a restore then need not look at everything twice.
+    #[must_use]
+    pub fn alone(self) -> Self {
+        Self {
+            alone: true,
+            ..self
+        }
+    }
+
+    pub(super) fn is_alone(&self) -> bool {
+        self.alone
     }
 
     pub(super) fn dir(&self) -> &Dir {
