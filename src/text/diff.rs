@@ -1,6 +1,6 @@
 //! What changed between two texts, or in a patch: files, hunks, lines, words.
 //!
-//! Mental model: [`compare`] (two texts) and [`parse`] (a git patch) give the same [`FileDiff`]s, raw text inside. To show
+//! Mental model: [`compare()`] (two texts) and [`parse()`] (a git patch) give the same [`FileDiff`]s, raw text inside. To show
 //! one, ask for its [`Item`]s, in one column ([`unified`]) or two ([`pairs`]), and draw those that are in view ([`Look`]):
 //! only then is text made safe. [`FileDiff::patch`] and [`FileDiff::hunk_patch`] give the patch back as text.
 //!

@@ -95,7 +95,7 @@ impl Log {
         };
         match end_of(line) {
             Some(end) => Some(start..end - 1),
-            None => (start < self.bytes.len()).then(|| start..self.bytes.len()),
+            None => (start < self.bytes.len()).then_some(start..self.bytes.len()),
         }
     }
 
@@ -143,16 +143,18 @@ impl Log {
     }
 }
 
+/// Bytes of a word that is searched: all ones, the highest bits, line ends.
+const ONES: u64 = u64::from_ne_bytes([1; 8]);
+const HIGH: u64 = u64::from_ne_bytes([0x80; 8]);
+const LINE_ENDS: u64 = u64::from_ne_bytes([b'\n'; 8]);
+
 /// Eight bytes at a time, as far as they hold no line end.
 fn next_line_end(bytes: &[u8]) -> Option<usize> {
     let (words, _) = bytes.as_chunks::<8>();
-    // A byte of `word ^ LINE_ENDS` is zero where there is a line end; this finds zero bytes.
-    const ONES: u64 = u64::from_ne_bytes([1; 8]);
-    const HIGH: u64 = u64::from_ne_bytes([0x80; 8]);
-    const LINE_ENDS: u64 = u64::from_ne_bytes([b'\n'; 8]);
     let clear = words
         .iter()
         .take_while(|word| {
+            // A line end is a zero byte now; the expression below finds those.
             let word = u64::from_ne_bytes(**word) ^ LINE_ENDS;
             word.wrapping_sub(ONES) & !word & HIGH == 0
         })

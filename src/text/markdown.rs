@@ -71,6 +71,9 @@ pub fn page(text: &str, width: usize, code: &Code<'_>) -> Page {
     writer.page
 }
 
+/// Columns of a line, and where they lead.
+type Linked = (Range<usize>, String);
+
 /// Text within a block: lines, and links by line and bytes.
 #[derive(Default)]
 struct Inline {
@@ -169,7 +172,7 @@ impl<'a> Writer<'a> {
             Event::Rule => {
                 self.gap();
                 let room = self.room();
-                self.put(Line::of("─".repeat(room), Role::Rule));
+                self.put(&Line::of("─".repeat(room), Role::Rule));
             }
             Event::TaskListMarker(done) => {
                 let mark = if done { "[x] " } else { "[ ] " };
@@ -269,7 +272,7 @@ impl<'a> Writer<'a> {
                     .last()
                     .is_some_and(|margin| margin.first.is_some())
                 {
-                    self.put(Line::new());
+                    self.put(&Line::new());
                 }
                 self.margins.pop();
             }
@@ -290,7 +293,7 @@ impl<'a> Writer<'a> {
                 };
                 let room = self.room();
                 for (line, links) in table.lines(room) {
-                    self.put_linked(line, links);
+                    self.put_linked(&line, links);
                 }
             }
             TagEnd::Emphasis => self.emphasis = self.emphasis.saturating_sub(1),
@@ -373,7 +376,7 @@ impl<'a> Writer<'a> {
             for row in wrap::rows(&line, room, Hang::Indent) {
                 let mut indented = Line::of("  ", Role::Text);
                 indented.append(&row);
-                self.put(indented);
+                self.put(&indented);
             }
         }
     }
@@ -394,7 +397,7 @@ impl<'a> Writer<'a> {
             .is_some_and(|margin| margin.first.is_some());
         let blank = |line: &Line| line.text().trim_matches([' ', '│']).is_empty();
         if !begun && !self.page.lines.last().is_none_or(blank) {
-            self.put(Line::new());
+            self.put(&Line::new());
         }
     }
 
@@ -425,17 +428,17 @@ impl<'a> Writer<'a> {
                     .take_while(|(at, range, _)| (*at, range.start) < (number, shown.end))
                     .map(|(_, range, url)| (column(range.start)..column(range.end), url.clone()))
                     .collect();
-                self.put_linked(row, found);
+                self.put_linked(&row, found);
             }
         }
     }
 
-    fn put(&mut self, line: Line) {
+    fn put(&mut self, line: &Line) {
         self.put_linked(line, Vec::new());
     }
 
     /// Write a line behind the margins.
-    fn put_linked(&mut self, line: Line, links: Vec<(Range<usize>, String)>) {
+    fn put_linked(&mut self, line: &Line, links: Vec<Linked>) {
         let mut whole = Line::new();
         for margin in self.margins.iter_mut().take(MAX_DEPTH) {
             whole.append(&margin.first.take().unwrap_or_else(|| margin.then.clone()));
@@ -444,7 +447,7 @@ impl<'a> Writer<'a> {
             margin.first = None;
         }
         let before = wrap::columns(whole.text());
-        whole.append(&line);
+        whole.append(line);
         let number = self.page.lines.len();
         self.page.lines.push(wrap::cut(&whole, self.width));
         for (columns, url) in links {

@@ -20,6 +20,8 @@ use super::secret::Secret;
 const HIDDEN: &str = "xxxxxxxx";
 /// A name or secret shorter than this would be found everywhere.
 const SHORTEST: usize = 3;
+/// One round changes, the next sees that nothing is left; more are rare.
+const MOST_ROUNDS: usize = 8;
 
 type Edit = (Range<usize>, String);
 
@@ -38,18 +40,13 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         rule(r"-----BEGIN [A-Z ]*PRIVATE KEY-----([^-]*)", |found| {
             same_length(found, 1)
         }),
-        rule(
-            r"(?i)\b[a-z][a-z0-9+.-]*://([^/\s@:]+)(?::([^/\s@]*))?@",
-            |found| {
-                let user = found.get(1)?;
-                match found.get(2) {
-                    Some(password) => {
-                        Some((user.start()..password.end(), format!("user:{HIDDEN}")))
-                    }
-                    None => Some((user.range(), "user".to_owned())),
-                }
-            },
-        ),
+        rule(r"://([^/\s@:]+)(?::([^/\s@]*))?@", |found| {
+            let user = found.get(1)?;
+            match found.get(2) {
+                Some(password) => Some((user.start()..password.end(), format!("user:{HIDDEN}"))),
+                None => Some((user.range(), "user".to_owned())),
+            }
+        }),
         rule(
             r"://[^\s@/]*@|\b([A-Za-z0-9._%+-]+)@[A-Za-z0-9.-]+\.[A-Za-z]{2,}",
             |found| {
@@ -174,8 +171,25 @@ impl Mask {
         self.run(line.clone(), Line::text, replaced)
     }
 
-    /// Apply all rules, one after another.
-    fn run<T>(&self, start: T, text_of: fn(&T) -> &str, apply: impl Fn(&T, &[Edit]) -> T) -> T {
+    /// Apply all rules, one after another, until nothing changes: what one puts in may give shape to another's place.
+    fn run<T: PartialEq + Clone>(
+        &self,
+        start: T,
+        text_of: fn(&T) -> &str,
+        apply: impl Fn(&T, &[Edit]) -> T,
+    ) -> T {
+        let mut now = start;
+        for _ in 0..MOST_ROUNDS {
+            let next = self.round(now.clone(), text_of, &apply);
+            if next == now {
+                break;
+            }
+            now = next;
+        }
+        now
+    }
+
+    fn round<T>(&self, start: T, text_of: fn(&T) -> &str, apply: &impl Fn(&T, &[Edit]) -> T) -> T {
         let mut now = start;
         let mut pass = |edits: &dyn Fn(&str) -> Vec<Edit>| {
             let edits = edits(text_of(&now));
@@ -309,6 +323,11 @@ mod tests {
                 format!("https://user:{HIDDEN}@x.org/a"),
             ),
             ("https://tok@x.org/a", "https://user@x.org/a".to_owned()),
+            // What stands for the token makes an address of what was none.
+            (
+                "Bearer hf_0123456789abcdef0https://u:p@",
+                format!("Bearer {HIDDEN}://user:{HIDDEN}@"),
+            ),
             ("say open sesame!", format!("say {HIDDEN}!")),
             (
                 "def key(x): return d[key]",

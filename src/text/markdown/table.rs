@@ -1,10 +1,8 @@
 //! A table as aligned columns.
 
-use std::ops::Range;
-
 use pulldown_cmark::Alignment;
 
-use super::Inline;
+use super::{Inline, Linked};
 use crate::text::line::{Ink, Line};
 use crate::text::role::Role;
 use crate::text::wrap;
@@ -38,12 +36,12 @@ impl Table {
 
     /// The lines, each with its links by columns. Cells are cut so that all columns fit; a table with more columns than there is
     /// room for goes over the edge.
-    pub(super) fn lines(self, room: usize) -> Vec<(Line, Vec<(Range<usize>, String)>)> {
+    pub(super) fn lines(self, room: usize) -> Vec<(Line, Vec<Linked>)> {
         let widths = self.widths(room);
         let mut lines = Vec::new();
         for (number, row) in self.rows.iter().enumerate() {
             let mut line = Line::new();
-            let mut links = Vec::new();
+            let mut found = Vec::new();
             for (column, cell) in row.iter().enumerate() {
                 if column > 0 {
                     line.push(RULE, Role::Rule);
@@ -70,12 +68,12 @@ impl Table {
                         let head = cell.lines.first().and_then(|line| line.text().get(..byte));
                         at + wrap::columns(head.unwrap_or_default()).min(width)
                     };
-                    links.push((place(range.start)..place(range.end), url.clone()));
+                    found.push((place(range.start)..place(range.end), url.clone()));
                 }
                 line.append(&text);
                 line.push(&" ".repeat(blank - before), Role::Text);
             }
-            lines.push((line, links));
+            lines.push((line, found));
             if number == 0 {
                 let rules: Vec<String> = widths.iter().map(|width| "─".repeat(*width)).collect();
                 lines.push((Line::of(rules.join("─┼─"), Role::Rule), Vec::new()));
