@@ -7,6 +7,7 @@
 pub mod command;
 pub mod effect;
 pub mod event;
+pub mod executor;
 pub mod field;
 pub mod form;
 pub mod glyph;

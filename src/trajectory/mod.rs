@@ -9,6 +9,7 @@
 
 pub mod event;
 pub mod fold;
+pub mod follow;
 pub mod index;
 pub mod request;
 pub mod store;

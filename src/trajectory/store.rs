@@ -31,6 +31,15 @@ impl RolloutId {
         Self(ulid::Ulid::generate().to_string().to_lowercase())
     }
 
+    /// The name as it is written; `None` where it could not be one (it becomes part of a path).
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let fits = !text.is_empty()
+            && text.len() <= 64
+            && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+        fits.then(|| Self(text.to_owned()))
+    }
+
     /// As text.
     #[must_use]
     pub fn as_str(&self) -> &str {

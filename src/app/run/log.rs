@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::app::list::{Move, Scroll};
 use crate::text::log::Log;
+use crate::text::search::Query;
 use crate::text::{Ink, Line, Role, wrap};
 
 /// See the module.
@@ -37,17 +38,13 @@ impl LogPane {
         self.scroll.go(step);
     }
 
-    /// The next line that holds a text, from the window's top.
-    pub fn find(&mut self, text: &str, forward: bool) -> bool {
+    /// The next line that holds a text, from the marked one or the window's top.
+    pub fn find(&mut self, query: &Query, forward: bool) -> bool {
         let Some(Ok(log)) = &self.log else {
             return false;
         };
-        let from = self.line.map_or(self.scroll.top, |line| line - 1);
-        let found = if forward {
-            (from + 1..log.len()).find(|line| log.line(*line).text().contains(text))
-        } else {
-            (0..from.min(log.len())).rev().find(|line| log.line(*line).text().contains(text))
-        };
+        let from = self.line.map_or(self.scroll.top, |line| line.saturating_sub(1));
+        let found = if forward { log.find(query, from + 1) } else { log.find_back(query, from) };
         if let Some(line) = found {
             self.line = Some(line + 1);
             self.show(line);
@@ -81,7 +78,7 @@ impl LogPane {
                     let here = self.line == Some(number + 1);
                     let ink = if here { Ink::of(Role::Accent).bold() } else { Ink::of(Role::Gutter) };
                     let mut line = Line::of(format!("{:>digits$} ", number + 1), ink);
-                    for (piece, ink) in log.line(number).pieces() {
+                    for (piece, ink) in log.line(number, Role::Output).pieces() {
                         line.push(piece, ink);
                     }
                     self.visible.push(wrap::cut(&line, width));

@@ -1,28 +1,34 @@
 //! Search through a run's steps, folded ones too.
 
 use crate::app::story::{Item, Step, Story};
+use crate::text::search::{Query, QueryError};
 
 /// What is searched for, and where it was found.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Search {
-    /// The text.
+    /// The text, as typed.
     pub text: String,
+    /// The text, as understood.
+    pub query: Query,
     /// Steps that hold it.
     pub steps: Vec<u32>,
     revision: u64,
 }
 
 impl Search {
-    /// Find a text; case matters where it has capitals.
-    #[must_use]
-    pub fn of(text: &str, story: &Story) -> Self {
+    /// Find a text; case matters where it has capitals; `/…/` is a regular expression.
+    ///
+    /// # Errors
+    /// Where that is wrong.
+    pub fn of(text: &str, story: &Story) -> Result<Self, QueryError> {
         let mut search = Self {
             text: text.to_owned(),
+            query: Query::parse(text)?,
             steps: Vec::new(),
             revision: u64::MAX,
         };
         search.refresh(story);
-        search
+        Ok(search)
     }
 
     /// Find it in what came since.
@@ -31,19 +37,10 @@ impl Search {
             return;
         }
         self.revision = story.revision;
-        let exact = self.text.chars().any(char::is_uppercase);
-        let wanted = if exact { self.text.clone() } else { self.text.to_lowercase() };
-        let holds = |text: &str| {
-            if exact {
-                text.contains(&wanted)
-            } else {
-                text.to_lowercase().contains(&wanted)
-            }
-        };
         self.steps = story
             .steps
             .iter()
-            .filter(|step| texts(step).any(|text| holds(&text)))
+            .filter(|step| texts(step).any(|text| self.query.places(&text).next().is_some()))
             .map(|step| step.number)
             .collect();
     }

@@ -232,6 +232,13 @@ impl Story {
                     outcome: outcome.clone(),
                 });
             }
+            Event::HandedBack { snapshot, .. } => {
+                self.taken_over = false;
+                if let Some(step) = self.steps.iter_mut().rev().find(|step| step.snapshot.is_some()) {
+                    step.snapshot = Some(snapshot.clone());
+                    step.revision += 1;
+                }
+            }
             Event::LimitsChanged { limits } => {
                 self.turns = limits.turns;
                 let text = format!("limits changed: {} turns", limits.turns);
@@ -293,7 +300,8 @@ impl Story {
                 self.as_of.push((*step, grading.clone(), log.clone()));
                 self.step_mut(*step);
             }
-            Event::NotGraded { verdict } => {
+            Event::NotGraded { step: Some(_), .. } => self.now = None,
+            Event::NotGraded { verdict, .. } => {
                 self.now = None;
                 self.verdict = Some(verdict.clone());
                 self.phase = Phase::Over;

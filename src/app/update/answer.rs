@@ -128,7 +128,13 @@ fn search(state: &mut State, text: &str) -> Vec<Effect> {
         run.search = None;
         return Vec::new();
     }
-    let search = Search::of(text, &run.story);
+    let search = match Search::of(text, &run.story) {
+        Ok(search) => search,
+        Err(error) => {
+            state.say(Weight::Error, error.to_string());
+            return Vec::new();
+        }
+    };
     let found = search.steps.len();
     run.search = Some(search);
     if run.log.is_none() {

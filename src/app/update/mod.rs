@@ -20,7 +20,7 @@ use crate::keymap::{Code, Found, Key};
 
 pub use answer::{accept, history};
 pub use replaying::{begin_replay, end_replay, replay_by, retell};
-pub use settle::settle;
+pub use settle::{LIST_HEAD, PANE_HEAD, settle, tasks_split};
 
 /// Largest count that a sequence takes.
 const MOST: u32 = 99_999;
@@ -323,7 +323,7 @@ pub fn search_next(state: &mut State, forward: bool) -> Vec<Effect> {
         return Vec::new();
     };
     if let Some(log) = run.log.as_mut().filter(|_| run.focus == Pane::Tests) {
-        if !log.find(&search.text, forward) {
+        if !log.find(&search.query, forward) {
             let text = format!("`{}` is not in the log that way", search.text);
             state.say(Weight::Info, text);
         }

@@ -98,7 +98,7 @@ fn statement(state: &State, width: usize, gold: bool) -> Vec<Line> {
         return Vec::new();
     };
     let glyphs = state.glyphs();
-    let mut lines = markdown::render(&task.problem_statement, width).lines;
+    let mut lines = markdown::page(&task.problem_statement, width, &|_, _| None).lines;
     lines.push(Line::new());
     let (f2p, p2p) = (task.fail_to_pass.ids().len(), task.pass_to_pass.ids().len());
     lines.push(

@@ -1,0 +1,96 @@
+//! A run followed: its records so far, then those to come.
+//!
+//! A change of its folder wakes the follower; a live run is also looked at every so often, for a file system that tells
+//! nothing. A run that is over costs nothing until its folder changes again.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use notify::Watcher as _;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use super::Shared;
+use crate::app::news::{News, Request};
+use crate::trajectory::RolloutId;
+use crate::trajectory::follow::Follower;
+
+/// How often a live run is looked at when nothing wakes the follower.
+const LIVE: Duration = Duration::from_millis(250);
+/// Pieces that come close together are told together.
+const GATHER: Duration = Duration::from_millis(8);
+
+pub(super) async fn follow(
+    shared: Arc<Shared>,
+    name: String,
+    generation: Request,
+    stop: CancellationToken,
+) {
+    let Some(id) = RolloutId::parse(&name) else {
+        return;
+    };
+    let folder = shared.store.folder(&id);
+    let changed = Arc::new(Notify::new());
+    let wake = Arc::clone(&changed);
+    let mut watcher = notify::recommended_watcher(move |_| wake.notify_one()).ok();
+    if let Some(watcher) = &mut watcher {
+        let _ = watcher.watch(&folder, notify::RecursiveMode::NonRecursive);
+    }
+    let mut follower = Follower::of(&folder);
+    let mut was_live = None;
+    loop {
+        let live = shared.store.is_running(&id);
+        let (back, seen) = {
+            let looked = tokio::task::spawn_blocking(move || {
+                let mut follower = follower;
+                let seen = follower.look();
+                (follower, seen)
+            });
+            match looked.await {
+                Ok(both) => both,
+                Err(_) => return,
+            }
+        };
+        follower = back;
+        let seen = match seen {
+            Ok(seen) => seen,
+            Err(why) => {
+                let _ = shared.news.send(News::Unreadable { id: name, why }).await;
+                return;
+            }
+        };
+        let caught_up = seen.caught_up;
+        let news = !seen.records.is_empty() || was_live != Some(live);
+        if news {
+            let told = News::Records {
+                id: name.clone(),
+                generation,
+                records: seen.records,
+                live,
+                caught_up,
+            };
+            let sent = tokio::select! {
+                sent = shared.news.send(told) => sent.is_ok(),
+                () = stop.cancelled() => false,
+            };
+            if !sent {
+                return;
+            }
+        }
+        let over = was_live == Some(true) && !live && caught_up;
+        if over || was_live.is_none() && caught_up && !live {
+            super::library::refresh(&shared, &id).await;
+        }
+        if caught_up {
+            was_live = Some(live);
+            let timeout = if live { LIVE } else { Duration::from_secs(3600) };
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = changed.notified() => tokio::time::sleep(GATHER).await,
+                () = tokio::time::sleep(timeout) => {}
+            }
+        } else if stop.is_cancelled() {
+            return;
+        }
+    }
+}

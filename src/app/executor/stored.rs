@@ -1,0 +1,90 @@
+//! What is done with what is stored: diffs of workspaces, raw logs, tests as of a step, checks, actions carried out again.
+
+use std::sync::Arc;
+
+use super::Shared;
+use crate::app::messages::Weight;
+use crate::app::news::{News, Request};
+use crate::sandbox::SnapshotId;
+use crate::sandbox::snapshot::Shadow;
+use crate::text::diff::{self, FileDiff};
+use crate::text::log::Log;
+use crate::trajectory::fold::State;
+use crate::trajectory::RolloutId;
+
+/// A raw log larger than this is not read whole.
+const LARGEST_LOG: u64 = 256 << 20;
+
+pub(super) async fn diff(shared: Arc<Shared>, name: String, request: Request, from: u32, to: u32) {
+    let reading = Arc::clone(&shared);
+    let id = name.clone();
+    let made = tokio::task::spawn_blocking(move || files_between(&reading, &id, from, to)).await;
+    let result = made.unwrap_or_else(|error| Err(error.to_string())).map(Arc::new);
+    let _ = shared
+        .news
+        .send(News::Diff {
+            id: name,
+            request,
+            result,
+        })
+        .await;
+}
+
+fn files_between(shared: &Shared, name: &str, from: u32, to: u32) -> Result<Vec<FileDiff>, String> {
+    let id = RolloutId::parse(name).ok_or("that is no rollout's id")?;
+    let records = shared.store.read(&id).map_err(|error| error.to_string())?;
+    let state = State::of(&records);
+    let snapshot = |step: u32| -> Result<SnapshotId, String> {
+        state
+            .snapshot_at(step)
+            .cloned()
+            .ok_or_else(|| format!("no workspace is stored as of step {step}"))
+    };
+    let (old, new) = (snapshot(from)?, snapshot(to)?);
+    let at = shared.store.folder(&id).join("sandbox").join("shadow");
+    let shadow = Shadow::open(&at, None, false).map_err(|error| error.to_string())?;
+    let patch = shadow.diff(&old, &new).map_err(|error| error.to_string())?;
+    Ok(diff::parse(&patch))
+}
+
+pub(super) async fn log(shared: Arc<Shared>, name: String, file: String) {
+    let reading = Arc::clone(&shared);
+    let (id, asked) = (name.clone(), file.clone());
+    let read = tokio::task::spawn_blocking(move || read_log(&reading, &id, &asked)).await;
+    let result = read.unwrap_or_else(|error| Err(error.to_string())).map(Arc::new);
+    let _ = shared.news.send(News::Log { id: name, file, result }).await;
+}
+
+fn read_log(shared: &Shared, name: &str, file: &str) -> Result<Log, String> {
+    let id = RolloutId::parse(name).ok_or("that is no rollout's id")?;
+    // The name comes from a trajectory: only a file of this folder is meant.
+    if file.contains('/') || file.starts_with('.') {
+        return Err(format!("`{file}` is no log of this run"));
+    }
+    let path = shared.store.folder(&id).join(file);
+    let told = |error: std::io::Error| format!("{}: {error}", path.display());
+    let size = std::fs::metadata(&path).map_err(told)?.len();
+    if size > LARGEST_LOG {
+        return Err(format!(
+            "{} has {} bytes, too many to show here; open it with a pager",
+            path.display(),
+            size
+        ));
+    }
+    std::fs::read(&path).map(Log::new).map_err(told)
+}
+
+pub(super) async fn test(shared: Arc<Shared>, name: String, step: u32) {
+    let _ = (name, step);
+    shared.say(Weight::Warning, "tests as of a step of a stored run: `spotter grade ROLLOUT --step N --again`").await;
+}
+
+pub(super) async fn reexecute(shared: Arc<Shared>, name: String) {
+    let _ = name;
+    shared.say(Weight::Warning, "not built yet").await;
+}
+
+pub(super) async fn check(shared: Arc<Shared>, source: String, task: String) {
+    let _ = (source, task);
+    shared.say(Weight::Warning, "`spotter tasks check` does this").await;
+}

@@ -1,0 +1,79 @@
+//! The line of keys: what works here, from the command table, most useful first, cut to fit; or how a sequence goes on.
+
+use super::paint::Paint;
+use crate::app::State;
+use crate::app::command;
+use crate::app::layout::Area;
+use crate::app::messages::Weight;
+use crate::keymap::shown;
+use crate::text::{Ink, Line, Role};
+
+pub(super) fn draw(state: &State, area: Area, paint: &mut Paint<'_>) {
+    let inside = area;
+    if let Some(toast) = &state.messages.toast {
+        let role = match toast.weight {
+            Weight::Info => Role::Accent,
+            Weight::Warning => Role::Attention,
+            Weight::Error => Role::Error,
+        };
+        let mut line = Line::new();
+        let sign = match toast.weight {
+            Weight::Info => state.glyphs().other(),
+            _ => state.glyphs().infra(),
+        };
+        line.push(sign, Ink::of(role).bold());
+        line.push(" ", Role::Text);
+        line.push(&toast.text, role);
+        paint.line(inside, 0, &crate::text::wrap::cut(&line, usize::from(inside.width)));
+        return;
+    }
+    let mut right = Line::new();
+    if let Some(count) = state.count {
+        right.push(&count.to_string(), Role::Strong);
+        right.push(" ", Role::Text);
+    }
+    if !state.pending.is_empty() {
+        right.push(&shown(&state.pending), Ink::of(Role::Key).bold());
+        right.push(" ", Role::Text);
+    }
+    let room = usize::from(inside.width).saturating_sub(right.width() + 1);
+    let mut line = Line::new();
+    for (keys, title) in hints(state) {
+        let mut next = Line::new();
+        if !line.is_empty() {
+            next.push("  ", Role::Text);
+        }
+        next.push(&keys, Ink::of(Role::Key));
+        next.push(&format!(" {title}"), Role::Text);
+        if line.width() + next.width() > room {
+            break;
+        }
+        for (text, ink) in next.pieces() {
+            line.push(text, ink);
+        }
+    }
+    paint.line(inside, 0, &line);
+    paint.right(inside, 0, &right, 0);
+}
+
+/// Keys and titles of what can be done here, most useful first.
+fn hints(state: &State) -> Vec<(String, &'static str)> {
+    let contexts = state.contexts();
+    let mut hints: Vec<(usize, u8, String, &'static str)> = command::all()
+        .filter(|command| command.hint > 0 && contexts.contains(&command.context))
+        .filter(|command| (command.enabled)(state).is_ok())
+        .filter_map(|command| {
+            let keys = state.keymap.keys_for(&contexts, command.id, None);
+            let keys = keys.first()?;
+            let near = contexts.iter().position(|context| *context == command.context)?;
+            let keys = match shown(keys).as_str() {
+                "enter" => state.glyphs().enter().to_owned(),
+                other => other.to_owned(),
+            };
+            Some((near, command.hint, keys, command.title))
+        })
+        .collect();
+    // What the nearest context offers comes first; help and palette are always in view at the end.
+    hints.sort_by_key(|(near, hint, _, _)| (u8::from(*hint >= 90), *near, *hint));
+    hints.into_iter().map(|(_, _, keys, title)| (keys, title)).collect()
+}

@@ -1,0 +1,176 @@
+//! Lines into cells.
+
+use ratatui::buffer::Buffer;
+use ratatui::style::Style;
+
+use super::{Eye, rect};
+use crate::app::field::Field;
+use crate::app::glyph::Glyphs;
+use crate::app::layout::Area;
+use crate::text::{Ink, Line, Role};
+
+/// A frame being drawn.
+pub(super) struct Paint<'a> {
+    buffer: &'a mut Buffer,
+    pub(super) eye: &'a Eye,
+    presenting: bool,
+    /// Where the terminal's cursor goes.
+    pub(super) cursor: Option<(u16, u16)>,
+}
+
+impl<'a> Paint<'a> {
+    pub(super) fn new(buffer: &'a mut Buffer, eye: &'a Eye, presenting: bool) -> Self {
+        Self {
+            buffer,
+            eye,
+            presenting,
+            cursor: None,
+        }
+    }
+
+    /// The ground of the whole screen.
+    pub(super) fn ground(&mut self) {
+        let area = self.buffer.area;
+        let style = self.eye.theme.style(Role::Text).patch(self.eye.theme.style(Role::Background));
+        self.buffer.set_style(area, style);
+    }
+
+    /// Blank an area for what lies over the screen.
+    pub(super) fn popup(&mut self, area: Area) {
+        let inside = rect(area).intersection(self.buffer.area);
+        for y in inside.top()..inside.bottom() {
+            for x in inside.left()..inside.right() {
+                if let Some(cell) = self.buffer.cell_mut((x, y)) {
+                    cell.reset();
+                }
+            }
+        }
+        let theme = &self.eye.theme;
+        let style = theme
+            .style(Role::Text)
+            .patch(theme.style(Role::Background))
+            .patch(theme.style(Role::Popup));
+        self.buffer.set_style(inside, style);
+    }
+
+    /// A line at the left edge of an area's row, cut to its width. Returns the columns it took.
+    pub(super) fn line(&mut self, area: Area, row: u16, line: &Line) -> u16 {
+        self.line_over(area, row, line, None)
+    }
+
+    fn line_over(&mut self, area: Area, row: u16, line: &Line, over: Option<Role>) -> u16 {
+        if row >= area.height || area.width == 0 {
+            return 0;
+        }
+        let masked;
+        let line = if self.presenting {
+            masked = self.eye.mask.line(line);
+            &masked
+        } else {
+            line
+        };
+        let y = area.y + row;
+        let end = area.x + area.width;
+        let mut x = area.x;
+        for (text, ink) in line.pieces() {
+            let room = usize::from(end.saturating_sub(x));
+            if room == 0 {
+                break;
+            }
+            let ink = Ink {
+                over: ink.over.or(over),
+                ..ink
+            };
+            let (next, _) = self.buffer.set_stringn(x, y, text, room, self.eye.theme.ink(ink));
+            x = next;
+        }
+        x - area.x
+    }
+
+    /// Lines from the top of an area.
+    pub(super) fn lines(&mut self, area: Area, lines: &[Line]) {
+        for (row, line) in (0..area.height).zip(lines) {
+            self.line(area, row, line);
+        }
+    }
+
+    /// A row that the cursor is on: the mark at the left, the ground of the selection under the whole row.
+    pub(super) fn selected(&mut self, area: Area, row: u16, line: &Line, focused: bool) {
+        let role = if focused { Role::Selection } else { Role::SelectionIdle };
+        if row >= area.height {
+            return;
+        }
+        let style = self.eye.theme.style(role);
+        self.line_over(area, row, line, None);
+        let place = rect(Area {
+            y: area.y + row,
+            height: 1,
+            ..area
+        });
+        self.buffer.set_style(place.intersection(self.buffer.area), style);
+    }
+
+    /// A line that ends at the right edge of an area's row, not over what begins it. Returns its first column.
+    pub(super) fn right(&mut self, area: Area, row: u16, line: &Line, taken: u16) -> u16 {
+        let width = u16::try_from(line.width()).unwrap_or(u16::MAX);
+        let room = area.width.saturating_sub(taken);
+        let width = width.min(room);
+        let at = Area {
+            x: area.x + area.width - width,
+            width,
+            ..area
+        };
+        self.line(at, row, line);
+        at.x
+    }
+
+    /// A thin rule across an area's first row.
+    pub(super) fn rule(&mut self, area: Area, glyphs: Glyphs) {
+        let line = Line::of(glyphs.rule().repeat(usize::from(area.width)), Role::Rule);
+        self.line(area, 0, &line);
+    }
+
+    /// A thin rule down one column.
+    pub(super) fn rule_down(&mut self, x: u16, from: u16, to: u16, glyphs: Glyphs) {
+        let style = self.style(Role::Rule);
+        for y in from..to {
+            self.buffer.set_stringn(x, y, glyphs.bar(), 1, style);
+        }
+    }
+
+    /// Something typed: before the cursor, the cursor, after it. What does not fit is cut at the left.
+    pub(super) fn field(&mut self, area: Area, row: u16, label: &Line, field: &Field) {
+        let taken = self.line(area, row, label);
+        let area = Area {
+            x: area.x + taken,
+            width: area.width.saturating_sub(taken),
+            ..area
+        };
+        if area.width < 2 {
+            return;
+        }
+        let shown = |text: &str| crate::text::safe::one_line(text);
+        let (before, after) = field.parts();
+        let (before, after) = (shown(before), shown(after));
+        let room = usize::from(area.width) - 1;
+        let mut before = before.as_str();
+        while unicode_width::UnicodeWidthStr::width(before) > room {
+            let mut chars = before.chars();
+            chars.next();
+            before = chars.as_str();
+        }
+        let x = area.x + u16::try_from(unicode_width::UnicodeWidthStr::width(before)).unwrap_or(0);
+        let line = Line::of(before, Role::Text).with(&after, Role::Text);
+        self.line(area, row, &line);
+        let y = area.y + row;
+        let style = self.style(Role::Cursor);
+        if let Some(cell) = self.buffer.cell_mut((x, y)) {
+            cell.set_style(style);
+        }
+        self.cursor = Some((x, y));
+    }
+
+    fn style(&self, role: Role) -> Style {
+        self.eye.theme.style(role)
+    }
+}
