@@ -71,6 +71,15 @@ pub fn ago(then: Timestamp, now: Timestamp) -> String {
     }
 }
 
+/// A kind of sandbox in a word.
+#[must_use]
+pub fn sandbox(kind: crate::sandbox::Kind) -> &'static str {
+    match kind {
+        crate::sandbox::Kind::Local => "local",
+        crate::sandbox::Kind::Docker => "docker",
+    }
+}
+
 /// `1 file`, `3 files`.
 #[must_use]
 pub fn many(n: usize, one: &str, more: &str) -> String {

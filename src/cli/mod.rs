@@ -19,6 +19,7 @@ mod progress;
 mod run;
 mod stream;
 mod tasks;
+mod tui;
 mod width;
 
 use std::process::ExitCode;
@@ -45,6 +46,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// The workbench: watch, steer and replay rollouts
+    Tui(Box<tui::Args>),
     /// Let an agent attempt tasks, and grade what it did
     Run(Box<run::Args>),
     /// List, show and check tasks
@@ -125,7 +128,8 @@ pub fn main() -> ExitCode {
     let result = runtime.block_on(async {
         match cli.command {
             None => run::show_itself().await,
-            Some(Command::Run(args)) => run::run(*args).await,
+            Some(Command::Tui(args)) => tui::run(*args).await,
+        Some(Command::Run(args)) => run::run(*args).await,
             Some(Command::Tasks(args)) => tasks::run(args).await,
             Some(Command::Grade(args)) => grade::run(args).await,
             Some(Command::Control(args)) => control::run(args).await,

@@ -32,6 +32,12 @@ pub fn default_store() -> PathBuf {
         .unwrap_or_else(|| PathBuf::from(".spotter"))
 }
 
+/// Where what is remembered between sessions lies.
+#[must_use]
+pub fn state_folder() -> Option<PathBuf> {
+    Some(home("XDG_STATE_HOME", ".local/state")?.join("spotter"))
+}
+
 fn home(variable: &str, below_home: &str) -> Option<PathBuf> {
     match std::env::var_os(variable) {
         Some(folder) if Path::new(&folder).is_absolute() => Some(PathBuf::from(folder)),

@@ -12,5 +12,10 @@ pub mod input;
 mod pace;
 
 pub use canvas::Canvas;
-pub use guard::Guard;
+pub use guard::{Guard, flush_input, stop as guard_stop};
 pub use pace::Pace;
+
+/// Columns and rows of the terminal.
+pub fn size() -> std::io::Result<(u16, u16)> {
+    crossterm::terminal::size()
+}

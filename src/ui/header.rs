@@ -192,7 +192,7 @@ fn run_right(state: &State, run: &Run) -> Line {
     }
     if let Some(report) = &story.report {
         let tier = safe::one_line(report.tier.split_whitespace().next().unwrap_or_default());
-        let kind = if small { String::new() } else { format!("{} ", report.kind) };
+        let kind = if small { String::new() } else { format!("{} ", crate::app::words::sandbox(report.kind)) };
         line.push(&format!("  {kind}{tier}"), Role::Dim);
     }
     if !story.marks.is_empty() {

@@ -90,7 +90,8 @@ fn draw_pane(state: &State, run: &Run, pane: Pane, area: Area, several: bool, pa
         Pane::Files => format!("after step {}", run.story.whole_step(run.transcript.cursor)),
         Pane::Notes => String::new(),
     };
-    push_cut(&mut title, &safe::one_line(&words), Role::Dim, usize::from(area.width).saturating_sub(title.width() + 1));
+    let room = usize::from(area.width).saturating_sub(title.width() + 1);
+    push_cut(&mut title, &safe::one_line(&words), Role::Dim, room);
     paint.line(area, 0, &title);
     let (_, rows) = area.top(crate::app::update::PANE_HEAD);
     let inside = if several && pane != Pane::Transcript {
@@ -175,7 +176,8 @@ fn grid(state: &State, body: Area, paint: &mut Paint<'_>) {
         let name = run.story.start.as_ref().map_or(run.id.as_str(), |start| start.instance_id.as_str());
         let ink = if here { Ink::of(Role::Heading).bold() } else { Ink::of(Role::Text) };
         let right = format!("{word}  {}/{}", run.story.last(), run.story.turns);
-        push_cut(&mut head, &safe::one_line(name), ink, usize::from(area.width).saturating_sub(head.width() + right.len() + 2));
+        let room = usize::from(area.width).saturating_sub(head.width() + right.len() + 2);
+        push_cut(&mut head, &safe::one_line(name), ink, room);
         let taken = paint.line(area, 0, &head);
         paint.right(area, 0, &Line::of(right, Role::Dim), taken);
         let most = usize::from(area.height.saturating_sub(1));

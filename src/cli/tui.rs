@@ -1,0 +1,399 @@
+//! `spotter tui`: the workbench. It owns the event loop and joins state, drawing and terminal.
+//!
+//! Input goes first; news are drained in slices, so that no flood of them keeps a key waiting; frames are drawn at once
+//! after a key, at most sixty a second otherwise, and not at all when nothing changed.
+
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use clap::Args as ClapArgs;
+use jiff::Timestamp;
+use tokio::sync::mpsc;
+
+use super::place::StoreArgs;
+use super::{Failure, INTERRUPTED};
+use crate::app::effect::{Effect, Screen};
+use crate::app::executor::{Executor, Folders, WAITING, known};
+use crate::app::messages::Weight;
+use crate::app::news::News;
+use crate::app::session::Session;
+use crate::app::state::Settings as Given;
+use crate::app::{Event, State, settle, update};
+use crate::keymap;
+use crate::term::{Canvas, Guard, Pace, caps, clipboard, input};
+use crate::text::mask::Mask;
+use crate::theme::{self, Level};
+use crate::ui::{self, Eye};
+
+/// News are taken in for so long before input is looked at again.
+const SLICE: Duration = Duration::from_millis(4);
+/// A clock on screen moves this often.
+const SECOND: Duration = Duration::from_millis(500);
+
+/// Arguments of `spotter tui`.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Args {
+    /// A rollout to open at once
+    rollout: Option<String>,
+    /// Where tasks come from
+    #[arg(long, value_name = "SOURCE", env = "SPOTTER_TASKS")]
+    tasks: Option<String>,
+    /// What acts, for the start form
+    #[arg(long, value_name = "MODEL", env = "SPOTTER_MODEL")]
+    model: Option<String>,
+    /// Theme: a name of `themes/`, built in or your own
+    #[arg(long, value_name = "NAME", env = "SPOTTER_THEME")]
+    theme: Option<String>,
+    /// Keymap: default, emacs, minimal, or your own
+    #[arg(long, value_name = "NAME", env = "SPOTTER_KEYMAP")]
+    keymap: Option<String>,
+    /// Colours: auto, always, never, 16, 256, true
+    #[arg(long, value_name = "WHEN", env = "SPOTTER_COLOR", default_value = "auto")]
+    color: String,
+    /// Only ASCII on screen
+    #[arg(long)]
+    ascii: bool,
+    /// Nothing moves that need not
+    #[arg(long)]
+    still: bool,
+    /// Hide verdicts, tests and gold patches
+    #[arg(long)]
+    blind: bool,
+    /// Leave the mouse to the terminal
+    #[arg(long)]
+    no_mouse: bool,
+    #[command(flatten)]
+    store: StoreArgs,
+}
+
+/// Run the subcommand.
+pub(crate) async fn run(args: Args) -> Result<ExitCode, Failure> {
+    let (settings, warnings) = crate::config::load();
+    let store = args.store.open(&settings)?;
+    let folder = crate::config::user_file().and_then(|file| file.parent().map(PathBuf::from));
+    let own = |name: &str| folder.as_ref().map(|folder| folder.join(name));
+    let session_file = crate::config::state_folder().map(|folder| folder.join("session.toml"));
+    let session = session_file
+        .as_ref()
+        .and_then(|file| std::fs::read_to_string(file).ok())
+        .and_then(|text| toml::from_str::<Session>(&text).ok())
+        .unwrap_or_default();
+    let env = |name: &str| std::env::var(name).ok();
+    let level = caps::level(&args.color, env);
+    let ascii = args.ascii || !caps::unicode(env);
+    let theme_name = args
+        .theme
+        .clone()
+        .or_else(|| session.theme.clone())
+        .unwrap_or_else(|| "terminal".into());
+    let keymap_name = args.keymap.clone().or_else(|| session.keymap.clone()).unwrap_or_else(|| "default".into());
+    let (keymap, key_warnings) = keymap::load(&keymap_name, own("keymaps").as_deref(), &known());
+    let (made, theme_warnings) = theme::load(&theme_name, own("themes").as_deref(), level);
+    let given = Given {
+        source: args.tasks.clone().or_else(|| settings.tasks.clone()).unwrap_or_else(|| "sample".into()),
+        model: args.model.clone().or_else(|| settings.model.clone()).unwrap_or_default(),
+        scaffold: settings.scaffold.clone().unwrap_or_default(),
+        sandbox: settings.sandbox.clone().unwrap_or_default(),
+        ascii,
+        still: args.still,
+        blind: args.blind,
+        themes: theme::names(own("themes").as_deref()),
+        keymaps: keymap::BUILT_IN.iter().map(|(name, _)| (*name).to_owned()).collect(),
+        scaffolds: Vec::new(),
+        models: Vec::new(),
+    };
+    let mut state = State::new(given, session, keymap, Timestamp::now());
+    state.theme = theme_name;
+    for warning in warnings.iter().chain(&key_warnings).chain(&theme_warnings) {
+        state.say(Weight::Warning, warning.to_string());
+    }
+    let eye = Eye {
+        theme: made,
+        mask: mask(),
+        links: true,
+    };
+    let (sender, news) = mpsc::channel(WAITING);
+    let folders = Folders {
+        keymaps: own("keymaps"),
+        session: session_file,
+    };
+    let opened = match &args.rollout {
+        Some(name) => Some(store.find(name).map_err(Failure::error)?),
+        None => None,
+    };
+    let executor = Executor::new(store, settings, folders, sender);
+    let guard = Guard::enter(!args.no_mouse).map_err(|error| {
+        Failure::error(format!("the workbench needs a terminal: {error}; `spotter run` works without one"))
+    })?;
+    let canvas = Canvas::new(std::io::stdout(), true).map_err(Failure::error)?;
+    let mut bench = Bench {
+        state,
+        eye,
+        level,
+        themes: own("themes"),
+        executor,
+        news,
+        guard,
+        canvas,
+        pace: Pace::default(),
+    };
+    let mut effects = bench.state.begin();
+    if let Some(id) = opened {
+        effects.extend(crate::app::update::open_run(&mut bench.state, id.as_str()));
+    }
+    bench.run(effects).await
+}
+
+/// What must not be seen while presenting.
+fn mask() -> Mask {
+    let mut mask = Mask::new();
+    if let Ok(user) = std::env::var("USER") {
+        mask = mask.with_user(&user);
+    }
+    if let Ok(host) = std::fs::read_to_string("/etc/hostname") {
+        mask = mask.with_host(host.trim());
+    }
+    mask
+}
+
+/// The loop and what it owns.
+struct Bench {
+    state: State,
+    eye: Eye,
+    level: Level,
+    themes: Option<PathBuf>,
+    executor: Executor,
+    news: mpsc::Receiver<News>,
+    guard: Guard,
+    canvas: Canvas<std::io::Stdout>,
+    pace: Pace,
+}
+
+/// How the loop goes on.
+enum Next {
+    On,
+    Leave(ExitCode),
+}
+
+impl Bench {
+    async fn run(mut self, first: Vec<Effect>) -> Result<ExitCode, Failure> {
+        use tokio::signal::unix::{SignalKind, signal};
+        let mut terminate = signal(SignalKind::terminate()).map_err(Failure::error)?;
+        let mut hang_up = signal(SignalKind::hangup()).map_err(Failure::error)?;
+        let mut interrupt = signal(SignalKind::interrupt()).map_err(Failure::error)?;
+        let (width, height) = screen_size();
+        self.state.size = (width, height);
+        // The first frame is there before anything is asked of disks or of the terminal.
+        self.draw()?;
+        let mut input = None;
+        if let Next::Leave(code) = self.carry_out(first, &mut input).await? {
+            return Ok(code);
+        }
+        let (light, typed) = caps::ask_ground();
+        let _ = light;
+        input = Some(input::Input::default());
+        for event in input::typed_before(&typed) {
+            let effects = update(&mut self.state, event);
+            if let Next::Leave(code) = self.carry_out(effects, &mut input).await? {
+                return Ok(code);
+            }
+        }
+        loop {
+            let due = self.pace.due();
+            let wake = async {
+                match due {
+                    Some(due) => tokio::time::sleep_until(due.into()).await,
+                    None => std::future::pending().await,
+                }
+            };
+            let rest = self.beat();
+            let beat = async {
+                match rest {
+                    Some(wait) => tokio::time::sleep(wait).await,
+                    None => std::future::pending().await,
+                }
+            };
+            let reading = async {
+                match &mut input {
+                    Some(input) => input.next().await,
+                    None => std::future::pending().await,
+                }
+            };
+            let event = tokio::select! {
+                biased;
+                _ = terminate.recv() => return Ok(self.leave(143)),
+                _ = hang_up.recv() => return Ok(self.leave(129)),
+                _ = interrupt.recv() => return Ok(self.leave(INTERRUPTED)),
+                event = reading => match event {
+                    Some(event) => event,
+                    // The terminal is gone.
+                    None => return Ok(self.leave(129)),
+                },
+                () = wake => {
+                    self.draw()?;
+                    continue;
+                }
+                news = self.news.recv() => match news {
+                    Some(news) => Event::News(news),
+                    None => return Ok(self.leave(1)),
+                },
+                () = beat => Event::Tick(Timestamp::now()),
+            };
+            let now = Instant::now();
+            let urgent = !matches!(event, Event::News(_) | Event::Tick(_) | Event::Resize(..));
+            self.state.now = Timestamp::now();
+            let mut effects = update(&mut self.state, event);
+            if urgent {
+                self.pace.urgent(now);
+            } else {
+                self.pace.changed(now);
+                while now.elapsed() < SLICE {
+                    let Ok(news) = self.news.try_recv() else {
+                        break;
+                    };
+                    effects.extend(update(&mut self.state, Event::News(news)));
+                }
+            }
+            if let Next::Leave(code) = self.carry_out(effects, &mut input).await? {
+                return Ok(code);
+            }
+        }
+    }
+
+    /// How long until time itself changes what is shown.
+    fn beat(&self) -> Option<Duration> {
+        if self.state.is_playing() {
+            return Some(Duration::from_millis(33));
+        }
+        self.state.is_moving().then_some(SECOND)
+    }
+
+    fn draw(&mut self) -> Result<(), Failure> {
+        let effects = settle(&mut self.state);
+        let (state, eye) = (&self.state, &self.eye);
+        self.canvas
+            .draw(|frame| ui::view(state, eye, frame))
+            .map_err(|error| Failure::error(format!("the terminal cannot be written: {error}")))?;
+        self.pace.drawn(Instant::now());
+        for effect in effects {
+            self.executor.carry_out(effect);
+        }
+        Ok(())
+    }
+
+    fn leave(&mut self, code: u8) -> ExitCode {
+        self.executor.abandon();
+        ExitCode::from(code)
+    }
+
+    async fn carry_out(&mut self, effects: Vec<Effect>, input: &mut Option<input::Input>) -> Result<Next, Failure> {
+        for effect in effects {
+            let Effect::Screen(screen) = effect else {
+                self.executor.carry_out(effect);
+                continue;
+            };
+            match screen {
+                Screen::Quit => {
+                    let code = self.leave(0);
+                    return Ok(Next::Leave(code));
+                }
+                Screen::Redraw => {
+                    self.canvas.forget().map_err(Failure::error)?;
+                    self.pace.urgent(Instant::now());
+                }
+                Screen::Theme { name, keep } => {
+                    let (theme, warnings) = theme::load(&name, self.themes.as_deref(), self.level);
+                    self.eye.theme = theme;
+                    if keep {
+                        for warning in warnings {
+                            self.state.say(Weight::Warning, warning.to_string());
+                        }
+                    }
+                    self.pace.urgent(Instant::now());
+                }
+                Screen::Copy { text, what } => {
+                    let bytes = crate::app::words::bytes(text.len() as u64);
+                    match clipboard::copy(self.canvas.out(), &text) {
+                        Ok(()) => self.state.say(Weight::Info, format!("copied {what}: {bytes}, by the terminal (OSC 52)")),
+                        Err(error) => self.state.say(Weight::Error, format!("not copied: {error}")),
+                    }
+                }
+                Screen::Edit {
+                    text,
+                    suffix,
+                    purpose,
+                } => {
+                    let result = self.in_editor(input, &text, suffix).await;
+                    let news = News::Edited { purpose, result };
+                    let more = update(&mut self.state, Event::News(news));
+                    for effect in more {
+                        self.executor.carry_out(effect);
+                    }
+                }
+                Screen::Suspend => {
+                    self.away(input);
+                    let stopped = crate::term::guard_stop();
+                    self.back(input)?;
+                    if let Err(error) = stopped {
+                        self.state.say(Weight::Error, format!("cannot stop: {error}"));
+                    }
+                }
+            }
+        }
+        Ok(Next::On)
+    }
+
+    /// The terminal is somebody else's for a while.
+    fn away(&mut self, input: &mut Option<input::Input>) {
+        if let Some(input) = input {
+            input.release();
+        }
+        self.guard.leave();
+        let _ = std::io::stdout().flush();
+    }
+
+    fn back(&mut self, input: &mut Option<input::Input>) -> Result<(), Failure> {
+        self.guard.reenter().map_err(Failure::error)?;
+        crate::term::flush_input();
+        if let Some(input) = input {
+            input.resume();
+        }
+        self.state.size = screen_size();
+        self.canvas.forget().map_err(Failure::error)?;
+        self.pace.urgent(Instant::now());
+        Ok(())
+    }
+
+    /// A text in the user's editor, and what comes back.
+    async fn in_editor(&mut self, input: &mut Option<input::Input>, text: &str, suffix: &str) -> Result<String, String> {
+        let editor = ["VISUAL", "EDITOR"]
+            .into_iter()
+            .find_map(|name| std::env::var(name).ok().filter(|value| !value.trim().is_empty()))
+            .unwrap_or_else(|| "vi".into());
+        let told = |error: std::io::Error| format!("a file for the editor cannot be made: {error}");
+        let file = tempfile::Builder::new().prefix("spotter-").suffix(suffix).tempfile().map_err(told)?;
+        std::fs::write(file.path(), text).map_err(told)?;
+        self.away(input);
+        let mut words = editor.split_whitespace();
+        let program = words.next().unwrap_or("vi").to_owned();
+        let status = tokio::process::Command::new(&program)
+            .args(words)
+            .arg(file.path())
+            .status()
+            .await;
+        if let Err(failure) = self.back(input) {
+            return Err(failure.what);
+        }
+        match status {
+            Ok(status) if status.success() => std::fs::read_to_string(file.path()).map_err(told),
+            Ok(status) => Err(format!("{program} ended with {status}: nothing is changed")),
+            Err(error) => Err(format!("{program} cannot be started: {error}; set $EDITOR")),
+        }
+    }
+}
+
+fn screen_size() -> (u16, u16) {
+    crate::term::size().unwrap_or((80, 24))
+}
