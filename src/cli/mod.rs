@@ -9,6 +9,7 @@
 //! | 130 | interrupted; rollouts can be resumed |
 
 mod bench;
+mod board;
 mod check;
 mod control;
 mod doctor;

@@ -50,27 +50,28 @@ impl Transfer {
             ink::complain(&format!("downloading {}{size}", one_line(name)));
         }
     }
-
-    /// Nothing is under way any more; what comes next shows the bar again.
-    fn clear(&self) {
-        if let Some(bar) = &self.bar {
-            bar.finish_and_clear();
-            bar.reset();
-        }
-    }
 }
 
 impl Drop for Transfer {
     fn drop(&mut self) {
-        self.clear();
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
     }
 }
 
-/// Shows every download that it hears of, on one bar.
+/// Shows every download that it hears of, on one bar while there are any.
 pub(crate) fn telling() -> Telling {
-    let transfer = Transfer::new();
-    Arc::new(move |fetching| match fetching {
-        Fetching::Some { what, done, total } => transfer.tell(what, done, total),
-        Fetching::Over => transfer.clear(),
+    let under_way: Mutex<Option<Transfer>> = Mutex::new(None);
+    Arc::new(move |fetching| {
+        let Ok(mut transfer) = under_way.lock() else {
+            return;
+        };
+        match fetching {
+            Fetching::Some { what, done, total } => transfer
+                .get_or_insert_with(Transfer::new)
+                .tell(what, done, total),
+            Fetching::Over => *transfer = None,
+        }
     })
 }

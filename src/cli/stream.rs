@@ -15,6 +15,8 @@ use crate::sandbox::Holds;
 use crate::text::safe::{one_line, visible};
 use crate::trajectory::event::{Author, Ended, Event, Start};
 
+/// Said where a recorded model acts.
+pub(crate) const RECORDED: &str = "recorded answers: no figure stands on them";
 /// Lines of an observation that are shown from its beginning and from its end.
 const HEAD: usize = 8;
 const TAIL: usize = 4;
@@ -251,7 +253,7 @@ fn started(start: &Start, ink: Ink) -> Vec<String> {
         ink.dim(&format!("rollout {}", start.rollout)),
     ];
     if start.model.kind == ModelKind::Recorded {
-        lines.push(ink.attention("recorded answers: no figure stands on them"));
+        lines.push(ink.attention(RECORDED));
     }
     if let Some(parent) = &start.parent {
         lines.push(ink.dim(&format!(
@@ -262,8 +264,8 @@ fn started(start: &Start, ink: Ink) -> Vec<String> {
     lines
 }
 
-/// One action on its own line, with one sign.
-fn action(call: &ToolCall, ink: Ink) -> Vec<String> {
+/// The sign of an action and what it is done to, not yet made visible.
+pub(crate) fn sign(call: &ToolCall) -> (&'static str, String) {
     let arguments: serde_json::Value = serde_json::from_str(&call.arguments).unwrap_or_default();
     let text = |name: &str| {
         arguments
@@ -272,13 +274,18 @@ fn action(call: &ToolCall, ink: Ink) -> Vec<String> {
             .unwrap_or_default()
             .to_owned()
     };
-    let (sign, what) = match (call.name.as_str(), text("command").as_str()) {
+    match (call.name.as_str(), text("command").as_str()) {
         ("str_replace_editor", "view") => ("≡", text("path")),
         ("str_replace_editor", command) => ("✎", format!("{command} {}", text("path"))),
         ("finish" | "submit", _) => ("∎", "finish".to_owned()),
         (_, command) if arguments.get("command").is_some() => ("$", command.to_owned()),
         (name, _) => ("•", format!("{name} {}", call.arguments)),
-    };
+    }
+}
+
+/// One action on its own line, with one sign.
+fn action(call: &ToolCall, ink: Ink) -> Vec<String> {
+    let (sign, what) = sign(call);
     let shown = visible(&what).into_owned();
     let mut lines = shown.lines();
     let first = cut(lines.next().unwrap_or_default());

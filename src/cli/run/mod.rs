@@ -5,13 +5,16 @@
 
 mod args;
 
+use std::io::IsTerminal as _;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use args::Args;
 
+use super::board::Board;
 use super::stream::Stream;
 use super::{Failure, INTERRUPTED, NOT_RESOLVED, ink, place, progress};
 use crate::batch::{self, Came, News, Order, Prepared, again};
@@ -115,12 +118,18 @@ async fn drive(prepared: Prepared, at_once: usize, json: bool) -> Result<ExitCod
     let abandon = CancellationToken::new();
     let (sender, mut receiver) = mpsc::channel(batch::WAITING_NEWS);
     let many = jobs.len() > 1;
-    let printing = tokio::spawn(async move {
+    let on_board =
+        many && !json && std::io::stdout().is_terminal() && std::io::stderr().is_terminal();
+    let printing = if on_board {
+        tokio::spawn(show_on(Board::new(jobs.len()), receiver))
+    } else {
         let mut stream = Stream::new(json, many);
-        while let Some(news) = receiver.recv().await {
-            stream.tell(&news);
-        }
-    });
+        tokio::spawn(async move {
+            while let Some(news) = receiver.recv().await {
+                stream.tell(&news);
+            }
+        })
+    };
     let on_signal = abandon.clone();
     let signals = tokio::spawn(async move {
         if interrupted().await.is_ok() {
@@ -131,6 +140,20 @@ async fn drive(prepared: Prepared, at_once: usize, json: bool) -> Result<ExitCod
     signals.abort();
     let _ = printing.await;
     Ok(ExitCode::from(sum_up(&came, json)))
+}
+
+/// Keep the board up to date; its clock goes on when there are no news.
+async fn show_on(mut board: Board, mut news: mpsc::Receiver<News>) {
+    let mut second = tokio::time::interval(Duration::from_secs(1));
+    loop {
+        tokio::select! {
+            news = news.recv() => match news {
+                Some(news) => board.tell(&news),
+                None => return,
+            },
+            _ = second.tick() => board.tick(),
+        }
+    }
 }
 
 /// Ctrl-C, or the terminal or system asking to end.
