@@ -3,6 +3,9 @@
 //! A file is believed unchanged when size, both times and mode are as remembered. The change time cannot be set by a
 //! program, so an agent cannot hide a write by putting the modification time back. A file changed within the clock's
 //! grain of a scan is never remembered (git's "racily clean" rule).
+//!
+//! What this does not see: a program that goes on writing through a shared mapping of a file. The kernel moves the times
+//! at the first write to a page and then not again until that page was written to the disk.
 
 use std::collections::{BTreeSet, HashMap};
 use std::ffi::OsStr;
