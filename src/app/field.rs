@@ -37,7 +37,9 @@ impl Field {
     /// The text before and after the cursor.
     #[must_use]
     pub fn parts(&self) -> (&str, &str) {
-        self.text.split_at_checked(self.at).unwrap_or((&self.text, ""))
+        self.text
+            .split_at_checked(self.at)
+            .unwrap_or((&self.text, ""))
     }
 
     /// Type or paste.

@@ -79,14 +79,39 @@ impl Form {
             tasks: Vec::new(),
             entries: vec![
                 entry("k", "attempts at each task", Kind::Whole(1, 1000), "1"),
-                entry("model", "URL of a server with #name, human, recorded:PATH", Kind::Text, model),
-                entry("scaffold", "the agent's design: a name or a folder", Kind::Text, scaffold),
+                entry(
+                    "model",
+                    "URL of a server with #name, human, recorded:PATH",
+                    Kind::Text,
+                    model,
+                ),
+                entry(
+                    "scaffold",
+                    "the agent's design: a name or a folder",
+                    Kind::Text,
+                    scaffold,
+                ),
                 entry("temperature", "0 is greedy", Kind::Temperature, "0"),
-                entry("seed", "of the first attempt; empty for none", Kind::Text, ""),
+                entry(
+                    "seed",
+                    "of the first attempt; empty for none",
+                    Kind::Text,
+                    "",
+                ),
                 entry("steps", "most model calls", Kind::Whole(1, 10_000), "30"),
                 entry("jobs", "attempts at a time", Kind::Whole(1, 64), "2"),
-                entry("sandbox", "where commands run", Kind::One(SANDBOXES), sandbox),
-                entry("step mode", "wait for approval of each action", Kind::One(ON_OFF), "off"),
+                entry(
+                    "sandbox",
+                    "where commands run",
+                    Kind::One(SANDBOXES),
+                    sandbox,
+                ),
+                entry(
+                    "step mode",
+                    "wait for approval of each action",
+                    Kind::One(ON_OFF),
+                    "off",
+                ),
             ],
             cursor: 0,
         }
@@ -112,7 +137,9 @@ impl Form {
     pub fn check(&self) -> Result<(), String> {
         self.entries.iter().try_for_each(Entry::check)?;
         if self.value("model").is_empty() {
-            return Err("model: which one acts? e.g. http://localhost:8000/v1#name, or human".into());
+            return Err(
+                "model: which one acts? e.g. http://localhost:8000/v1#name, or human".into(),
+            );
         }
         if self.tasks.is_empty() {
             return Err("no task is chosen".into());
@@ -130,7 +157,10 @@ impl Form {
         if let Some(entry) = self.entries.get_mut(self.cursor)
             && let Kind::One(known) = entry.kind
         {
-            let at = known.iter().position(|name| *name == entry.value.text()).unwrap_or(0);
+            let at = known
+                .iter()
+                .position(|name| *name == entry.value.text())
+                .unwrap_or(0);
             if let Some(next) = known.get((at + 1) % known.len()) {
                 entry.value = Field::with(*next);
             }

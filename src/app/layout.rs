@@ -20,7 +20,12 @@ impl Area {
     /// A rectangle.
     #[must_use]
     pub const fn new(x: u16, y: u16, width: u16, height: u16) -> Self {
-        Self { x, y, width, height }
+        Self {
+            x,
+            y,
+            width,
+            height,
+        }
     }
 
     /// Whether a cell lies in it.
@@ -37,7 +42,10 @@ impl Area {
     pub fn top(self, rows: u16) -> (Self, Self) {
         let rows = rows.min(self.height);
         (
-            Self { height: rows, ..self },
+            Self {
+                height: rows,
+                ..self
+            },
             Self {
                 y: self.y + rows,
                 height: self.height - rows,
@@ -167,14 +175,22 @@ pub fn stack(area: Area, weights: &[u16]) -> Vec<Area> {
         return Vec::new();
     }
     let room = area.height.saturating_sub(count - 1);
-    let total: u32 = weights.iter().map(|weight| u32::from(*weight)).sum::<u32>().max(1);
+    let total: u32 = weights
+        .iter()
+        .map(|weight| u32::from(*weight))
+        .sum::<u32>()
+        .max(1);
     let mut areas = Vec::new();
     let mut y = area.y;
     let mut left = room;
     for (at, weight) in weights.iter().enumerate() {
         let last = at + 1 == weights.len();
         let share = u32::from(room) * u32::from(*weight) / total;
-        let height = if last { left } else { u16::try_from(share).unwrap_or(left).min(left) };
+        let height = if last {
+            left
+        } else {
+            u16::try_from(share).unwrap_or(left).min(left)
+        };
         areas.push(Area { y, height, ..area });
         left -= height;
         y = y.saturating_add(height).saturating_add(1);

@@ -59,8 +59,16 @@ pub const FIELDS: &[Field] = &[
     field("id", FieldKind::Text, "rollout"),
     field("scaffold", FieldKind::Text, "the agent's design"),
     field("model", FieldKind::Text, "the policy's name"),
-    field("verdict", FieldKind::Text, "resolved, unresolved, …; none where there is none"),
-    field("ended", FieldKind::Text, "submitted, limit, stuck, stopped, error; none"),
+    field(
+        "verdict",
+        FieldKind::Text,
+        "resolved, unresolved, …; none where there is none",
+    ),
+    field(
+        "ended",
+        FieldKind::Text,
+        "submitted, limit, stuck, stopped, error; none",
+    ),
     field("steps", FieldKind::Number, "whole steps"),
     field("tokens", FieldKind::Number, "prompt and reply tokens"),
     field("seconds", FieldKind::Number, "time that was worked"),
@@ -124,7 +132,10 @@ impl Library {
             rows.len(),
             FIELDS,
             |row| rows.get(row).map_or("", |row| row.task.as_str()).into(),
-            |row, name| rows.get(row).map_or(Value::text(""), |row| value(row, name)),
+            |row, name| {
+                rows.get(row)
+                    .map_or(Value::text(""), |row| value(row, name))
+            },
         );
         if query.words.is_empty() {
             let (sort, ascending) = (self.sort, self.ascending);
@@ -156,8 +167,14 @@ impl Library {
                 self.ascending = matches!(column, Column::Task | Column::Model);
             }
             None => {
-                let at = Column::ALL.iter().position(|column| *column == self.sort).unwrap_or(0);
-                self.sort = Column::ALL.get((at + 1) % Column::ALL.len()).copied().unwrap_or_default();
+                let at = Column::ALL
+                    .iter()
+                    .position(|column| *column == self.sort)
+                    .unwrap_or(0);
+                self.sort = Column::ALL
+                    .get((at + 1) % Column::ALL.len())
+                    .copied()
+                    .unwrap_or_default();
                 self.ascending = matches!(self.sort, Column::Task | Column::Model);
             }
         }
@@ -195,8 +212,12 @@ fn value<'a>(row: &'a Summary, name: &str) -> Value<'a> {
             Some(Ended::Error { .. }) => "error",
         }),
         "steps" => Value::count(row.steps as usize),
-        "tokens" => Value::count(usize::try_from(row.tokens.0 + row.tokens.1).unwrap_or(usize::MAX)),
-        "seconds" => Value::count(std::time::Duration::from_secs_f64(row.seconds.clamp(0.0, 1e12)).as_secs() as usize),
+        "tokens" => {
+            Value::count(usize::try_from(row.tokens.0 + row.tokens.1).unwrap_or(usize::MAX))
+        }
+        "seconds" => Value::count(
+            std::time::Duration::from_secs_f64(row.seconds.clamp(0.0, 1e12)).as_secs() as usize,
+        ),
         "files" => Value::count(row.patch.0),
         "marks" => Value::count(row.marks),
         "live" => Value::Flag(row.live),

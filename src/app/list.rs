@@ -118,7 +118,11 @@ impl Scroll {
         self.len = len;
         self.height = height;
         let last = len.saturating_sub(height);
-        self.top = if self.follow { last } else { self.top.min(last) };
+        self.top = if self.follow {
+            last
+        } else {
+            self.top.min(last)
+        };
     }
 
     /// Rows below the window.

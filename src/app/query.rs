@@ -77,7 +77,11 @@ fn split(text: &str) -> (String, String) {
     let mut term = String::new();
     let mut quoted = false;
     let mut end = |term: &mut String| {
-        let into = if term.contains(':') { &mut filter } else { &mut fuzzy };
+        let into = if term.contains(':') {
+            &mut filter
+        } else {
+            &mut fuzzy
+        };
         if !term.is_empty() {
             if !into.is_empty() {
                 into.push(' ');

@@ -123,7 +123,12 @@ impl State {
     /// Nothing is loaded yet.
     #[must_use]
     pub fn new(settings: Settings, session: Session, keymap: Keymap, now: Timestamp) -> Self {
-        let mut form = Form::new(&settings.source, &settings.model, &settings.scaffold, &settings.sandbox);
+        let mut form = Form::new(
+            &settings.source,
+            &settings.model,
+            &settings.scaffold,
+            &settings.sandbox,
+        );
         for (name, value) in &session.form {
             // The command line and the settings go over what was used last.
             let given = match name.as_str() {
@@ -239,9 +244,9 @@ impl State {
         let strip = self.view == View::Run && self.preset != Preset::Demo;
         let question = match self.view {
             _ if self.ask.is_some() => 1,
-            View::Run => self
-                .run()
-                .map_or(0, |run| u16::from(run.story.waiting().is_some() || run.replay.is_some())),
+            View::Run => self.run().map_or(0, |run| {
+                u16::from(run.story.waiting().is_some() || run.replay.is_some())
+            }),
             _ => 0,
         };
         layout::frame(width, height, strip, question)
@@ -284,13 +289,24 @@ impl State {
                     ..last
                 };
                 add(middle, &[(Pane::Diff, 1)]);
-                add(last, &[(Pane::Tests, 4), (Pane::Files, 2), (Pane::Notes, 3)]);
+                add(
+                    last,
+                    &[(Pane::Tests, 4), (Pane::Files, 2), (Pane::Notes, 3)],
+                );
             }
             _ if right.height >= 34 => add(
                 right,
-                &[(Pane::Diff, 10), (Pane::Tests, 9), (Pane::Files, 4), (Pane::Notes, 7)],
+                &[
+                    (Pane::Diff, 10),
+                    (Pane::Tests, 9),
+                    (Pane::Files, 4),
+                    (Pane::Notes, 7),
+                ],
             ),
-            _ => add(right, &[(Pane::Diff, 5), (Pane::Tests, 5), (Pane::Notes, 3)]),
+            _ => add(
+                right,
+                &[(Pane::Diff, 5), (Pane::Tests, 5), (Pane::Notes, 3)],
+            ),
         }
         panes
     }
@@ -303,7 +319,10 @@ impl State {
     /// Whether time has to be told while nothing else happens.
     #[must_use]
     pub fn is_moving(&self) -> bool {
-        self.messages.toast.as_ref().is_some_and(|toast| toast.weight != Weight::Error)
+        self.messages
+            .toast
+            .as_ref()
+            .is_some_and(|toast| toast.weight != Weight::Error)
             || self.view == View::Run && self.runs.iter().any(Run::is_moving)
     }
 
@@ -311,7 +330,11 @@ impl State {
     #[must_use]
     pub fn is_playing(&self) -> bool {
         self.view == View::Run
-            && self.run().is_some_and(|run| run.replay.as_ref().is_some_and(super::run::Replay::is_playing))
+            && self.run().is_some_and(|run| {
+                run.replay
+                    .as_ref()
+                    .is_some_and(super::run::Replay::is_playing)
+            })
     }
 
     /// The contexts in which a key is looked up, nearest first.

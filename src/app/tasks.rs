@@ -111,10 +111,11 @@ impl Tasks {
         self.query = query;
         // The cursor stays on its task where that is left; a new word starts at the best row.
         let same = current.and_then(|id| {
-            self.query
-                .rows
-                .iter()
-                .position(|row| self.all.get(*row).is_some_and(|task| task.instance_id == id))
+            self.query.rows.iter().position(|row| {
+                self.all
+                    .get(*row)
+                    .is_some_and(|task| task.instance_id == id)
+            })
         });
         let words = !self.query.words.is_empty();
         self.list.cursor = if words { 0 } else { same.unwrap_or(0) };
@@ -139,7 +140,9 @@ impl Tasks {
     #[must_use]
     pub fn meant(&self) -> Vec<String> {
         if self.chosen.is_empty() {
-            self.current().map(|task| vec![task.instance_id.clone()]).unwrap_or_default()
+            self.current()
+                .map(|task| vec![task.instance_id.clone()])
+                .unwrap_or_default()
         } else {
             self.chosen.clone()
         }

@@ -29,7 +29,12 @@ pub fn clock(seconds: f64) -> String {
     )]
     let whole = seconds.max(0.0) as u64;
     if whole >= 3600 {
-        format!("{}:{:02}:{:02}", whole / 3600, whole % 3600 / 60, whole % 60)
+        format!(
+            "{}:{:02}:{:02}",
+            whole / 3600,
+            whole % 3600 / 60,
+            whole % 60
+        )
     } else {
         format!("{:02}:{:02}", whole / 60, whole % 60)
     }
@@ -97,9 +102,18 @@ mod tests {
         assert_eq!(said(41.2), "41 s");
         assert_eq!(said(250.0), "4 min");
         assert_eq!(said(7500.0), "2 h 5 min");
-        assert_eq!((clock(41.9), clock(3723.0)), ("00:41".into(), "1:02:03".into()));
-        assert_eq!((count(611), count(1_234), count(167_834)), ("611".into(), "1.2k".into(), "168k".into()));
-        assert_eq!((bytes(1_900), bytes(20_000_000)), ("1.9 kB".into(), "20.0 MB".into()));
+        assert_eq!(
+            (clock(41.9), clock(3723.0)),
+            ("00:41".into(), "1:02:03".into())
+        );
+        assert_eq!(
+            (count(611), count(1_234), count(167_834)),
+            ("611".into(), "1.2k".into(), "168k".into())
+        );
+        assert_eq!(
+            (bytes(1_900), bytes(20_000_000)),
+            ("1.9 kB".into(), "20.0 MB".into())
+        );
         assert_eq!(many(1, "file", "files"), "1 file");
     }
 }

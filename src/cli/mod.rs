@@ -130,7 +130,7 @@ pub fn main() -> ExitCode {
         match cli.command {
             None => run::show_itself().await,
             Some(Command::Tui(args)) => tui::run(*args).await,
-        Some(Command::Run(args)) => run::run(*args).await,
+            Some(Command::Run(args)) => run::run(*args).await,
             Some(Command::Tasks(args)) => tasks::run(args).await,
             Some(Command::Grade(args)) => grade::run(args).await,
             Some(Command::Control(args)) => control::run(args).await,

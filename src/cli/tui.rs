@@ -50,7 +50,12 @@ pub(crate) struct Args {
     #[arg(long, value_name = "NAME", env = "SPOTTER_KEYMAP")]
     keymap: Option<String>,
     /// Colours: auto, always, never, 16, 256, true
-    #[arg(long, value_name = "WHEN", env = "SPOTTER_COLOR", default_value = "auto")]
+    #[arg(
+        long,
+        value_name = "WHEN",
+        env = "SPOTTER_COLOR",
+        default_value = "auto"
+    )]
     color: String,
     /// Only ASCII on screen
     #[arg(long)]
@@ -88,19 +93,34 @@ pub(crate) async fn run(args: Args) -> Result<ExitCode, Failure> {
         .clone()
         .or_else(|| session.theme.clone())
         .unwrap_or_else(|| "terminal".into());
-    let keymap_name = args.keymap.clone().or_else(|| session.keymap.clone()).unwrap_or_else(|| "default".into());
+    let keymap_name = args
+        .keymap
+        .clone()
+        .or_else(|| session.keymap.clone())
+        .unwrap_or_else(|| "default".into());
     let (keymap, key_warnings) = keymap::load(&keymap_name, own("keymaps").as_deref(), &known());
     let (made, theme_warnings) = theme::load(&theme_name, own("themes").as_deref(), level);
     let given = Given {
-        source: args.tasks.clone().or_else(|| settings.tasks.clone()).unwrap_or_else(|| "sample".into()),
-        model: args.model.clone().or_else(|| settings.model.clone()).unwrap_or_default(),
+        source: args
+            .tasks
+            .clone()
+            .or_else(|| settings.tasks.clone())
+            .unwrap_or_else(|| "sample".into()),
+        model: args
+            .model
+            .clone()
+            .or_else(|| settings.model.clone())
+            .unwrap_or_default(),
         scaffold: settings.scaffold.clone().unwrap_or_default(),
         sandbox: settings.sandbox.clone().unwrap_or_default(),
         ascii,
         still: args.still,
         blind: args.blind,
         themes: theme::names(own("themes").as_deref()),
-        keymaps: keymap::BUILT_IN.iter().map(|(name, _)| (*name).to_owned()).collect(),
+        keymaps: keymap::BUILT_IN
+            .iter()
+            .map(|(name, _)| (*name).to_owned())
+            .collect(),
         scaffolds: Vec::new(),
         models: Vec::new(),
     };
@@ -125,7 +145,9 @@ pub(crate) async fn run(args: Args) -> Result<ExitCode, Failure> {
     };
     let executor = Executor::new(store, settings, folders, sender);
     let guard = Guard::enter(!args.no_mouse).map_err(|error| {
-        Failure::error(format!("the workbench needs a terminal: {error}; `spotter run` works without one"))
+        Failure::error(format!(
+            "the workbench needs a terminal: {error}; `spotter run` works without one"
+        ))
     })?;
     let canvas = Canvas::new(std::io::stdout(), true).map_err(Failure::error)?;
     let mut bench = Bench {
@@ -288,7 +310,11 @@ impl Bench {
         ExitCode::from(code)
     }
 
-    async fn carry_out(&mut self, effects: Vec<Effect>, input: &mut Option<input::Input>) -> Result<Next, Failure> {
+    async fn carry_out(
+        &mut self,
+        effects: Vec<Effect>,
+        input: &mut Option<input::Input>,
+    ) -> Result<Next, Failure> {
         for effect in effects {
             let Effect::Screen(screen) = effect else {
                 self.executor.carry_out(effect);
@@ -316,8 +342,13 @@ impl Bench {
                 Screen::Copy { text, what } => {
                     let bytes = crate::app::words::bytes(text.len() as u64);
                     match clipboard::copy(self.canvas.out(), &text) {
-                        Ok(()) => self.state.say(Weight::Info, format!("copied {what}: {bytes}, by the terminal (OSC 52)")),
-                        Err(error) => self.state.say(Weight::Error, format!("not copied: {error}")),
+                        Ok(()) => self.state.say(
+                            Weight::Info,
+                            format!("copied {what}: {bytes}, by the terminal (OSC 52)"),
+                        ),
+                        Err(error) => self
+                            .state
+                            .say(Weight::Error, format!("not copied: {error}")),
                     }
                 }
                 Screen::Edit {
@@ -337,7 +368,8 @@ impl Bench {
                     let stopped = crate::term::guard_stop();
                     self.back(input)?;
                     if let Err(error) = stopped {
-                        self.state.say(Weight::Error, format!("cannot stop: {error}"));
+                        self.state
+                            .say(Weight::Error, format!("cannot stop: {error}"));
                     }
                 }
             }
@@ -367,13 +399,26 @@ impl Bench {
     }
 
     /// A text in the user's editor, and what comes back.
-    async fn in_editor(&mut self, input: &mut Option<input::Input>, text: &str, suffix: &str) -> Result<String, String> {
+    async fn in_editor(
+        &mut self,
+        input: &mut Option<input::Input>,
+        text: &str,
+        suffix: &str,
+    ) -> Result<String, String> {
         let editor = ["VISUAL", "EDITOR"]
             .into_iter()
-            .find_map(|name| std::env::var(name).ok().filter(|value| !value.trim().is_empty()))
+            .find_map(|name| {
+                std::env::var(name)
+                    .ok()
+                    .filter(|value| !value.trim().is_empty())
+            })
             .unwrap_or_else(|| "vi".into());
         let told = |error: std::io::Error| format!("a file for the editor cannot be made: {error}");
-        let file = tempfile::Builder::new().prefix("spotter-").suffix(suffix).tempfile().map_err(told)?;
+        let file = tempfile::Builder::new()
+            .prefix("spotter-")
+            .suffix(suffix)
+            .tempfile()
+            .map_err(told)?;
         std::fs::write(file.path(), text).map_err(told)?;
         self.away(input);
         let mut words = editor.split_whitespace();

@@ -104,7 +104,10 @@ impl<W: Write> Canvas<W> {
     fn send(&mut self) -> io::Result<()> {
         let mut gathered = self.gathered.0.borrow_mut();
         self.bytes += gathered.len() as u64;
-        let sent = self.out.write_all(&gathered).and_then(|()| self.out.flush());
+        let sent = self
+            .out
+            .write_all(&gathered)
+            .and_then(|()| self.out.flush());
         gathered.clear();
         sent
     }

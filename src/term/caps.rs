@@ -59,14 +59,21 @@ pub fn unicode(env: impl Fn(&str) -> Option<String>) -> bool {
 #[must_use]
 pub fn ask_ground() -> (Option<bool>, Vec<u8>) {
     let mut out = std::io::stdout();
-    if out.write_all(b"\x1b]11;?\x1b\\\x1b[c").and_then(|()| out.flush()).is_err() {
+    if out
+        .write_all(b"\x1b]11;?\x1b\\\x1b[c")
+        .and_then(|()| out.flush())
+        .is_err()
+    {
         return (None, Vec::new());
     }
     let started = Instant::now();
     let mut got: Vec<u8> = Vec::new();
     let stdin = std::io::stdin();
     while let Some(left) = WAIT.checked_sub(started.elapsed()) {
-        let mut fds = [rustix::event::PollFd::new(&stdin, rustix::event::PollFlags::IN)];
+        let mut fds = [rustix::event::PollFd::new(
+            &stdin,
+            rustix::event::PollFlags::IN,
+        )];
         let timeout = rustix::event::Timespec {
             tv_sec: 0,
             tv_nsec: i64::from(left.subsec_nanos()),
@@ -108,7 +115,12 @@ fn read_answer(got: &[u8]) -> (Option<bool>, Vec<u8>) {
         .iter()
         .position(|byte| *byte == 0x07)
         .map(|at| at + 1)
-        .or_else(|| after.windows(2).position(|bytes| bytes == b"\x1b\\").map(|at| at + 2));
+        .or_else(|| {
+            after
+                .windows(2)
+                .position(|bytes| bytes == b"\x1b\\")
+                .map(|at| at + 2)
+        });
     let Some(end) = end else {
         rest.truncate(start);
         return (None, rest);
@@ -122,7 +134,9 @@ fn is_light(answer: &str) -> Option<bool> {
     let (_, colours) = answer.split_once("rgb:")?;
     let mut parts = colours.split(['/', '\x1b', '\x07']).map(|part| {
         let value = u32::from_str_radix(part, 16).ok()?;
-        let most = 16u32.checked_pow(u32::try_from(part.len()).ok()?)?.checked_sub(1)?;
+        let most = 16u32
+            .checked_pow(u32::try_from(part.len()).ok()?)?
+            .checked_sub(1)?;
         Some(f64::from(value) / f64::from(most))
     });
     let (red, green, blue) = (parts.next()??, parts.next()??, parts.next()??);
@@ -146,7 +160,10 @@ mod tests {
     fn the_flag_goes_over_no_color_and_that_over_the_terminal() {
         let terminal = ("TERM", "xterm-256color");
         assert_eq!(at(&[terminal], "auto"), Level::Ansi256);
-        assert_eq!(at(&[terminal, ("COLORTERM", "truecolor")], "auto"), Level::True);
+        assert_eq!(
+            at(&[terminal, ("COLORTERM", "truecolor")], "auto"),
+            Level::True
+        );
         assert_eq!(at(&[terminal, ("NO_COLOR", "1")], "auto"), Level::Mono);
         assert_eq!(at(&[terminal, ("NO_COLOR", "")], "auto"), Level::Ansi256);
         assert_eq!(at(&[terminal, ("NO_COLOR", "1")], "256"), Level::Ansi256);
@@ -158,7 +175,10 @@ mod tests {
     fn answers_are_taken_out_of_what_was_typed() {
         let got = b"j\x1b]11;rgb:fdfd/f6f6/e3e3\x1b\\k\x1b[?62;22cl";
         assert_eq!(read_answer(got), (Some(true), b"jkl".to_vec()));
-        assert_eq!(read_answer(b"\x1b]11;rgb:1e/1e/2e\x07\x1b[?1c"), (Some(false), Vec::new()));
+        assert_eq!(
+            read_answer(b"\x1b]11;rgb:1e/1e/2e\x07\x1b[?1c"),
+            (Some(false), Vec::new())
+        );
         assert_eq!(read_answer(b"x"), (None, b"x".to_vec()));
         assert_eq!(read_answer(b"\x1b]11;rgb:zz"), (None, Vec::new()));
     }

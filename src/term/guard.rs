@@ -30,7 +30,9 @@ impl Guard {
     /// Take the terminal. A panic from here on restores it before it says what happened.
     pub fn enter(mouse: bool) -> io::Result<Self> {
         if !io::stdout().is_terminal() || !io::stdin().is_terminal() {
-            return Err(io::Error::other("standard input and output must be a terminal"));
+            return Err(io::Error::other(
+                "standard input and output must be a terminal",
+            ));
         }
         static HOOK: std::sync::Once = std::sync::Once::new();
         HOOK.call_once(|| {

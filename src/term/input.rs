@@ -97,7 +97,9 @@ impl Wheel {
     /// what follows is a swipe of one line each.
     fn lines(&mut self, now: Instant, down: bool) -> Option<i32> {
         let count = match self.last {
-            Some((then, same, count)) if same == down && now.duration_since(then) < NOTCH => count + 1,
+            Some((then, same, count)) if same == down && now.duration_since(then) < NOTCH => {
+                count + 1
+            }
             _ => 0,
         };
         self.last = Some((now, down, count));
@@ -123,7 +125,11 @@ fn key(event: KeyEvent) -> Option<Key> {
     key.code = match event.code {
         KeyCode::Char(c) => {
             // With the enhanced protocol a shifted letter may come as the plain one and the modifier.
-            let c = if key.shift && c.is_ascii_lowercase() { c.to_ascii_uppercase() } else { c };
+            let c = if key.shift && c.is_ascii_lowercase() {
+                c.to_ascii_uppercase()
+            } else {
+                c
+            };
             key.shift = false;
             Code::Char(c)
         }
@@ -197,10 +203,22 @@ mod tests {
     #[test]
     fn keys_come_as_keymaps_write_them() {
         let from = |code, modifiers| key(KeyEvent::new(code, modifiers)).map(|key| key.to_string());
-        assert_eq!(from(KeyCode::Char('G'), KeyModifiers::SHIFT).as_deref(), Some("G"));
-        assert_eq!(from(KeyCode::Char('g'), KeyModifiers::SHIFT).as_deref(), Some("G"));
-        assert_eq!(from(KeyCode::BackTab, KeyModifiers::SHIFT).as_deref(), Some("shift-tab"));
-        assert_eq!(from(KeyCode::Char('p'), KeyModifiers::CONTROL).as_deref(), Some("ctrl-p"));
+        assert_eq!(
+            from(KeyCode::Char('G'), KeyModifiers::SHIFT).as_deref(),
+            Some("G")
+        );
+        assert_eq!(
+            from(KeyCode::Char('g'), KeyModifiers::SHIFT).as_deref(),
+            Some("G")
+        );
+        assert_eq!(
+            from(KeyCode::BackTab, KeyModifiers::SHIFT).as_deref(),
+            Some("shift-tab")
+        );
+        assert_eq!(
+            from(KeyCode::Char('p'), KeyModifiers::CONTROL).as_deref(),
+            Some("ctrl-p")
+        );
         let typed = typed_before(b"q\x10\r");
         assert_eq!(typed.len(), 3);
     }

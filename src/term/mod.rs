@@ -4,8 +4,8 @@
 //! draws frames into it with one buffered, synchronised write each; [`input`] turns what it sends into the state's events;
 //! [`Pace`] says when the next frame is due. Nothing here knows what is drawn.
 
-pub mod caps;
 mod canvas;
+pub mod caps;
 pub mod clipboard;
 mod guard;
 pub mod input;

@@ -93,7 +93,11 @@ impl Follower {
         for line in whole.split_inclusive(|byte| *byte == b'\n') {
             self.line += 1;
             let record = serde_json::from_slice(line).map_err(|error| {
-                format!("{}:{}: not an event: {error}", self.path.display(), self.line)
+                format!(
+                    "{}:{}: not an event: {error}",
+                    self.path.display(),
+                    self.line
+                )
             })?;
             seen.records.push(record);
         }
@@ -122,16 +126,29 @@ mod tests {
         std::fs::write(&path, format!("{first}{half}")).unwrap();
         assert_eq!(follower.look().unwrap().records.len(), 1);
         assert!(follower.look().unwrap().records.is_empty());
-        let mut file = std::fs::OpenOptions::new().append(true).open(&path).unwrap();
+        let mut file = std::fs::OpenOptions::new()
+            .append(true)
+            .open(&path)
+            .unwrap();
         std::io::Write::write_all(&mut file, other.as_bytes()).unwrap();
         let seen = follower.look().unwrap();
-        assert_eq!(seen.records.iter().map(|record| record.seq).collect::<Vec<_>>(), [1]);
+        assert_eq!(
+            seen.records
+                .iter()
+                .map(|record| record.seq)
+                .collect::<Vec<_>>(),
+            [1]
+        );
     }
 
     #[test]
     fn a_line_that_is_no_record_is_told_with_its_place() {
         let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("events.jsonl"), format!("{}nonsense\n", line(0))).unwrap();
+        std::fs::write(
+            folder.path().join("events.jsonl"),
+            format!("{}nonsense\n", line(0)),
+        )
+        .unwrap();
         let told = Follower::of(folder.path()).look().unwrap_err();
         assert!(told.contains("events.jsonl:2: not an event"), "{told}");
     }

@@ -23,7 +23,9 @@ pub(super) fn draw(state: &State, paint: &mut Paint<'_>) {
         View::Library => (views(state), library_right(state)),
     };
     // The state is what one looks for: a long task's name gives way to it.
-    let wide = u16::try_from(right.width()).unwrap_or(u16::MAX).min(parts.header.width * 3 / 4);
+    let wide = u16::try_from(right.width())
+        .unwrap_or(u16::MAX)
+        .min(parts.header.width * 3 / 4);
     let room = parts.header.width.saturating_sub(wide + 2);
     let place = Area {
         width: room,
@@ -44,7 +46,10 @@ pub(super) fn tiny(state: &State, paint: &mut Paint<'_>) {
     let line = match (state.view, state.run()) {
         (View::Run, Some(run)) => {
             let (sign, role, word) = state_of(run, state.glyphs(), state.outcome());
-            Line::of(sign, role).with(&format!(" {word} step {}/{}", run.story.last(), run.story.turns), Role::Text)
+            Line::of(sign, role).with(
+                &format!(" {word} step {}/{}", run.story.last(), run.story.turns),
+                Role::Text,
+            )
         }
         _ => Line::of("spotter wants 40×10 cells", Role::Text),
     };
@@ -53,8 +58,16 @@ pub(super) fn tiny(state: &State, paint: &mut Paint<'_>) {
 
 fn views(state: &State) -> Line {
     let mut line = Line::of("spotter", Ink::of(Role::Accent).bold());
-    for (view, name) in [(View::Tasks, "tasks"), (View::Run, "run"), (View::Library, "library")] {
-        let ink = if view == state.view { Ink::of(Role::Strong) } else { Ink::of(Role::Dim) };
+    for (view, name) in [
+        (View::Tasks, "tasks"),
+        (View::Run, "run"),
+        (View::Library, "library"),
+    ] {
+        let ink = if view == state.view {
+            Ink::of(Role::Strong)
+        } else {
+            Ink::of(Role::Dim)
+        };
         line.push("  ", Role::Text);
         line.push(name, ink);
         if view == View::Run && !state.runs.is_empty() {
@@ -71,10 +84,19 @@ fn tasks_right(state: &State) -> Line {
         line.push("loading ", Role::Dim);
     }
     line.push(&safe::one_line(&state.tasks.source), Role::Dim);
-    line.push(&format!(" {dot} {}", words::many(state.tasks.all.len(), "task", "tasks")), Role::Dim);
+    line.push(
+        &format!(
+            " {dot} {}",
+            words::many(state.tasks.all.len(), "task", "tasks")
+        ),
+        Role::Dim,
+    );
     if !state.tasks.chosen.is_empty() {
         line.push(&format!(" {dot} "), Role::Dim);
-        line.push(&format!("{} marked", state.tasks.chosen.len()), Role::Accent);
+        line.push(
+            &format!("{} marked", state.tasks.chosen.len()),
+            Role::Accent,
+        );
     }
     if state.settings.blind {
         line.push(&format!(" {dot} "), Role::Dim);
@@ -90,9 +112,20 @@ fn library_right(state: &State) -> Line {
     if !library.complete {
         line.push("reading the store ", Role::Dim);
     }
-    line.push(&format!("{} of {}", library.query.rows.len(), words::many(library.rows.len(), "trajectory", "trajectories")), Role::Dim);
+    line.push(
+        &format!(
+            "{} of {}",
+            library.query.rows.len(),
+            words::many(library.rows.len(), "trajectory", "trajectories")
+        ),
+        Role::Dim,
+    );
     if state.outcome() {
-        let resolved = library.rows.iter().filter(|row| row.verdict == Some(crate::grade::Verdict::Resolved)).count();
+        let resolved = library
+            .rows
+            .iter()
+            .filter(|row| row.verdict == Some(crate::grade::Verdict::Resolved))
+            .count();
         line.push(&format!(" {dot} "), Role::Dim);
         line.push(state.glyphs().good(), Role::Resolved);
         line.push(&format!(" {resolved}"), Role::Dim);
@@ -133,15 +166,26 @@ fn run_left(state: &State, run: &Run) -> Line {
             ModelKind::Human => "a person".into(),
             ModelKind::Http => start.model.name.clone(),
         };
-        line.push(&format!(" {dot} {} {dot} ", safe::one_line(&start.scaffold)), Role::Dim);
-        let role = if start.model.kind == ModelKind::Recorded { Role::Attention } else { Role::Dim };
+        line.push(
+            &format!(" {dot} {} {dot} ", safe::one_line(&start.scaffold)),
+            Role::Dim,
+        );
+        let role = if start.model.kind == ModelKind::Recorded {
+            Role::Attention
+        } else {
+            Role::Dim
+        };
         line.push(&safe::one_line(&model), role);
     }
     line
 }
 
 /// Sign, role and word of what a run is doing.
-pub(super) fn state_of(run: &Run, glyphs: Glyphs, outcome: bool) -> (&'static str, Role, &'static str) {
+pub(super) fn state_of(
+    run: &Run,
+    glyphs: Glyphs,
+    outcome: bool,
+) -> (&'static str, Role, &'static str) {
     let story = &run.story;
     if run.unreadable.is_some() {
         return (glyphs.infra(), Role::Error, "unreadable");
@@ -192,7 +236,11 @@ fn run_right(state: &State, run: &Run) -> Line {
     }
     if let Some(report) = &story.report {
         let tier = safe::one_line(report.tier.split_whitespace().next().unwrap_or_default());
-        let kind = if small { String::new() } else { format!("{} ", crate::app::words::sandbox(report.kind)) };
+        let kind = if small {
+            String::new()
+        } else {
+            format!("{} ", crate::app::words::sandbox(report.kind))
+        };
         line.push(&format!("  {kind}{tier}"), Role::Dim);
     }
     if !story.marks.is_empty() {
@@ -201,9 +249,9 @@ fn run_right(state: &State, run: &Run) -> Line {
     }
     let seconds = match &run.replay {
         Some(replay) => replay.seconds().0,
-        None if run.live && !story.is_over() => story
-            .span
-            .map_or(0.0, |(from, _)| state.now.duration_since(from).as_secs_f64().max(0.0)),
+        None if run.live && !story.is_over() => story.span.map_or(0.0, |(from, _)| {
+            state.now.duration_since(from).as_secs_f64().max(0.0)
+        }),
         None => story.seconds(),
     };
     line.push("  ", Role::Text);
@@ -224,7 +272,14 @@ fn strip(state: &State, area: Area, paint: &mut Paint<'_>) {
             let focused = pane == run.focus;
             let title = pane.title().to_lowercase();
             line.push(" ", Role::Text);
-            line.push(&title, if focused { Ink::of(Role::Strong) } else { Ink::of(Role::Dim) });
+            line.push(
+                &title,
+                if focused {
+                    Ink::of(Role::Strong)
+                } else {
+                    Ink::of(Role::Dim)
+                },
+            );
             if let Some(more) = tab_figure(state, run, pane) {
                 line.push(" ", Role::Text);
                 for (text, ink) in more.pieces() {
@@ -246,7 +301,13 @@ fn strip(state: &State, area: Area, paint: &mut Paint<'_>) {
         let (sign, role, _) = state_of(other, glyphs, state.outcome());
         let number = format!(" {} ", at + 1);
         if at == state.current {
-            attempts.push(&number, Ink { reverse: true, ..Ink::of(Role::Strong) });
+            attempts.push(
+                &number,
+                Ink {
+                    reverse: true,
+                    ..Ink::of(Role::Strong)
+                },
+            );
         } else {
             attempts.push(&number, Role::Dim);
         }
@@ -268,13 +329,21 @@ fn strip(state: &State, area: Area, paint: &mut Paint<'_>) {
     if state.preset == Preset::Review {
         right.push("review   ", Role::Dim);
     }
-    if let Some((_, grading, _)) = crate::app::run::Tests::shown(&run.story, run.step()).filter(|_| state.outcome()) {
+    if let Some((_, grading, _)) =
+        crate::app::run::Tests::shown(&run.story, run.step()).filter(|_| state.outcome())
+    {
         let (passed, of) = grading.tally(Group::FailToPass);
         let (kept, all) = grading.tally(Group::PassToPass);
         right.push("tests ", Role::Dim);
-        right.push(&passed.to_string(), if passed == of { Role::Pass } else { Role::Fail });
+        right.push(
+            &passed.to_string(),
+            if passed == of { Role::Pass } else { Role::Fail },
+        );
         right.push(&format!("/{of} {} ", glyphs.dot()), Role::Dim);
-        right.push(&kept.to_string(), if kept == all { Role::Pass } else { Role::Fail });
+        right.push(
+            &kept.to_string(),
+            if kept == all { Role::Pass } else { Role::Fail },
+        );
         right.push(&format!("/{all}"), Role::Dim);
     }
     paint.right(area, 0, &right, taken + 1);
@@ -294,7 +363,8 @@ fn tab_figure(state: &State, run: &Run, pane: crate::app::run::Pane) -> Option<L
             })
         }
         Pane::Tests => {
-            let (_, grading, _) = crate::app::run::Tests::shown(&run.story, run.step()).filter(|_| state.outcome())?;
+            let (_, grading, _) = crate::app::run::Tests::shown(&run.story, run.step())
+                .filter(|_| state.outcome())?;
             let (passed, of) = grading.tally(Group::FailToPass);
             Some(if passed == of {
                 Line::of(format!("{}{passed}", glyphs.good()), Role::Pass)
@@ -302,9 +372,10 @@ fn tab_figure(state: &State, run: &Run, pane: crate::app::run::Pane) -> Option<L
                 Line::of(format!("{}{}", glyphs.bad(), of - passed), Role::Fail)
             })
         }
-        Pane::Notes if !run.story.marks.is_empty() => {
-            Some(Line::of(format!("{}{}", glyphs.mark(), run.story.marks.len()), Role::Attention))
-        }
+        Pane::Notes if !run.story.marks.is_empty() => Some(Line::of(
+            format!("{}{}", glyphs.mark(), run.story.marks.len()),
+            Role::Attention,
+        )),
         _ => None,
     }
 }

@@ -24,7 +24,11 @@ pub(super) fn draw(state: &State, area: Area, paint: &mut Paint<'_>) {
         line.push(sign, Ink::of(role).bold());
         line.push(" ", Role::Text);
         line.push(&toast.text, role);
-        paint.line(inside, 0, &crate::text::wrap::cut(&line, usize::from(inside.width)));
+        paint.line(
+            inside,
+            0,
+            &crate::text::wrap::cut(&line, usize::from(inside.width)),
+        );
         return;
     }
     let mut right = Line::new();
@@ -65,7 +69,9 @@ fn hints(state: &State) -> Vec<(String, &'static str)> {
         .filter_map(|command| {
             let keys = state.keymap.keys_for(&contexts, command.id, None);
             let keys = keys.first()?;
-            let near = contexts.iter().position(|context| *context == command.context)?;
+            let near = contexts
+                .iter()
+                .position(|context| *context == command.context)?;
             let keys = match shown(keys).as_str() {
                 "enter" => state.glyphs().enter().to_owned(),
                 other => other.to_owned(),
@@ -75,5 +81,8 @@ fn hints(state: &State) -> Vec<(String, &'static str)> {
         .collect();
     // What the nearest context offers comes first; help and palette are always in view at the end.
     hints.sort_by_key(|(near, hint, _, _)| (u8::from(*hint >= 90), *near, *hint));
-    hints.into_iter().map(|(_, _, keys, title)| (keys, title)).collect()
+    hints
+        .into_iter()
+        .map(|(_, _, keys, title)| (keys, title))
+        .collect()
 }

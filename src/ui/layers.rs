@@ -51,11 +51,17 @@ fn middle(state: &State, width: u16, height: u16, paint: &mut Paint<'_>) -> Area
 
 fn draw_picker(state: &State, picker: &Picker, paint: &mut Paint<'_>) {
     let glyphs = state.glyphs();
-    let wide = picker.choices.iter().any(|choice| !choice.detail.is_empty());
+    let wide = picker
+        .choices
+        .iter()
+        .any(|choice| !choice.detail.is_empty());
     let rows = u16::try_from(picker.list.height.min(picker.query.rows.len().max(1))).unwrap_or(20);
     let width = if wide { 96 } else { 44 };
     let area = middle(state, width, rows + 2, paint);
-    let label = Line::of(picker.title, Role::Heading).with("  ", Role::Text).with(glyphs.prompt(), Role::Accent).with(" ", Role::Text);
+    let label = Line::of(picker.title, Role::Heading)
+        .with("  ", Role::Text)
+        .with(glyphs.prompt(), Role::Accent)
+        .with(" ", Role::Text);
     paint.field(area, 0, &label, &picker.query.field);
     let window = picker.list.window();
     let list: Vec<_> = picker
@@ -69,11 +75,19 @@ fn draw_picker(state: &State, picker: &Picker, paint: &mut Paint<'_>) {
     if list.is_empty() {
         paint.line(area, 2, &word("nothing fits", Role::Dim));
     }
-    let hits = picker.query.matched(list.iter().map(|choice| choice.label.as_str()));
-    let keys = list.iter().map(|choice| choice.keys.len()).max().unwrap_or(0).min(14);
+    let hits = picker
+        .query
+        .matched(list.iter().map(|choice| choice.label.as_str()));
+    let keys = list
+        .iter()
+        .map(|choice| choice.keys.len())
+        .max()
+        .unwrap_or(0)
+        .min(14);
     for (at, (choice, number)) in (0u16..).zip(list.iter().zip(window)) {
         let here = number == picker.list.cursor;
-        let mut line = Line::of(if here { glyphs.focus() } else { " " }, Role::Focus).with(" ", Role::Text);
+        let mut line =
+            Line::of(if here { glyphs.focus() } else { " " }, Role::Focus).with(" ", Role::Text);
         if keys > 0 {
             line.push(&format!("{:<keys$}  ", choice.keys), Role::Key);
         }
@@ -83,13 +97,30 @@ fn draw_picker(state: &State, picker: &Picker, paint: &mut Paint<'_>) {
             (None, false) => Ink::of(Role::Text),
         };
         let room = usize::from(area.width).saturating_sub(line.width());
-        matched(&mut line, &choice.label, hits.get(usize::from(at)), ink, room.min(28));
+        matched(
+            &mut line,
+            &choice.label,
+            hits.get(usize::from(at)),
+            ink,
+            room.min(28),
+        );
         if wide {
             let pad = 2 + keys + 2 + 24;
-            line.push(&" ".repeat(pad.saturating_sub(line.width()).max(2)), Role::Text);
+            line.push(
+                &" ".repeat(pad.saturating_sub(line.width()).max(2)),
+                Role::Text,
+            );
             let room = usize::from(area.width).saturating_sub(line.width());
             match &choice.disabled {
-                Some(why) => push_cut(&mut line, why, Ink { italic: true, ..Ink::of(Role::Dim) }, room),
+                Some(why) => push_cut(
+                    &mut line,
+                    why,
+                    Ink {
+                        italic: true,
+                        ..Ink::of(Role::Dim)
+                    },
+                    room,
+                ),
                 None => push_cut(&mut line, &choice.detail, Role::Dim, room),
             }
         }
@@ -101,7 +132,8 @@ fn messages(state: &State, list: crate::app::list::List, paint: &mut Paint<'_>) 
     let body = state.frame().body;
     let area = middle(state, 100, body.height.saturating_sub(4).min(24), paint);
     let count = state.messages.newest().len();
-    let head = Line::of("Messages", Role::Heading).with(&format!("  {count}, newest first"), Role::Dim);
+    let head =
+        Line::of("Messages", Role::Heading).with(&format!("  {count}, newest first"), Role::Dim);
     paint.line(area, 0, &head);
     if count == 0 {
         paint.line(area, 2, &word("nothing was said yet", Role::Dim));
@@ -126,7 +158,11 @@ fn messages(state: &State, list: crate::app::list::List, paint: &mut Paint<'_>) 
 }
 
 fn confirm(state: &State, question: &str, paint: &mut Paint<'_>) {
-    let rows = wrap::rows(&Line::of(question, Role::Strong), 60.min(usize::from(state.size.0) - 6), Hang::None);
+    let rows = wrap::rows(
+        &Line::of(question, Role::Strong),
+        60.min(usize::from(state.size.0) - 6),
+        Hang::None,
+    );
     let height = u16::try_from(rows.len()).unwrap_or(4) + 2;
     let area = middle(state, 62, height, paint);
     paint.lines(area, &rows);
@@ -141,22 +177,41 @@ fn confirm(state: &State, question: &str, paint: &mut Paint<'_>) {
 fn welcome(state: &State, paint: &mut Paint<'_>) {
     let key = |command: &str, contexts: &[&str]| {
         let keys = state.keymap.keys_for(contexts, command, None);
-        format!("{:>8}  ", keys.first().map(|keys| shown(keys)).unwrap_or_default())
+        format!(
+            "{:>8}  ",
+            keys.first().map(|keys| shown(keys)).unwrap_or_default()
+        )
     };
     let line = |keys: String, words: &str| Line::of(keys, Role::Key).with(words, Role::Text);
     let lines = [
         Line::of("Welcome to spotter.", Role::Heading),
         Line::new(),
-        Line::of("Here are tasks. An agent attempts one in a sandbox; you watch, steer and", Role::Text),
-        Line::of("replay it, and the task's own tests say what it came to.", Role::Text),
+        Line::of(
+            "Here are tasks. An agent attempts one in a sandbox; you watch, steer and",
+            Role::Text,
+        ),
+        Line::of(
+            "replay it, and the task's own tests say what it came to.",
+            Role::Text,
+        ),
         Line::new(),
-        line(key("task.start", &["tasks"]), "start an attempt at the task under the cursor"),
-        line(key("form.open", &["tasks"]), "choose model, scaffold, number of attempts"),
-        line(key("view.library", &["global"]), "everything that was ever run"),
+        line(
+            key("task.start", &["tasks"]),
+            "start an attempt at the task under the cursor",
+        ),
+        line(
+            key("form.open", &["tasks"]),
+            "choose model, scaffold, number of attempts",
+        ),
+        line(
+            key("view.library", &["global"]),
+            "everything that was ever run",
+        ),
         line(key("palette.open", &["global"]), "all commands"),
         line(key("help.open", &["global"]), "what can be done here"),
         Line::new(),
-        Line::of(state.glyphs().enter(), Role::Key).with(" begins; this does not come back", Role::Dim),
+        Line::of(state.glyphs().enter(), Role::Key)
+            .with(" begins; this does not come back", Role::Dim),
     ];
     let area = middle(state, 74, u16::try_from(lines.len()).unwrap_or(12), paint);
     paint.lines(area, &lines);
@@ -194,7 +249,9 @@ fn which_key(state: &State, paint: &mut Paint<'_>) {
         .max()
         .unwrap_or(20);
     let height = u16::try_from(rows.len().min(per_column)).unwrap_or(1) + 1;
-    let whole = u16::try_from(width * columns + 2).unwrap_or(u16::MAX).min(state.size.0);
+    let whole = u16::try_from(width * columns + 2)
+        .unwrap_or(u16::MAX)
+        .min(state.size.0);
     let area = Area::new(
         state.size.0 - whole,
         (body.y + body.height).saturating_sub(height),
@@ -211,7 +268,9 @@ fn which_key(state: &State, paint: &mut Paint<'_>) {
             width: whole.saturating_sub(column + 2),
             ..area
         };
-        let line = Line::of(key.as_str(), Role::Key).with("  ", Role::Text).with(title, Role::Text);
+        let line = Line::of(key.as_str(), Role::Key)
+            .with("  ", Role::Text)
+            .with(title, Role::Text);
         paint.line(place, row, &line);
     }
 }

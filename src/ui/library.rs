@@ -19,13 +19,22 @@ pub(super) fn draw(state: &State, paint: &mut Paint<'_>) {
     let body = state.frame().body;
     let library = &state.library;
     let glyphs = state.glyphs();
-    let keys = state.keymap.keys_for(&["library", "global"], "query.open", None);
+    let keys = state
+        .keymap
+        .keys_for(&["library", "global"], "query.open", None);
     let key = keys.first().map(|keys| shown(keys)).unwrap_or_default();
     let hint = format!("{key} filters: words, verdict:resolved steps:<30 model:qwen");
     query_line(&library.query, body, &hint, paint, state);
     let widths = Widths::of(usize::from(body.width));
     if library.query.error.is_none() {
-        paint.line(Area { y: body.y + 2, ..body }, 0, &widths.head(state));
+        paint.line(
+            Area {
+                y: body.y + 2,
+                ..body
+            },
+            0,
+            &widths.head(state),
+        );
     }
     let (_, rows) = body.top(LIST_HEAD);
     if library.query.rows.is_empty() {
@@ -41,15 +50,31 @@ pub(super) fn draw(state: &State, paint: &mut Paint<'_>) {
         .iter()
         .filter_map(|row| library.rows.get(*row))
         .collect();
-    let hits = library.query.matched(shown.iter().map(|row| row.task.as_str()));
+    let hits = library
+        .query
+        .matched(shown.iter().map(|row| row.task.as_str()));
     for (at, (row, number)) in (0..rows.height).zip(shown.iter().zip(window)) {
         let here = number == library.list.cursor;
         let mut line = Line::of(if here { glyphs.focus() } else { " " }, Role::Focus);
-        let (sign, role) = if state.outcome() { state_of(row, glyphs) } else { (glyphs.other(), Role::Dim) };
+        let (sign, role) = if state.outcome() {
+            state_of(row, glyphs)
+        } else {
+            (glyphs.other(), Role::Dim)
+        };
         line.push(sign, role);
         line.push(" ", Role::Text);
-        let ink = if here { Ink::of(Role::Strong).bold() } else { Ink::of(Role::Text) };
-        matched(&mut line, &row.task, hits.get(usize::from(at)), ink, widths.task);
+        let ink = if here {
+            Ink::of(Role::Strong).bold()
+        } else {
+            Ink::of(Role::Text)
+        };
+        matched(
+            &mut line,
+            &row.task,
+            hits.get(usize::from(at)),
+            ink,
+            widths.task,
+        );
         widths.rest(state, row, &mut line);
         paint.line(rows, at, &line);
     }
@@ -70,10 +95,14 @@ fn empty(state: &State, area: Area, paint: &mut Paint<'_>) {
         vec![
             Line::of("The store is empty.", Role::Strong),
             Line::new(),
-            Line::of(key("view.tasks"), Role::Key).with("  the tasks: Enter starts an attempt", Role::Text),
+            Line::of(key("view.tasks"), Role::Key)
+                .with("  the tasks: Enter starts an attempt", Role::Text),
         ]
     } else {
-        vec![Line::of(format!("reading the store {}", state.glyphs().more()), Role::Dim)]
+        vec![Line::of(
+            format!("reading the store {}", state.glyphs().more()),
+            Role::Dim,
+        )]
     };
     paint.lines(area.inset(3), &lines);
 }
@@ -106,43 +135,86 @@ impl Widths {
         let glyphs = state.glyphs();
         let title = |column: Column| {
             if column == library.sort {
-                let sign = if library.ascending { glyphs.ascending() } else { glyphs.descending() };
+                let sign = if library.ascending {
+                    glyphs.ascending()
+                } else {
+                    glyphs.descending()
+                };
                 format!("{}{sign}", column.title())
             } else {
                 column.title().to_owned()
             }
         };
-        let ink = |column: Column| if column == library.sort { Role::Text } else { Role::Dim };
+        let ink = |column: Column| {
+            if column == library.sort {
+                Role::Text
+            } else {
+                Role::Dim
+            }
+        };
         let mut line = Line::of("   ", Role::Text);
-        line.push(&format!("{:<w$}", title(Column::Task), w = self.task), ink(Column::Task));
+        line.push(
+            &format!("{:<w$}", title(Column::Task), w = self.task),
+            ink(Column::Task),
+        );
         line.push(&format!("{:>9}", title(Column::Steps)), ink(Column::Steps));
         if self.figures {
-            line.push(&format!("{:>8}", title(Column::Tokens)), ink(Column::Tokens));
-            line.push(&format!("{:>8}", title(Column::Seconds)), ink(Column::Seconds));
+            line.push(
+                &format!("{:>8}", title(Column::Tokens)),
+                ink(Column::Tokens),
+            );
+            line.push(
+                &format!("{:>8}", title(Column::Seconds)),
+                ink(Column::Seconds),
+            );
             line.push(&format!("{:>10}", "patch"), Role::Dim);
         } else {
-            line.push(&format!("{:>8}", title(Column::Seconds)), ink(Column::Seconds));
+            line.push(
+                &format!("{:>8}", title(Column::Seconds)),
+                ink(Column::Seconds),
+            );
         }
         if self.how > 0 {
-            line.push(&format!("  {:<w$}", title(Column::Verdict), w = self.how - 2), ink(Column::Verdict));
+            line.push(
+                &format!("  {:<w$}", title(Column::Verdict), w = self.how - 2),
+                ink(Column::Verdict),
+            );
         }
         if self.model > 0 {
-            line.push(&format!("  {:<w$}", title(Column::Model), w = self.model - 2), ink(Column::Model));
+            line.push(
+                &format!("  {:<w$}", title(Column::Model), w = self.model - 2),
+                ink(Column::Model),
+            );
         }
-        line.push(&format!("{:>12}", title(Column::Started)), ink(Column::Started));
+        line.push(
+            &format!("{:>12}", title(Column::Started)),
+            ink(Column::Started),
+        );
         line
     }
 
     fn rest(&self, state: &State, row: &Summary, line: &mut Line) {
-        line.push(&" ".repeat((self.task + 3).saturating_sub(line.width())), Role::Text);
+        line.push(
+            &" ".repeat((self.task + 3).saturating_sub(line.width())),
+            Role::Text,
+        );
         let glyphs = state.glyphs();
         line.push(&format!("{:>9}", row.steps), Role::Text);
-        let took = words::duration(std::time::Duration::from_secs_f64(row.seconds.clamp(0.0, 1e9)));
+        let took = words::duration(std::time::Duration::from_secs_f64(
+            row.seconds.clamp(0.0, 1e9),
+        ));
         if self.figures {
-            line.push(&format!("{:>8}", words::count(row.tokens.0 + row.tokens.1)), Role::Dim);
+            line.push(
+                &format!("{:>8}", words::count(row.tokens.0 + row.tokens.1)),
+                Role::Dim,
+            );
             line.push(&format!("{took:>8}"), Role::Dim);
             let (files, added, removed) = row.patch;
-            let patch = if files == 0 { String::new() } else { format!("+{added} {}{removed}", glyphs.minus()) };
+            let patch = if files == 0 {
+                String::new()
+            } else {
+                format!("+{added} {}{removed}", glyphs.minus())
+            };
             line.push(&format!("{patch:>10}"), Role::Dim);
         } else {
             line.push(&format!("{took:>8}"), Role::Dim);
@@ -157,15 +229,28 @@ impl Widths {
             let before = line.width();
             line.push("  ", Role::Text);
             push_cut(line, &safe::one_line(&how), Role::Text, self.how - 3);
-            line.push(&" ".repeat((before + self.how).saturating_sub(line.width())), Role::Text);
+            line.push(
+                &" ".repeat((before + self.how).saturating_sub(line.width())),
+                Role::Text,
+            );
         }
         if self.model > 0 {
             let before = line.width();
             line.push("  ", Role::Text);
-            let role = if row.kind == ModelKind::Recorded { Role::Attention } else { Role::Dim };
+            let role = if row.kind == ModelKind::Recorded {
+                Role::Attention
+            } else {
+                Role::Dim
+            };
             push_cut(line, &safe::one_line(&row.model), role, self.model - 3);
-            line.push(&" ".repeat((before + self.model).saturating_sub(line.width())), Role::Text);
+            line.push(
+                &" ".repeat((before + self.model).saturating_sub(line.width())),
+                Role::Text,
+            );
         }
-        line.push(&format!("{:>12}", words::ago(row.started, state.now)), Role::Dim);
+        line.push(
+            &format!("{:>12}", words::ago(row.started, state.now)),
+            Role::Dim,
+        );
     }
 }

@@ -31,7 +31,11 @@ impl<'a> Paint<'a> {
     /// The ground of the whole screen.
     pub(super) fn ground(&mut self) {
         let area = self.buffer.area;
-        let style = self.eye.theme.style(Role::Text).patch(self.eye.theme.style(Role::Background));
+        let style = self
+            .eye
+            .theme
+            .style(Role::Text)
+            .patch(self.eye.theme.style(Role::Background));
         self.buffer.set_style(area, style);
     }
 
@@ -81,7 +85,9 @@ impl<'a> Paint<'a> {
                 over: ink.over.or(over),
                 ..ink
             };
-            let (next, _) = self.buffer.set_stringn(x, y, text, room, self.eye.theme.ink(ink));
+            let (next, _) = self
+                .buffer
+                .set_stringn(x, y, text, room, self.eye.theme.ink(ink));
             x = next;
         }
         x - area.x
@@ -96,7 +102,11 @@ impl<'a> Paint<'a> {
 
     /// A row that the cursor is on: the mark at the left, the ground of the selection under the whole row.
     pub(super) fn selected(&mut self, area: Area, row: u16, line: &Line, focused: bool) {
-        let role = if focused { Role::Selection } else { Role::SelectionIdle };
+        let role = if focused {
+            Role::Selection
+        } else {
+            Role::SelectionIdle
+        };
         if row >= area.height {
             return;
         }
@@ -107,7 +117,8 @@ impl<'a> Paint<'a> {
             height: 1,
             ..area
         });
-        self.buffer.set_style(place.intersection(self.buffer.area), style);
+        self.buffer
+            .set_style(place.intersection(self.buffer.area), style);
     }
 
     /// A line that ends at the right edge of an area's row, not over what begins it. Returns its first column.

@@ -18,9 +18,17 @@ pub(super) fn draw(state: &State, paint: &mut Paint<'_>) {
         empty(state, body, paint);
         return;
     };
-    if let Some(why) = run.unreadable.as_ref().filter(|_| run.story.start.is_none()) {
+    if let Some(why) = run
+        .unreadable
+        .as_ref()
+        .filter(|_| run.story.start.is_none())
+    {
         let line = Line::of(safe::one_line(why), Role::Error);
-        let rows = crate::text::wrap::rows(&line, usize::from(body.width.saturating_sub(4)), crate::text::wrap::Hang::None);
+        let rows = crate::text::wrap::rows(
+            &line,
+            usize::from(body.width.saturating_sub(4)),
+            crate::text::wrap::Hang::None,
+        );
         paint.lines(body.inset(2), &rows);
         return;
     }
@@ -53,19 +61,32 @@ pub(super) fn draw(state: &State, paint: &mut Paint<'_>) {
 
 fn empty(state: &State, body: Area, paint: &mut Paint<'_>) {
     let key = |command: &str| {
-        let keys = state.keymap.keys_for(&["run", "move", "global"], command, None);
+        let keys = state
+            .keymap
+            .keys_for(&["run", "move", "global"], command, None);
         keys.first().map(|keys| shown(keys)).unwrap_or_default()
     };
     let lines = [
         Line::of("No run is open.", Role::Strong),
         Line::new(),
-        Line::of(key("view.tasks"), Role::Key).with("  the tasks: Enter starts an attempt", Role::Text),
-        Line::of(key("view.library"), Role::Key).with("  the library: Enter opens a stored or running one", Role::Text),
+        Line::of(key("view.tasks"), Role::Key)
+            .with("  the tasks: Enter starts an attempt", Role::Text),
+        Line::of(key("view.library"), Role::Key).with(
+            "  the library: Enter opens a stored or running one",
+            Role::Text,
+        ),
     ];
     paint.lines(body.inset(3), &lines);
 }
 
-fn draw_pane(state: &State, run: &Run, pane: Pane, area: Area, several: bool, paint: &mut Paint<'_>) {
+fn draw_pane(
+    state: &State,
+    run: &Run,
+    pane: Pane,
+    area: Area,
+    several: bool,
+    paint: &mut Paint<'_>,
+) {
     let glyphs = state.glyphs();
     let focused = run.focus == pane;
     if area.height == 0 {
@@ -74,7 +95,11 @@ fn draw_pane(state: &State, run: &Run, pane: Pane, area: Area, several: bool, pa
     let mut title = Line::new();
     if several || state.class() > Class::Small {
         title.push(if focused { glyphs.focus() } else { " " }, Role::Focus);
-        let ink = if focused { Ink::of(Role::Heading).bold() } else { Ink::of(Role::Text) };
+        let ink = if focused {
+            Ink::of(Role::Heading).bold()
+        } else {
+            Ink::of(Role::Text)
+        };
         title.push(pane.title(), ink);
         title.push("  ", Role::Text);
     } else {
@@ -84,7 +109,13 @@ fn draw_pane(state: &State, run: &Run, pane: Pane, area: Area, several: bool, pa
         Pane::Transcript => transcript_words(state, run),
         Pane::Diff => run.diff.subtitle.clone(),
         Pane::Tests => match &run.log {
-            Some(log) => format!("{} {} {} of {}", log.file, glyphs.dot(), log.scroll.top + 1, log.scroll.len),
+            Some(log) => format!(
+                "{} {} {} of {}",
+                log.file,
+                glyphs.dot(),
+                log.scroll.top + 1,
+                log.scroll.len
+            ),
             None => run.tests.subtitle.clone(),
         },
         Pane::Files => format!("after step {}", run.story.whole_step(run.transcript.cursor)),
@@ -133,14 +164,21 @@ fn transcript_words(state: &State, run: &Run) -> String {
         words = format!("following {}   {words}", glyphs.below());
     }
     if let Some(search) = &run.search {
-        words = format!("{words}   /{}  {}", search.text, crate::app::words::many(search.steps.len(), "step", "steps"));
+        words = format!(
+            "{words}   /{}  {}",
+            search.text,
+            crate::app::words::many(search.steps.len(), "step", "steps")
+        );
     }
     words
 }
 
 /// A reader who scrolled up is told what waits below.
 fn below(run: &Run, area: Area, paint: &mut Paint<'_>, state: &State) {
-    let rows = run.transcript.rows.saturating_sub(run.transcript.top + run.transcript.height);
+    let rows = run
+        .transcript
+        .rows
+        .saturating_sub(run.transcript.top + run.transcript.height);
     if rows == 0 || run.transcript.follow {
         return;
     }
@@ -152,7 +190,9 @@ fn below(run: &Run, area: Area, paint: &mut Paint<'_>, state: &State) {
 fn grid(state: &State, body: Area, paint: &mut Paint<'_>) {
     let glyphs = state.glyphs();
     let columns = if body.width >= 150 { 3 } else { 2 };
-    let rows = u16::try_from(state.runs.len().div_ceil(columns)).unwrap_or(1).max(1);
+    let rows = u16::try_from(state.runs.len().div_ceil(columns))
+        .unwrap_or(1)
+        .max(1);
     let height = (body.height / rows).clamp(4, 14);
     let columns = u16::try_from(columns).unwrap_or(2);
     let width = body.width / columns;
@@ -173,8 +213,16 @@ fn grid(state: &State, body: Area, paint: &mut Paint<'_>) {
             .with(&format!("{:>2} ", at + 1), Role::Dim)
             .with(sign, role)
             .with(" ", Role::Text);
-        let name = run.story.start.as_ref().map_or(run.id.as_str(), |start| start.instance_id.as_str());
-        let ink = if here { Ink::of(Role::Heading).bold() } else { Ink::of(Role::Text) };
+        let name = run
+            .story
+            .start
+            .as_ref()
+            .map_or(run.id.as_str(), |start| start.instance_id.as_str());
+        let ink = if here {
+            Ink::of(Role::Heading).bold()
+        } else {
+            Ink::of(Role::Text)
+        };
         let right = format!("{word}  {}/{}", run.story.last(), run.story.turns);
         let room = usize::from(area.width).saturating_sub(head.width() + right.len() + 2);
         push_cut(&mut head, &safe::one_line(name), ink, room);
@@ -191,12 +239,22 @@ fn grid(state: &State, body: Area, paint: &mut Paint<'_>) {
                     line.push(" ", Role::Text);
                     let words = format!("{} {}", shown.verb, shown.object);
                     let room = usize::from(area.width).saturating_sub(line.width());
-                    push_cut(&mut line, safe::one_line(words.trim()).as_str(), Role::Text, room);
+                    push_cut(
+                        &mut line,
+                        safe::one_line(words.trim()).as_str(),
+                        Role::Text,
+                        room,
+                    );
                 }
                 None => {
                     let room = usize::from(area.width).saturating_sub(line.width());
                     let thought = step.thought.text();
-                    push_cut(&mut line, &safe::one_line(thought.lines().last().unwrap_or_default()), Role::Dim, room);
+                    push_cut(
+                        &mut line,
+                        &safe::one_line(thought.lines().last().unwrap_or_default()),
+                        Role::Dim,
+                        room,
+                    );
                 }
             }
             paint.line(area, row, &line);
@@ -216,7 +274,11 @@ pub(super) fn question(state: &State, area: Area, paint: &mut Paint<'_>) {
             Asked::Shell => Role::Human,
             _ => Role::Attention,
         };
-        let sign = if ask.what == Asked::Shell { "" } else { glyphs.prompt() };
+        let sign = if ask.what == Asked::Shell {
+            ""
+        } else {
+            glyphs.prompt()
+        };
         let mut label = Line::of(sign, role);
         if !sign.is_empty() {
             label.push(" ", Role::Text);
@@ -230,14 +292,24 @@ pub(super) fn question(state: &State, area: Area, paint: &mut Paint<'_>) {
         return;
     };
     if let Some(step) = run.story.waiting() {
-        let mut line = Line::of(glyphs.paused(), Ink::of(Role::Paused).bold()).with(" next ", Role::Paused);
+        let mut line =
+            Line::of(glyphs.paused(), Ink::of(Role::Paused).bold()).with(" next ", Role::Paused);
         if let Some((call, _)) = step.actions().next() {
             let shown = call::shown(call, run.workdir());
             line.push(shown.sign(glyphs), Role::Sign);
             line.push(" ", Role::Text);
-            let words = format!("{} {}", shown.verb, shown.object.lines().next().unwrap_or_default());
+            let words = format!(
+                "{} {}",
+                shown.verb,
+                shown.object.lines().next().unwrap_or_default()
+            );
             let room = (usize::from(inside.width) / 2).max(20);
-            push_cut(&mut line, safe::one_line(words.trim()).as_str(), Role::Action, room);
+            push_cut(
+                &mut line,
+                safe::one_line(words.trim()).as_str(),
+                Role::Action,
+                room,
+            );
             let more = step.actions().count() - 1;
             if more > 0 {
                 line.push(&format!(" and {more} more"), Role::Dim);
@@ -281,7 +353,11 @@ pub(super) fn scrub(state: &State, run: &Run, area: Area, paint: &mut Paint<'_>)
         if replay.playing { "playing" } else { "paused" }
     );
     let columns = usize::from(area.width).saturating_sub(right.len() + 4);
-    let share = if all > 0.0 { (now / all).clamp(0.0, 1.0) } else { 1.0 };
+    let share = if all > 0.0 {
+        (now / all).clamp(0.0, 1.0)
+    } else {
+        1.0
+    };
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
@@ -291,7 +367,10 @@ pub(super) fn scrub(state: &State, run: &Run, area: Area, paint: &mut Paint<'_>)
     let told = told.min(columns.saturating_sub(1));
     let line = Line::of(glyphs.rule().repeat(told), Role::Accent)
         .with(glyphs.here(), Ink::of(Role::Accent).bold())
-        .with(&glyphs.rule().repeat(columns.saturating_sub(told + 1)), Role::Rule);
+        .with(
+            &glyphs.rule().repeat(columns.saturating_sub(told + 1)),
+            Role::Rule,
+        );
     paint.line(area, 0, &line);
     paint.right(area, 0, &Line::of(right, Role::Dim), 0);
 }

@@ -38,7 +38,13 @@ pub(super) fn draw(state: &State, paint: &mut Paint<'_>) {
 }
 
 /// The line where a query is typed, or what it says.
-pub(super) fn query_line(query: &Query, area: Area, hint: &str, paint: &mut Paint<'_>, state: &State) {
+pub(super) fn query_line(
+    query: &Query,
+    area: Area,
+    hint: &str,
+    paint: &mut Paint<'_>,
+    state: &State,
+) {
     let glyphs = state.glyphs();
     let mut label = Line::of(glyphs.prompt(), Role::Accent);
     label.push(" ", Role::Text);
@@ -54,12 +60,25 @@ pub(super) fn query_line(query: &Query, area: Area, hint: &str, paint: &mut Pain
     }
     if let Some(error) = &query.error {
         let line = Line::of(safe::one_line(error), Role::Error);
-        paint.line(Area { y: area.y + 1, ..inside }, 0, &line);
+        paint.line(
+            Area {
+                y: area.y + 1,
+                ..inside
+            },
+            0,
+            &line,
+        );
     }
 }
 
 /// A name whose matched characters stand out.
-pub(super) fn matched(line: &mut Line, name: &str, ranges: Option<&Vec<std::ops::Range<usize>>>, ink: Ink, columns: usize) {
+pub(super) fn matched(
+    line: &mut Line,
+    name: &str,
+    ranges: Option<&Vec<std::ops::Range<usize>>>,
+    ink: Ink,
+    columns: usize,
+) {
     let clean = safe::one_line(name);
     let Some(ranges) = ranges.filter(|_| clean == name) else {
         push_cut(line, &clean, ink, columns);
@@ -69,7 +88,13 @@ pub(super) fn matched(line: &mut Line, name: &str, ranges: Option<&Vec<std::ops:
     let mut made = Line::new();
     for range in ranges {
         made.push(clean.get(at..range.start).unwrap_or_default(), ink);
-        made.push(clean.get(range.clone()).unwrap_or_default(), Ink { bold: true, ..Ink::of(Role::Match) });
+        made.push(
+            clean.get(range.clone()).unwrap_or_default(),
+            Ink {
+                bold: true,
+                ..Ink::of(Role::Match)
+            },
+        );
         at = range.end;
     }
     made.push(clean.get(at..).unwrap_or_default(), ink);
@@ -83,26 +108,52 @@ fn list(state: &State, area: Area, paint: &mut Paint<'_>) {
     let tasks = &state.tasks;
     let glyphs = state.glyphs();
     let key = |command: &str| {
-        let keys = state.keymap.keys_for(&["tasks", "move", "global"], command, None);
+        let keys = state
+            .keymap
+            .keys_for(&["tasks", "move", "global"], command, None);
         keys.first().map(|keys| shown(keys)).unwrap_or_default()
     };
-    let hint = format!("{} filters: words, repo:pandas files:1 f2p:<5", key("query.open"));
+    let hint = format!(
+        "{} filters: words, repo:pandas files:1 f2p:<5",
+        key("query.open")
+    );
     query_line(&tasks.query, area, &hint, paint, state);
     let width = usize::from(area.width);
-    let (wide_attempts, figures) = if width >= 78 { (14, true) } else { (8, width >= 52) };
+    let (wide_attempts, figures) = if width >= 78 {
+        (14, true)
+    } else {
+        (8, width >= 52)
+    };
     let mut head = Line::of("   task", Role::Dim);
-    let right = if figures { 18 + wide_attempts + 12 } else { wide_attempts + 2 };
+    let right = if figures {
+        18 + wide_attempts + 12
+    } else {
+        wide_attempts + 2
+    };
     let name_room = width.saturating_sub(right + 4);
-    head.push(&" ".repeat((name_room + 3).saturating_sub(head.width())), Role::Text);
+    head.push(
+        &" ".repeat((name_room + 3).saturating_sub(head.width())),
+        Role::Text,
+    );
     if figures {
-        head.push(&format!("{:>6}{:>6}{:>6}", "files", "f2p", "p2p"), Role::Dim);
+        head.push(
+            &format!("{:>6}{:>6}{:>6}", "files", "f2p", "p2p"),
+            Role::Dim,
+        );
     }
     head.push(&format!("  {:<wide_attempts$}", "attempts"), Role::Dim);
     if figures {
         head.push(&format!("{:>10}", "last"), Role::Dim);
     }
     if tasks.query.error.is_none() {
-        paint.line(Area { y: area.y + 2, ..area }, 0, &head);
+        paint.line(
+            Area {
+                y: area.y + 2,
+                ..area
+            },
+            0,
+            &head,
+        );
     }
     let (_, rows) = area.top(LIST_HEAD);
     if tasks.query.rows.is_empty() {
@@ -118,21 +169,39 @@ fn list(state: &State, area: Area, paint: &mut Paint<'_>) {
         .iter()
         .filter_map(|row| tasks.all.get(*row))
         .collect();
-    let hits = tasks.query.matched(shown.iter().map(|task| task.instance_id.as_str()));
+    let hits = tasks
+        .query
+        .matched(shown.iter().map(|task| task.instance_id.as_str()));
     for (row, (task, at)) in (0..rows.height).zip(shown.iter().zip(window)) {
         let here = at == tasks.list.cursor;
         let marked = tasks.chosen.contains(&task.instance_id);
         let mut line = Line::of(if here { glyphs.focus() } else { " " }, Role::Focus);
         line.push(if marked { glyphs.good() } else { " " }, Role::Accent);
         line.push(" ", Role::Text);
-        let ink = if here { Ink::of(Role::Strong).bold() } else { Ink::of(Role::Text) };
-        matched(&mut line, &task.instance_id, hits.get(usize::from(row)), ink, name_room);
-        line.push(&" ".repeat((name_room + 3).saturating_sub(line.width())), Role::Text);
+        let ink = if here {
+            Ink::of(Role::Strong).bold()
+        } else {
+            Ink::of(Role::Text)
+        };
+        matched(
+            &mut line,
+            &task.instance_id,
+            hits.get(usize::from(row)),
+            ink,
+            name_room,
+        );
+        line.push(
+            &" ".repeat((name_room + 3).saturating_sub(line.width())),
+            Role::Text,
+        );
         if figures {
             let summary = if state.settings.blind {
                 String::from("·")
             } else {
-                crate::text::patch::summary(&task.gold_patch).files.len().to_string()
+                crate::text::patch::summary(&task.gold_patch)
+                    .files
+                    .len()
+                    .to_string()
             };
             let f2p = task.fail_to_pass.ids().len();
             let p2p = task.pass_to_pass.ids().len();
@@ -146,10 +215,19 @@ fn list(state: &State, area: Area, paint: &mut Paint<'_>) {
 
 fn attempts(state: &State, id: &str, room: usize, last: bool, line: &mut Line) {
     let glyphs = state.glyphs();
-    let rows = state.tasks.attempts.get(id).map(Vec::as_slice).unwrap_or_default();
+    let rows = state
+        .tasks
+        .attempts
+        .get(id)
+        .map(Vec::as_slice)
+        .unwrap_or_default();
     let skip = rows.len().saturating_sub(room);
     let mut used = 0;
-    for row in rows.iter().skip(skip).filter_map(|row| state.library.rows.get(*row)) {
+    for row in rows
+        .iter()
+        .skip(skip)
+        .filter_map(|row| state.library.rows.get(*row))
+    {
         if state.outcome() {
             let (sign, role) = state_of(row, glyphs);
             line.push(sign, role);
@@ -180,10 +258,17 @@ fn empty(state: &State, area: Area, paint: &mut Paint<'_>) {
         keys.first().map(|keys| shown(keys)).unwrap_or_default()
     };
     let lines = if tasks.request.is_some() {
-        vec![Line::of(format!("reading {} {}", tasks.source, state.glyphs().more()), Role::Dim)]
+        vec![Line::of(
+            format!("reading {} {}", tasks.source, state.glyphs().more()),
+            Role::Dim,
+        )]
     } else if let Some(why) = &tasks.error {
         let width = usize::from(area.width.saturating_sub(4));
-        let mut lines = crate::text::wrap::rows(&Line::of(safe::one_line(why), Role::Error), width, crate::text::wrap::Hang::None);
+        let mut lines = crate::text::wrap::rows(
+            &Line::of(safe::one_line(why), Role::Error),
+            width,
+            crate::text::wrap::Hang::None,
+        );
         lines.push(Line::new());
         lines.push(Line::of(key("source.change"), Role::Key).with("  load others", Role::Text));
         lines
@@ -191,7 +276,10 @@ fn empty(state: &State, area: Area, paint: &mut Paint<'_>) {
         vec![
             Line::of("There are no tasks here.", Role::Strong),
             Line::new(),
-            Line::of(key("source.change"), Role::Key).with("  load some: sample, a file, or SWE-Gym/SWE-Gym-Lite", Role::Text),
+            Line::of(key("source.change"), Role::Key).with(
+                "  load some: sample, a file, or SWE-Gym/SWE-Gym-Lite",
+                Role::Text,
+            ),
         ]
     } else {
         vec![
@@ -230,7 +318,10 @@ fn detail(state: &State, area: Area, paint: &mut Paint<'_>) {
     let (_, above) = above.top(2);
     paint.lines(above, &tasks.visible);
     if tasks.scroll.below() > 0 {
-        let more = Line::of(format!("{} {} more ", glyphs.below(), tasks.scroll.below()), Role::Dim);
+        let more = Line::of(
+            format!("{} {} more ", glyphs.below(), tasks.scroll.below()),
+            Role::Dim,
+        );
         let (last, _) = above.bottom(1);
         paint.right(last, 0, &more, 0);
     }
@@ -264,13 +355,24 @@ fn start_line(state: &State, area: Area, paint: &mut Paint<'_>) {
     for name in ["scaffold", "model"] {
         value(&mut second, name);
     }
-    paint.line(area, 1, &crate::text::wrap::cut(&first, usize::from(area.width)));
-    paint.line(area, 2, &crate::text::wrap::cut(&second, usize::from(area.width)));
+    paint.line(
+        area,
+        1,
+        &crate::text::wrap::cut(&first, usize::from(area.width)),
+    );
+    paint.line(
+        area,
+        2,
+        &crate::text::wrap::cut(&second, usize::from(area.width)),
+    );
     let attempts = state.tasks.meant().len() * form.value("k").parse::<usize>().unwrap_or(1);
     let edit = state.keymap.keys_for(&["tasks"], "form.open", None);
     let edit = edit.first().map(|keys| shown(keys)).unwrap_or_default();
     let line = Line::of(glyphs.enter(), Role::Key)
-        .with(&format!(" start {}", words::many(attempts, "attempt", "attempts")), Role::Text)
+        .with(
+            &format!(" start {}", words::many(attempts, "attempt", "attempts")),
+            Role::Text,
+        )
         .with("   ", Role::Text)
         .with(&edit, Role::Key)
         .with(" change", Role::Text);
@@ -281,12 +383,18 @@ fn form(state: &State, area: Area, paint: &mut Paint<'_>) {
     let form = &state.tasks.form;
     let glyphs = state.glyphs();
     let count = state.tasks.meant().len();
-    let head = Line::of("start", Role::Heading).with(&format!("   {}", words::many(count, "task", "tasks")), Role::Dim);
+    let head = Line::of("start", Role::Heading).with(
+        &format!("   {}", words::many(count, "task", "tasks")),
+        Role::Dim,
+    );
     paint.line(area, 0, &head);
     for (row, entry) in (1u16..).zip(&form.entries) {
         let here = usize::from(row - 1) == form.cursor;
         let mut line = Line::of(if here { glyphs.focus() } else { " " }, Role::Focus);
-        line.push(&format!(" {:<12} ", entry.name), if here { Role::Strong } else { Role::Dim });
+        line.push(
+            &format!(" {:<12} ", entry.name),
+            if here { Role::Strong } else { Role::Dim },
+        );
         let value = entry.value.text();
         if value.is_empty() {
             line.push("none", Role::Dim);

@@ -49,7 +49,9 @@ pub(super) const COMMANDS: &[Command] = &[
         arguments: &[],
         hint: 0,
         enabled: |state| match state.runs.is_empty() {
-            true => Err("no run is open: start one from the tasks, or open one from the library".into()),
+            true => {
+                Err("no run is open: start one from the tasks, or open one from the library".into())
+            }
             false => Ok(()),
         },
         run: |state, _| {
@@ -125,7 +127,11 @@ pub(super) const COMMANDS: &[Command] = &[
         enabled: always,
         run: |state, _| {
             let names = state.settings.keymaps.clone();
-            let now = state.session.keymap.clone().unwrap_or_else(|| "default".into());
+            let now = state
+                .session
+                .keymap
+                .clone()
+                .unwrap_or_else(|| "default".into());
             pick(state, Purpose::Keymap, "Keymap", names, &now)
         },
     },
@@ -169,7 +175,11 @@ pub(super) const COMMANDS: &[Command] = &[
         hint: 0,
         enabled: always,
         run: |state, _| {
-            state.preset = if state.preset == Preset::Demo { Preset::Run } else { Preset::Demo };
+            state.preset = if state.preset == Preset::Demo {
+                Preset::Run
+            } else {
+                Preset::Demo
+            };
             if state.preset == Preset::Demo && state.view != View::Run && !state.runs.is_empty() {
                 state.view = View::Run;
             }
@@ -273,7 +283,9 @@ pub(super) const COMMANDS: &[Command] = &[
         hint: 1,
         enabled: always,
         run: |state, _| {
-            state.layers.retain(|layer| !matches!(layer, Layer::Welcome));
+            state
+                .layers
+                .retain(|layer| !matches!(layer, Layer::Welcome));
             state.session.welcomed = true;
             crate::app::update::save(state)
         },
@@ -300,7 +312,11 @@ pub(super) const COMMANDS: &[Command] = &[
 ];
 
 fn quit(state: &mut State, told: &Told) -> Vec<Effect> {
-    let own = state.runs.iter().filter(|run| run.live && !run.story.is_over()).count();
+    let own = state
+        .runs
+        .iter()
+        .filter(|run| run.live && !run.story.is_over())
+        .count();
     if own > 0 && told.argument != "now" {
         let runs = crate::app::words::many(own, "run is", "runs are");
         state.layers.push(Layer::Confirm {
@@ -314,7 +330,13 @@ fn quit(state: &mut State, told: &Told) -> Vec<Effect> {
     effects
 }
 
-fn pick(state: &mut State, purpose: Purpose, title: &'static str, names: Vec<String>, at: &str) -> Vec<Effect> {
+fn pick(
+    state: &mut State,
+    purpose: Purpose,
+    title: &'static str,
+    names: Vec<String>,
+    at: &str,
+) -> Vec<Effect> {
     let choices = names
         .into_iter()
         .map(|name| Choice {
@@ -335,7 +357,9 @@ fn open(state: &mut State, here: bool) -> Vec<Effect> {
     let contexts = state.contexts();
     let mut choices: Vec<Choice> = super::all()
         .filter(|command| {
-            let typed = ["field", "picker", "query", "ask", "confirm", "welcome", "messages"];
+            let typed = [
+                "field", "picker", "query", "ask", "confirm", "welcome", "messages",
+            ];
             if here {
                 contexts.contains(&command.context)
             } else {
@@ -349,10 +373,16 @@ fn open(state: &mut State, here: bool) -> Vec<Effect> {
                 _ if !here => vec![],
                 known => known.to_vec(),
             };
-            arguments.into_iter().map(move |argument| (command, argument))
+            arguments
+                .into_iter()
+                .map(move |argument| (command, argument))
         })
         .filter_map(|(command, argument)| {
-            let keys = state.keymap.keys_for(&contexts, command.id, (!argument.is_empty() && argument != "N").then_some(argument));
+            let keys = state.keymap.keys_for(
+                &contexts,
+                command.id,
+                (!argument.is_empty() && argument != "N").then_some(argument),
+            );
             if argument == "N" && keys.is_empty() {
                 return None;
             }
@@ -360,19 +390,32 @@ fn open(state: &mut State, here: bool) -> Vec<Effect> {
                 label: command.title.to_owned(),
                 detail: command.doc.to_owned(),
                 keys: keys.first().map(|keys| shown(keys)).unwrap_or_default(),
-                disabled: (command.enabled)(state).err().map(std::borrow::Cow::into_owned),
-                value: format!("{} {}", command.id, argument.trim_start_matches('N')).trim_end().to_owned(),
+                disabled: (command.enabled)(state)
+                    .err()
+                    .map(std::borrow::Cow::into_owned),
+                value: format!("{} {}", command.id, argument.trim_start_matches('N'))
+                    .trim_end()
+                    .to_owned(),
             })
         })
         .collect();
     if !here {
         let recent = &state.session.recent;
         let place = |choice: &Choice| {
-            recent.iter().position(|there| *there == choice.value).unwrap_or(usize::MAX)
+            recent
+                .iter()
+                .position(|there| *there == choice.value)
+                .unwrap_or(usize::MAX)
         };
         choices.sort_by_key(place);
     }
-    let (purpose, title) = if here { (Purpose::Help, "Help: what can be done here") } else { (Purpose::Command, "Commands") };
-    state.layers.push(Layer::Picker(Box::new(Picker::new(purpose, title, choices, ""))));
+    let (purpose, title) = if here {
+        (Purpose::Help, "Help: what can be done here")
+    } else {
+        (Purpose::Command, "Commands")
+    };
+    state.layers.push(Layer::Picker(Box::new(Picker::new(
+        purpose, title, choices, "",
+    ))));
     Vec::new()
 }

@@ -6,7 +6,10 @@ use crate::app::state::State;
 fn on_a_row(state: &State) -> Result<(), Reason> {
     match state.library.current() {
         Some(_) => Ok(()),
-        None => Err("nothing is under the cursor: clear the filter, or start an attempt from the tasks".into()),
+        None => Err(
+            "nothing is under the cursor: clear the filter, or start an attempt from the tasks"
+                .into(),
+        ),
     }
 }
 
@@ -21,7 +24,8 @@ pub(super) const COMMANDS: &[Command] = &[
         enabled: on_a_row,
         run: |state, _| {
             let id = state.library.current().map(|row| row.id.clone());
-            id.map(|id| crate::app::update::open_run(state, &id)).unwrap_or_default()
+            id.map(|id| crate::app::update::open_run(state, &id))
+                .unwrap_or_default()
         },
     },
     Command {

@@ -134,7 +134,10 @@ pub fn check(text: &str) -> Result<(), String> {
         let near = crate::text::nearest::nearest(&told.id, all().map(|command| command.id));
         return Err(match near {
             Some(near) => format!("unknown command `{}`; did you mean `{near}`?", told.id),
-            None => format!("unknown command `{}`; `keymaps/README.md` lists them", told.id),
+            None => format!(
+                "unknown command `{}`; `keymaps/README.md` lists them",
+                told.id
+            ),
         });
     };
     let argument = told.told.argument.as_str();
@@ -144,7 +147,11 @@ pub fn check(text: &str) -> Result<(), String> {
         (known, _) if known.contains(&argument) || known.contains(&"…") => Ok(()),
         (known, "") if known.contains(&"") => Ok(()),
         (known, _) if known.contains(&"N") && argument.parse::<i64>().is_ok() => Ok(()),
-        (known, _) => Err(format!("`{}` takes one of: {}", command.id, known.join(", "))),
+        (known, _) => Err(format!(
+            "`{}` takes one of: {}",
+            command.id,
+            known.join(", ")
+        )),
     }
 }
 

@@ -39,270 +39,609 @@ macro_rules! command {
 }
 
 pub(super) const COMMANDS: &[Command] = &[
-    command!("pane.next", "pane", "The next pane, or tab on a small screen.", "run", &["N"], 50, on_a_run, |state, told| {
-        let by = told.argument.parse::<i64>().unwrap_or(1);
-        let shown: Vec<Pane> = if state.class() <= crate::app::layout::Class::Small || state.run().is_some_and(|run| run.zoom) {
-            Pane::ALL.to_vec()
-        } else {
-            state.panes().into_iter().map(|(pane, _)| pane).collect()
-        };
-        if let Some(run) = state.run_mut() {
-            let at = shown.iter().position(|pane| *pane == run.focus).unwrap_or(0);
-            let count = i64::try_from(shown.len().max(1)).unwrap_or(1);
-            let to = (i64::try_from(at).unwrap_or(0) + by).rem_euclid(count);
-            run.focus = usize::try_from(to).ok().and_then(|to| shown.get(to)).copied().unwrap_or_default();
-        }
-        Vec::new()
-    }),
-    command!("pane.go", "to a pane", "The pane of a name.", "run", &["transcript", "diff", "tests", "files", "notes"], 0, on_a_run, |state, told| {
-        let wanted = Pane::ALL.into_iter().find(|pane| pane.title().eq_ignore_ascii_case(&told.argument));
-        if let (Some(pane), Some(run)) = (wanted, state.run_mut()) {
-            run.focus = pane;
-        }
-        Vec::new()
-    }),
-    command!("pane.zoom", "zoom", "The focused pane has the screen to itself; again for all.", "run", &[], 51, on_a_run, |state, _| {
-        if let Some(run) = state.run_mut() {
-            run.zoom = !run.zoom;
-        }
-        Vec::new()
-    }),
-    command!("run.next", "next attempt", "The next of the open runs.", "run", &["N"], 0, on_a_run, |state, told| {
-        let by = told.argument.parse::<i64>().unwrap_or(1).saturating_mul(told.times());
-        let count = i64::try_from(state.runs.len().max(1)).unwrap_or(1);
-        let to = (i64::try_from(state.current).unwrap_or(0) + by).rem_euclid(count);
-        state.current = usize::try_from(to).unwrap_or(0);
-        Vec::new()
-    }),
-    command!("run.grid", "grid", "All open runs in small panes, or one.", "run", &[], 0, on_a_run, |state, _| {
-        state.grid = !state.grid;
-        Vec::new()
-    }),
-    command!("run.close", "close", "Put the run away; a live one goes on.", "run", &[], 0, on_a_run, |state, _| {
-        let Some(run) = state.run() else {
-            return Vec::new();
-        };
-        let id = run.id.clone();
-        let at = state.current;
-        state.runs.remove(at);
-        state.current = at.min(state.runs.len().saturating_sub(1));
-        if state.runs.is_empty() {
-            state.view = View::Library;
-        }
-        vec![Effect::Close { id }]
-    }),
-    command!("run.back", "back", "One thing less: the log, a search, a replay, a zoom; at last the list.", "run", &[], 0, always, |state, _| {
-        let Some(run) = state.run_mut() else {
-            state.view = View::Tasks;
-            return Vec::new();
-        };
-        if run.log.is_some() {
-            run.log = None;
-        } else if run.search.is_some() {
-            run.search = None;
-        } else if run.zoom {
-            run.zoom = false;
-        } else if state.preset == Preset::Demo {
-            state.preset = Preset::Run;
-        } else if state.grid {
-            state.grid = false;
-        } else if state.run().is_some_and(|run| run.replay.is_some()) {
-            update::end_replay(state);
-        } else {
-            state.view = View::Tasks;
-        }
-        Vec::new()
-    }),
-    // The transcript.
-    command!("step.next", "step", "The cursor goes to the next step; a count goes so many.", "run", &["N"], 30, on_a_run, |state, told| {
-        let by = told.argument.parse::<i64>().unwrap_or(1).saturating_mul(told.times());
-        update::step_by(state, by)
-    }),
-    command!("step.go", "to a step …", "The cursor goes to a step of a number.", "run", &[], 0, on_a_run, |state, told| {
-        if let Some(step) = told.count {
-            return update::step_to(state, step);
-        }
-        ask(state, Asked::Step, "step");
-        Vec::new()
-    }),
-    command!("step.find", "to the next …", "The cursor goes to the next error, edit, test run or audit mark.", "run", &["error", "edit", "test", "mark"], 0, on_a_run, find_step),
-    command!("fold.toggle", "fold", "One state further: folded, open, everything.", "transcript", &[], 40, on_a_run, |state, _| {
-        if let Some(run) = state.run_mut() {
-            let step = run.transcript.cursor;
-            run.transcript.toggle(step);
-        }
-        Vec::new()
-    }),
-    command!("fold.all", "fold all", "All steps: folded, open, or with everything.", "run", &["folded", "open", "whole"], 0, on_a_run, |state, told| {
-        let fold = match told.argument.as_str() {
-            "folded" => Fold::Folded,
-            "whole" => Fold::Whole,
-            _ => Fold::Open,
-        };
-        if let Some(run) = state.run_mut() {
-            run.transcript.set_all(fold);
-        }
-        Vec::new()
-    }),
-    command!("follow", "follow", "Stay at the end of a live run.", "run", &[], 0, on_a_run, |state, _| {
-        if let Some(run) = state.run_mut() {
-            run.transcript.follow = true;
-        }
-        Vec::new()
-    }),
-    command!("search.open", "search", "Find a text in all steps, folded ones too; in a log, in its lines.", "run", &[], 0, on_a_run, |state, _| {
-        ask(state, Asked::Search, "search");
-        Vec::new()
-    }),
-    command!("search.next", "next match", "The next step (or line of the log) that holds it.", "search", &["", "N"], 3, on_a_run, |state, told| {
-        update::search_next(state, told.argument != "-1")
-    }),
-    // The diff.
-    command!("diff.scope", "total, step", "The diff of the whole run so far, or of the cursor's step.", "run", &[], 32, on_a_run, |state, _| {
-        if let Some(run) = state.run_mut() {
-            run.diff.scope = match run.diff.scope {
-                Scope::Total => Scope::Step,
-                Scope::Step => Scope::Total,
-            };
-        }
-        Vec::new()
-    }),
-    command!("diff.side", "side by side", "The diff in one column or two.", "run", &[], 0, on_a_run, |state, _| {
-        let side = !state.session.side_by_side;
-        state.session.side_by_side = side;
-        for run in &mut state.runs {
-            run.diff.side_by_side = side;
-        }
-        Vec::new()
-    }),
-    command!("diff.hunk", "next hunk", "The next hunk of the diff.", "diff", &["N"], 20, on_a_run, |state, told| {
-        let forward = told.argument != "-1";
-        if let Some(run) = state.run_mut() {
-            run.diff.jump(forward, false);
-        }
-        Vec::new()
-    }),
-    command!("diff.file", "next file", "The next file of the diff.", "diff", &["N"], 21, on_a_run, |state, told| {
-        let forward = told.argument != "-1";
-        if let Some(run) = state.run_mut() {
-            run.diff.jump(forward, true);
-        }
-        Vec::new()
-    }),
-    // The tests.
-    command!("tests.fold", "passed tests", "Show or hide the tests that passed.", "tests", &[], 21, on_a_run, |state, _| {
-        if let Some(run) = state.run_mut() {
-            run.tests.unfolded = !run.tests.unfolded;
-        }
-        Vec::new()
-    }),
-    command!("tests.failing", "next failing", "The next failing test.", "tests", &["N"], 22, on_a_run, |state, told| {
-        let forward = told.argument != "-1";
-        if let Some(run) = state.run_mut()
-            && !run.tests.next_failing(forward)
-        {
-            state.say(Weight::Info, "no failing test that way");
-        }
-        Vec::new()
-    }),
-    command!("log.open", "raw log", "The raw log, at the line behind the test under the cursor.", "tests", &[], 20, on_a_run, open_log),
-    command!("log.close", "close the log", "Back to the table.", "log", &[], 20, on_a_run, |state, _| {
-        if let Some(run) = state.run_mut() {
-            run.log = None;
-        }
-        Vec::new()
-    }),
-    // Files and notes lead elsewhere.
-    command!("files.show", "its diff", "The file's part of the diff.", "files", &[], 20, on_a_run, |state, _| {
-        let path = state.run().and_then(|run| run.files.path().map(str::to_owned));
-        if let (Some(path), Some(run)) = (path, state.run_mut()) {
-            if run.diff.show_file(&path) {
-                run.focus = Pane::Diff;
+    command!(
+        "pane.next",
+        "pane",
+        "The next pane, or tab on a small screen.",
+        "run",
+        &["N"],
+        50,
+        on_a_run,
+        |state, told| {
+            let by = told.argument.parse::<i64>().unwrap_or(1);
+            let shown: Vec<Pane> = if state.class() <= crate::app::layout::Class::Small
+                || state.run().is_some_and(|run| run.zoom)
+            {
+                Pane::ALL.to_vec()
             } else {
-                state.say(Weight::Info, format!("{path} is not changed"));
+                state.panes().into_iter().map(|(pane, _)| pane).collect()
+            };
+            if let Some(run) = state.run_mut() {
+                let at = shown
+                    .iter()
+                    .position(|pane| *pane == run.focus)
+                    .unwrap_or(0);
+                let count = i64::try_from(shown.len().max(1)).unwrap_or(1);
+                let to = (i64::try_from(at).unwrap_or(0) + by).rem_euclid(count);
+                run.focus = usize::try_from(to)
+                    .ok()
+                    .and_then(|to| shown.get(to))
+                    .copied()
+                    .unwrap_or_default();
             }
+            Vec::new()
         }
-        Vec::new()
-    }),
-    command!("notes.show", "go there", "The step of a mark, the run of a branch.", "notes", &[], 20, on_a_run, |state, _| {
-        use crate::app::run::Lead as Target;
-        let target = state.run().map(|run| run.notes.target().clone());
-        match target {
-            Some(Target::Step(step)) => {
-                if let Some(run) = state.run_mut() {
-                    run.focus = Pane::Transcript;
+    ),
+    command!(
+        "pane.go",
+        "to a pane",
+        "The pane of a name.",
+        "run",
+        &["transcript", "diff", "tests", "files", "notes"],
+        0,
+        on_a_run,
+        |state, told| {
+            let wanted = Pane::ALL
+                .into_iter()
+                .find(|pane| pane.title().eq_ignore_ascii_case(&told.argument));
+            if let (Some(pane), Some(run)) = (wanted, state.run_mut()) {
+                run.focus = pane;
+            }
+            Vec::new()
+        }
+    ),
+    command!(
+        "pane.zoom",
+        "zoom",
+        "The focused pane has the screen to itself; again for all.",
+        "run",
+        &[],
+        51,
+        on_a_run,
+        |state, _| {
+            if let Some(run) = state.run_mut() {
+                run.zoom = !run.zoom;
+            }
+            Vec::new()
+        }
+    ),
+    command!(
+        "run.next",
+        "next attempt",
+        "The next of the open runs.",
+        "run",
+        &["N"],
+        0,
+        on_a_run,
+        |state, told| {
+            let by = told
+                .argument
+                .parse::<i64>()
+                .unwrap_or(1)
+                .saturating_mul(told.times());
+            let count = i64::try_from(state.runs.len().max(1)).unwrap_or(1);
+            let to = (i64::try_from(state.current).unwrap_or(0) + by).rem_euclid(count);
+            state.current = usize::try_from(to).unwrap_or(0);
+            Vec::new()
+        }
+    ),
+    command!(
+        "run.grid",
+        "grid",
+        "All open runs in small panes, or one.",
+        "run",
+        &[],
+        0,
+        on_a_run,
+        |state, _| {
+            state.grid = !state.grid;
+            Vec::new()
+        }
+    ),
+    command!(
+        "run.close",
+        "close",
+        "Put the run away; a live one goes on.",
+        "run",
+        &[],
+        0,
+        on_a_run,
+        |state, _| {
+            let Some(run) = state.run() else {
+                return Vec::new();
+            };
+            let id = run.id.clone();
+            let at = state.current;
+            state.runs.remove(at);
+            state.current = at.min(state.runs.len().saturating_sub(1));
+            if state.runs.is_empty() {
+                state.view = View::Library;
+            }
+            vec![Effect::Close { id }]
+        }
+    ),
+    command!(
+        "run.back",
+        "back",
+        "One thing less: the log, a search, a replay, a zoom; at last the list.",
+        "run",
+        &[],
+        0,
+        always,
+        |state, _| {
+            let Some(run) = state.run_mut() else {
+                state.view = View::Tasks;
+                return Vec::new();
+            };
+            if run.log.is_some() {
+                run.log = None;
+            } else if run.search.is_some() {
+                run.search = None;
+            } else if run.zoom {
+                run.zoom = false;
+            } else if state.preset == Preset::Demo {
+                state.preset = Preset::Run;
+            } else if state.grid {
+                state.grid = false;
+            } else if state.run().is_some_and(|run| run.replay.is_some()) {
+                update::end_replay(state);
+            } else {
+                state.view = View::Tasks;
+            }
+            Vec::new()
+        }
+    ),
+    // The transcript.
+    command!(
+        "step.next",
+        "step",
+        "The cursor goes to the next step; a count goes so many.",
+        "run",
+        &["N"],
+        30,
+        on_a_run,
+        |state, told| {
+            let by = told
+                .argument
+                .parse::<i64>()
+                .unwrap_or(1)
+                .saturating_mul(told.times());
+            update::step_by(state, by)
+        }
+    ),
+    command!(
+        "step.go",
+        "to a step …",
+        "The cursor goes to a step of a number.",
+        "run",
+        &[],
+        0,
+        on_a_run,
+        |state, told| {
+            if let Some(step) = told.count {
+                return update::step_to(state, step);
+            }
+            ask(state, Asked::Step, "step");
+            Vec::new()
+        }
+    ),
+    command!(
+        "step.find",
+        "to the next …",
+        "The cursor goes to the next error, edit, test run or audit mark.",
+        "run",
+        &["error", "edit", "test", "mark"],
+        0,
+        on_a_run,
+        find_step
+    ),
+    command!(
+        "fold.toggle",
+        "fold",
+        "One state further: folded, open, everything.",
+        "transcript",
+        &[],
+        40,
+        on_a_run,
+        |state, _| {
+            if let Some(run) = state.run_mut() {
+                let step = run.transcript.cursor;
+                run.transcript.toggle(step);
+            }
+            Vec::new()
+        }
+    ),
+    command!(
+        "fold.all",
+        "fold all",
+        "All steps: folded, open, or with everything.",
+        "run",
+        &["folded", "open", "whole"],
+        0,
+        on_a_run,
+        |state, told| {
+            let fold = match told.argument.as_str() {
+                "folded" => Fold::Folded,
+                "whole" => Fold::Whole,
+                _ => Fold::Open,
+            };
+            if let Some(run) = state.run_mut() {
+                run.transcript.set_all(fold);
+            }
+            Vec::new()
+        }
+    ),
+    command!(
+        "follow",
+        "follow",
+        "Stay at the end of a live run.",
+        "run",
+        &[],
+        0,
+        on_a_run,
+        |state, _| {
+            if let Some(run) = state.run_mut() {
+                run.transcript.follow = true;
+            }
+            Vec::new()
+        }
+    ),
+    command!(
+        "search.open",
+        "search",
+        "Find a text in all steps, folded ones too; in a log, in its lines.",
+        "run",
+        &[],
+        0,
+        on_a_run,
+        |state, _| {
+            ask(state, Asked::Search, "search");
+            Vec::new()
+        }
+    ),
+    command!(
+        "search.next",
+        "next match",
+        "The next step (or line of the log) that holds it.",
+        "search",
+        &["", "N"],
+        3,
+        on_a_run,
+        |state, told| { update::search_next(state, told.argument != "-1") }
+    ),
+    // The diff.
+    command!(
+        "diff.scope",
+        "total, step",
+        "The diff of the whole run so far, or of the cursor's step.",
+        "run",
+        &[],
+        32,
+        on_a_run,
+        |state, _| {
+            if let Some(run) = state.run_mut() {
+                run.diff.scope = match run.diff.scope {
+                    Scope::Total => Scope::Step,
+                    Scope::Step => Scope::Total,
+                };
+            }
+            Vec::new()
+        }
+    ),
+    command!(
+        "diff.side",
+        "side by side",
+        "The diff in one column or two.",
+        "run",
+        &[],
+        0,
+        on_a_run,
+        |state, _| {
+            let side = !state.session.side_by_side;
+            state.session.side_by_side = side;
+            for run in &mut state.runs {
+                run.diff.side_by_side = side;
+            }
+            Vec::new()
+        }
+    ),
+    command!(
+        "diff.hunk",
+        "next hunk",
+        "The next hunk of the diff.",
+        "diff",
+        &["N"],
+        20,
+        on_a_run,
+        |state, told| {
+            let forward = told.argument != "-1";
+            if let Some(run) = state.run_mut() {
+                run.diff.jump(forward, false);
+            }
+            Vec::new()
+        }
+    ),
+    command!(
+        "diff.file",
+        "next file",
+        "The next file of the diff.",
+        "diff",
+        &["N"],
+        21,
+        on_a_run,
+        |state, told| {
+            let forward = told.argument != "-1";
+            if let Some(run) = state.run_mut() {
+                run.diff.jump(forward, true);
+            }
+            Vec::new()
+        }
+    ),
+    // The tests.
+    command!(
+        "tests.fold",
+        "passed tests",
+        "Show or hide the tests that passed.",
+        "tests",
+        &[],
+        21,
+        on_a_run,
+        |state, _| {
+            if let Some(run) = state.run_mut() {
+                run.tests.unfolded = !run.tests.unfolded;
+            }
+            Vec::new()
+        }
+    ),
+    command!(
+        "tests.failing",
+        "next failing",
+        "The next failing test.",
+        "tests",
+        &["N"],
+        22,
+        on_a_run,
+        |state, told| {
+            let forward = told.argument != "-1";
+            if let Some(run) = state.run_mut()
+                && !run.tests.next_failing(forward)
+            {
+                state.say(Weight::Info, "no failing test that way");
+            }
+            Vec::new()
+        }
+    ),
+    command!(
+        "log.open",
+        "raw log",
+        "The raw log, at the line behind the test under the cursor.",
+        "tests",
+        &[],
+        20,
+        on_a_run,
+        open_log
+    ),
+    command!(
+        "log.close",
+        "close the log",
+        "Back to the table.",
+        "log",
+        &[],
+        20,
+        on_a_run,
+        |state, _| {
+            if let Some(run) = state.run_mut() {
+                run.log = None;
+            }
+            Vec::new()
+        }
+    ),
+    // Files and notes lead elsewhere.
+    command!(
+        "files.show",
+        "its diff",
+        "The file's part of the diff.",
+        "files",
+        &[],
+        20,
+        on_a_run,
+        |state, _| {
+            let path = state
+                .run()
+                .and_then(|run| run.files.path().map(str::to_owned));
+            if let (Some(path), Some(run)) = (path, state.run_mut()) {
+                if run.diff.show_file(&path) {
+                    run.focus = Pane::Diff;
+                } else {
+                    state.say(Weight::Info, format!("{path} is not changed"));
                 }
-                update::step_to(state, step)
             }
-            Some(Target::Run(id)) => update::open_run(state, &id),
-            _ => Vec::new(),
+            Vec::new()
         }
-    }),
+    ),
+    command!(
+        "notes.show",
+        "go there",
+        "The step of a mark, the run of a branch.",
+        "notes",
+        &[],
+        20,
+        on_a_run,
+        |state, _| {
+            use crate::app::run::Lead as Target;
+            let target = state.run().map(|run| run.notes.target().clone());
+            match target {
+                Some(Target::Step(step)) => {
+                    if let Some(run) = state.run_mut() {
+                        run.focus = Pane::Transcript;
+                    }
+                    update::step_to(state, step)
+                }
+                Some(Target::Run(id)) => update::open_run(state, &id),
+                _ => Vec::new(),
+            }
+        }
+    ),
     // Copies and editors.
-    command!("copy", "copy", "Copy: the command under the cursor, the whole step, the diff as a patch, the hunk, the rollout's id.", "run", &["command", "step", "diff", "hunk", "id"], 0, on_a_run, copy),
-    command!("look.editor", "in the editor", "Open what the focused pane shows in your editor.", "run", &[], 0, on_a_run, |state, _| {
-        let Some(run) = state.run() else {
-            return Vec::new();
-        };
-        let (text, suffix) = match run.focus {
-            Pane::Diff => (run.diff.copied(false).unwrap_or_default(), ".diff"),
-            _ => (update::step_text(run, run.step()), ".txt"),
-        };
-        vec![Effect::Screen(Screen::Edit {
-            text,
-            suffix,
-            purpose: crate::app::news::Purpose::Look,
-        })]
-    }),
+    command!(
+        "copy",
+        "copy",
+        "Copy: the command under the cursor, the whole step, the diff as a patch, the hunk, the rollout's id.",
+        "run",
+        &["command", "step", "diff", "hunk", "id"],
+        0,
+        on_a_run,
+        copy
+    ),
+    command!(
+        "look.editor",
+        "in the editor",
+        "Open what the focused pane shows in your editor.",
+        "run",
+        &[],
+        0,
+        on_a_run,
+        |state, _| {
+            let Some(run) = state.run() else {
+                return Vec::new();
+            };
+            let (text, suffix) = match run.focus {
+                Pane::Diff => (run.diff.copied(false).unwrap_or_default(), ".diff"),
+                _ => (update::step_text(run, run.step()), ".txt"),
+            };
+            vec![Effect::Screen(Screen::Edit {
+                text,
+                suffix,
+                purpose: crate::app::news::Purpose::Look,
+            })]
+        }
+    ),
     // Replay.
-    command!("replay.begin", "replay", "Tell the stored run again, from the step under the cursor or the beginning.", "run", &[], 0, |state| {
-        on_a_run(state)?;
-        match state.run() {
-            Some(run) if run.live => Err("it still runs: a replay is for what is stored".into()),
-            Some(run) if run.records.is_empty() => Err("its records are not read yet".into()),
-            _ => Ok(()),
+    command!(
+        "replay.begin",
+        "replay",
+        "Tell the stored run again, from the step under the cursor or the beginning.",
+        "run",
+        &[],
+        0,
+        |state| {
+            on_a_run(state)?;
+            match state.run() {
+                Some(run) if run.live => {
+                    Err("it still runs: a replay is for what is stored".into())
+                }
+                Some(run) if run.records.is_empty() => Err("its records are not read yet".into()),
+                _ => Ok(()),
+            }
+        },
+        |state, _| update::begin_replay(state)
+    ),
+    command!(
+        "replay.play",
+        "play",
+        "Play or pause.",
+        "replay",
+        &[],
+        1,
+        in_a_replay,
+        |state, _| {
+            if let Some(replay) = state.run_mut().and_then(|run| run.replay.as_mut()) {
+                replay.toggle();
+            }
+            update::retell(state)
         }
-    }, |state, _| update::begin_replay(state)),
-    command!("replay.play", "play", "Play or pause.", "replay", &[], 1, in_a_replay, |state, _| {
-        if let Some(replay) = state.run_mut().and_then(|run| run.replay.as_mut()) {
-            replay.toggle();
+    ),
+    command!(
+        "replay.step",
+        "step",
+        "One step on, or back.",
+        "replay",
+        &["N"],
+        2,
+        in_a_replay,
+        |state, told| {
+            let by = told
+                .argument
+                .parse::<i64>()
+                .unwrap_or(1)
+                .saturating_mul(told.times());
+            update::replay_by(state, by)
         }
-        update::retell(state)
-    }),
-    command!("replay.step", "step", "One step on, or back.", "replay", &["N"], 2, in_a_replay, |state, told| {
-        let by = told.argument.parse::<i64>().unwrap_or(1).saturating_mul(told.times());
-        update::replay_by(state, by)
-    }),
-    command!("replay.moment", "event", "One event on, or back.", "replay", &["N"], 0, in_a_replay, |state, told| {
-        let by = told.argument.parse::<i64>().unwrap_or(1).saturating_mul(told.times());
-        if let Some(replay) = state.run_mut().and_then(|run| run.replay.as_mut()) {
-            replay.playing = false;
-            let at = i64::try_from(replay.at).unwrap_or(0).saturating_add(by).max(0);
-            replay.set(usize::try_from(at).unwrap_or(0));
+    ),
+    command!(
+        "replay.moment",
+        "event",
+        "One event on, or back.",
+        "replay",
+        &["N"],
+        0,
+        in_a_replay,
+        |state, told| {
+            let by = told
+                .argument
+                .parse::<i64>()
+                .unwrap_or(1)
+                .saturating_mul(told.times());
+            if let Some(replay) = state.run_mut().and_then(|run| run.replay.as_mut()) {
+                replay.playing = false;
+                let at = i64::try_from(replay.at)
+                    .unwrap_or(0)
+                    .saturating_add(by)
+                    .max(0);
+                replay.set(usize::try_from(at).unwrap_or(0));
+            }
+            update::retell(state)
         }
-        update::retell(state)
-    }),
-    command!("replay.speed", "speed", "Faster or slower, from 0.25 to 50 times.", "replay", &["N"], 3, in_a_replay, |state, told| {
-        let by = told.argument.parse::<i64>().unwrap_or(1);
-        if let Some(replay) = state.run_mut().and_then(|run| run.replay.as_mut()) {
-            replay.change_speed(by);
+    ),
+    command!(
+        "replay.speed",
+        "speed",
+        "Faster or slower, from 0.25 to 50 times.",
+        "replay",
+        &["N"],
+        3,
+        in_a_replay,
+        |state, told| {
+            let by = told.argument.parse::<i64>().unwrap_or(1);
+            if let Some(replay) = state.run_mut().and_then(|run| run.replay.as_mut()) {
+                replay.change_speed(by);
+            }
+            Vec::new()
         }
-        Vec::new()
-    }),
-    command!("replay.end", "end the replay", "All of the run again.", "replay", &[], 4, in_a_replay, |state, _| {
-        update::end_replay(state);
-        Vec::new()
-    }),
-    command!("replay.reexecute", "carry out again", "Carry the recorded actions out again in a fresh sandbox; what comes out otherwise is marked.", "run", &[], 0, |state| {
-        on_a_run(state)?;
-        match state.run() {
-            Some(run) if run.live => Err("it still runs".into()),
-            _ => Ok(()),
+    ),
+    command!(
+        "replay.end",
+        "end the replay",
+        "All of the run again.",
+        "replay",
+        &[],
+        4,
+        in_a_replay,
+        |state, _| {
+            update::end_replay(state);
+            Vec::new()
         }
-    }, |state, _| {
-        let id = state.run().map(|run| run.id.clone());
-        id.map(|id| vec![Effect::Reexecute { id }]).unwrap_or_default()
-    }),
+    ),
+    command!(
+        "replay.reexecute",
+        "carry out again",
+        "Carry the recorded actions out again in a fresh sandbox; what comes out otherwise is marked.",
+        "run",
+        &[],
+        0,
+        |state| {
+            on_a_run(state)?;
+            match state.run() {
+                Some(run) if run.live => Err("it still runs".into()),
+                _ => Ok(()),
+            }
+        },
+        |state, _| {
+            let id = state.run().map(|run| run.id.clone());
+            id.map(|id| vec![Effect::Reexecute { id }])
+                .unwrap_or_default()
+        }
+    ),
 ];
 
 /// Ask for a line.
@@ -324,7 +663,9 @@ fn find_step(state: &mut State, told: &Told) -> Vec<Effect> {
         "edit" => step.has_edit(),
         "test" => step.actions().any(|(call, _)| {
             let arguments = &call.arguments;
-            arguments.contains("pytest") || arguments.contains("unittest") || arguments.contains("test")
+            arguments.contains("pytest")
+                || arguments.contains("unittest")
+                || arguments.contains("test")
         }),
         _ => !step.marks.is_empty(),
     };
@@ -355,7 +696,10 @@ fn open_log(state: &mut State, _: &Told) -> Vec<Effect> {
     };
     let file = Tests::shown(&run.story, run.step()).and_then(|(_, _, log)| log.map(str::to_owned));
     let Some(file) = file else {
-        state.say(Weight::Info, "there is no log yet: key x runs the tests as of the step under the cursor");
+        state.say(
+            Weight::Info,
+            "there is no log yet: key x runs the tests as of the step under the cursor",
+        );
         return Vec::new();
     };
     let id = run.id.clone();

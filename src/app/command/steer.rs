@@ -61,117 +61,283 @@ macro_rules! steer {
 }
 
 pub(super) const COMMANDS: &[Command] = &[
-    steer!("run.pause", "pause", "Wait after the action that runs now; again to go on.", "run", 10, live, |state, _| {
-        let paused = matches!(state.run().map(|run| &run.story.phase), Some(Phase::Paused { .. }));
-        send(state, if paused { Op::Resume } else { Op::Pause })
-    }),
-    steer!("run.step", "one step", "Do one step, then wait.", "run", 11, live, |state, _| send(state, Op::Step)),
-    steer!("run.step-mode", "step mode", "Wait for approval of each step's actions from now on; go on leaves it.", "run", 12, live, |state, _| {
-        send(state, Op::StepMode { on: true })
-    }),
-    steer!("run.approve", "approve", "Carry the proposed actions out.", "approve", 1, waiting, |state, _| send(state, Op::Approve)),
-    steer!("run.edit", "edit", "Change the waiting action before it is carried out; its original is kept.", "approve", 2, waiting, |state, _| {
-        edit(state, false)
-    }),
-    steer!("run.edit-editor", "edit in the editor", "The same in your editor.", "approve", 0, waiting, |state, _| edit(state, true)),
-    steer!("run.skip", "skip", "Do not carry the waiting actions out.", "approve", 3, waiting, |state, _| send(state, Op::Skip { index: None })),
-    steer!("run.say", "say", "Say something to the agent; it hears it before its next turn.", "run", 14, live, |state, _| {
-        ask(state, Asked::Say, "say to the agent");
-        Vec::new()
-    }),
-    steer!("run.take-over", "take over", "Take the agent's shell: it waits while you type.", "run", 15, live, |state, _| {
-        let held = state.run().is_some_and(|run| run.story.taken_over);
-        ask(state, Asked::Shell, "$");
-        if held { Vec::new() } else { send(state, Op::TakeOver) }
-    }),
-    steer!("run.shell", "type a command", "A command in the agent's shell, which you hold.", "run", 0, taken_over, |state, _| {
-        ask(state, Asked::Shell, "$");
-        Vec::new()
-    }),
-    steer!("run.hand-back", "hand back", "Give the shell back; what you typed becomes one message to the agent.", "run", 0, taken_over, |state, _| {
-        send(state, Op::HandBack)
-    }),
-    steer!("run.limit", "more steps", "Raise or lower the limit of steps.", "run", 0, live, |state, _| {
-        let turns = state.run().map_or(0, |run| run.story.turns);
-        state.ask = Some(Ask {
-            what: Asked::Limit,
-            label: "most steps".into(),
-            field: crate::app::field::Field::with(turns.to_string()),
-            history: None,
-        });
-        Vec::new()
-    }),
-    steer!("run.stop", "stop", "End the run; what it has done is kept and graded.", "run", 0, live, |state, _| {
-        ask(state, Asked::Stop, "stop it, because (may be empty)");
-        Vec::new()
-    }),
-    steer!("run.retry", "ask again", "Drop the model's answer of this step and ask for another.", "run", 0, live, |state, _| send(state, Op::Retry)),
-    steer!("run.branch", "branch here", "Go back to the step under the cursor and branch: both branches are kept.", "run", 20, |state| {
-        match state.run() {
-            None => Err("no run is shown".into()),
-            Some(run) if run.story.snapshot(run.step()).is_none() => {
-                Err("this step has no snapshot (it is not whole): choose an earlier one".into())
+    steer!(
+        "run.pause",
+        "pause",
+        "Wait after the action that runs now; again to go on.",
+        "run",
+        10,
+        live,
+        |state, _| {
+            let paused = matches!(
+                state.run().map(|run| &run.story.phase),
+                Some(Phase::Paused { .. })
+            );
+            send(state, if paused { Op::Resume } else { Op::Pause })
+        }
+    ),
+    steer!(
+        "run.step",
+        "one step",
+        "Do one step, then wait.",
+        "run",
+        11,
+        live,
+        |state, _| send(state, Op::Step)
+    ),
+    steer!(
+        "run.step-mode",
+        "step mode",
+        "Wait for approval of each step's actions from now on; go on leaves it.",
+        "run",
+        12,
+        live,
+        |state, _| { send(state, Op::StepMode { on: true }) }
+    ),
+    steer!(
+        "run.approve",
+        "approve",
+        "Carry the proposed actions out.",
+        "approve",
+        1,
+        waiting,
+        |state, _| send(state, Op::Approve)
+    ),
+    steer!(
+        "run.edit",
+        "edit",
+        "Change the waiting action before it is carried out; its original is kept.",
+        "approve",
+        2,
+        waiting,
+        |state, _| { edit(state, false) }
+    ),
+    steer!(
+        "run.edit-editor",
+        "edit in the editor",
+        "The same in your editor.",
+        "approve",
+        0,
+        waiting,
+        |state, _| edit(state, true)
+    ),
+    steer!(
+        "run.skip",
+        "skip",
+        "Do not carry the waiting actions out.",
+        "approve",
+        3,
+        waiting,
+        |state, _| send(state, Op::Skip { index: None })
+    ),
+    steer!(
+        "run.say",
+        "say",
+        "Say something to the agent; it hears it before its next turn.",
+        "run",
+        14,
+        live,
+        |state, _| {
+            ask(state, Asked::Say, "say to the agent");
+            Vec::new()
+        }
+    ),
+    steer!(
+        "run.take-over",
+        "take over",
+        "Take the agent's shell: it waits while you type.",
+        "run",
+        15,
+        live,
+        |state, _| {
+            let held = state.run().is_some_and(|run| run.story.taken_over);
+            ask(state, Asked::Shell, "$");
+            if held {
+                Vec::new()
+            } else {
+                send(state, Op::TakeOver)
             }
-            Some(_) => Ok(()),
         }
-    }, |state, _| {
-        let step = state.run().map_or(0, crate::app::run::Run::step);
-        state.ask = Some(Ask {
-            what: Asked::Branch { step },
-            label: format!("branch after step {step}; tell it (may be empty)"),
-            field: crate::app::field::Field::default(),
-            history: None,
-        });
-        Vec::new()
-    }),
-    steer!("run.test", "tests here", "Run the task's tests on the workspace as of the step under the cursor; the result stays with it.", "run", 21, |state| {
-        match state.run() {
-            None => Err("no run is shown".into()),
-            Some(run) if run.story.snapshot(run.story.whole_step(run.step())).is_none() => {
-                Err("no workspace is stored yet: the first snapshot comes with the sandbox".into())
+    ),
+    steer!(
+        "run.shell",
+        "type a command",
+        "A command in the agent's shell, which you hold.",
+        "run",
+        0,
+        taken_over,
+        |state, _| {
+            ask(state, Asked::Shell, "$");
+            Vec::new()
+        }
+    ),
+    steer!(
+        "run.hand-back",
+        "hand back",
+        "Give the shell back; what you typed becomes one message to the agent.",
+        "run",
+        0,
+        taken_over,
+        |state, _| { send(state, Op::HandBack) }
+    ),
+    steer!(
+        "run.limit",
+        "more steps",
+        "Raise or lower the limit of steps.",
+        "run",
+        0,
+        live,
+        |state, _| {
+            let turns = state.run().map_or(0, |run| run.story.turns);
+            state.ask = Some(Ask {
+                what: Asked::Limit,
+                label: "most steps".into(),
+                field: crate::app::field::Field::with(turns.to_string()),
+                history: None,
+            });
+            Vec::new()
+        }
+    ),
+    steer!(
+        "run.stop",
+        "stop",
+        "End the run; what it has done is kept and graded.",
+        "run",
+        0,
+        live,
+        |state, _| {
+            ask(state, Asked::Stop, "stop it, because (may be empty)");
+            Vec::new()
+        }
+    ),
+    steer!(
+        "run.retry",
+        "ask again",
+        "Drop the model's answer of this step and ask for another.",
+        "run",
+        0,
+        live,
+        |state, _| send(state, Op::Retry)
+    ),
+    steer!(
+        "run.branch",
+        "branch here",
+        "Go back to the step under the cursor and branch: both branches are kept.",
+        "run",
+        20,
+        |state| {
+            match state.run() {
+                None => Err("no run is shown".into()),
+                Some(run) if run.story.snapshot(run.step()).is_none() => {
+                    Err("this step has no snapshot (it is not whole): choose an earlier one".into())
+                }
+                Some(_) => Ok(()),
             }
-            Some(_) => Ok(()),
+        },
+        |state, _| {
+            let step = state.run().map_or(0, crate::app::run::Run::step);
+            state.ask = Some(Ask {
+                what: Asked::Branch { step },
+                label: format!("branch after step {step}; tell it (may be empty)"),
+                field: crate::app::field::Field::default(),
+                history: None,
+            });
+            Vec::new()
         }
-    }, |state, _| {
-        let Some(run) = state.run() else {
-            return Vec::new();
-        };
-        let (id, live) = (run.id.clone(), run.live && run.story.ended.is_none());
-        let step = run.story.whole_step(run.step());
-        if live {
-            send(state, Op::Test { step: Some(step) })
-        } else {
-            vec![Effect::Test { id, step }]
-        }
-    }),
-    steer!("run.continue", "go on", "Go on with an interrupted run: the snapshot before its last step is restored.", "run", 0, |state| {
-        stored(state)?;
-        match state.run() {
-            Some(run) if run.story.verdict.is_some() && !matches!(run.story.ended, Some((crate::trajectory::event::Ended::Error { .. }, _))) => {
-                Err("it is over and graded: b branches off it".into())
+    ),
+    steer!(
+        "run.test",
+        "tests here",
+        "Run the task's tests on the workspace as of the step under the cursor; the result stays with it.",
+        "run",
+        21,
+        |state| {
+            match state.run() {
+                None => Err("no run is shown".into()),
+                Some(run)
+                    if run
+                        .story
+                        .snapshot(run.story.whole_step(run.step()))
+                        .is_none() =>
+                {
+                    Err(
+                        "no workspace is stored yet: the first snapshot comes with the sandbox"
+                            .into(),
+                    )
+                }
+                Some(_) => Ok(()),
             }
-            _ => Ok(()),
+        },
+        |state, _| {
+            let Some(run) = state.run() else {
+                return Vec::new();
+            };
+            let (id, live) = (run.id.clone(), run.live && run.story.ended.is_none());
+            let step = run.story.whole_step(run.step());
+            if live {
+                send(state, Op::Test { step: Some(step) })
+            } else {
+                vec![Effect::Test { id, step }]
+            }
         }
-    }, |state, _| {
-        let id = state.run().map(|run| run.id.clone());
-        id.map(|id| vec![Effect::Resume { id }]).unwrap_or_default()
-    }),
-    steer!("run.stop-now", "stop at once", "End the run without a reason; asks first.", "run", 0, live, |state, _| {
-        state.layers.push(Layer::Confirm {
-            question: "Stop this run? What it has done is kept and graded.".into(),
-            then: Invocation::of("run.stop-confirmed"),
-        });
-        Vec::new()
-    }),
-    steer!("run.stop-confirmed", "stop, confirmed", "End the run without a reason.", "confirm", 0, live, |state, _| {
-        send(state, Op::Stop { why: String::new() })
-    }),
+    ),
+    steer!(
+        "run.continue",
+        "go on",
+        "Go on with an interrupted run: the snapshot before its last step is restored.",
+        "run",
+        0,
+        |state| {
+            stored(state)?;
+            match state.run() {
+                Some(run)
+                    if run.story.verdict.is_some()
+                        && !matches!(
+                            run.story.ended,
+                            Some((crate::trajectory::event::Ended::Error { .. }, _))
+                        ) =>
+                {
+                    Err("it is over and graded: b branches off it".into())
+                }
+                _ => Ok(()),
+            }
+        },
+        |state, _| {
+            let id = state.run().map(|run| run.id.clone());
+            id.map(|id| vec![Effect::Resume { id }]).unwrap_or_default()
+        }
+    ),
+    steer!(
+        "run.stop-now",
+        "stop at once",
+        "End the run without a reason; asks first.",
+        "run",
+        0,
+        live,
+        |state, _| {
+            state.layers.push(Layer::Confirm {
+                question: "Stop this run? What it has done is kept and graded.".into(),
+                then: Invocation::of("run.stop-confirmed"),
+            });
+            Vec::new()
+        }
+    ),
+    steer!(
+        "run.stop-confirmed",
+        "stop, confirmed",
+        "End the run without a reason.",
+        "confirm",
+        0,
+        live,
+        |state, _| { send(state, Op::Stop { why: String::new() }) }
+    ),
 ];
 
 /// Send an operation to the run that is shown.
 pub(super) fn send(state: &mut State, op: Op) -> Vec<Effect> {
     let id = state.run().map(|run| run.id.clone());
-    id.map(|id| vec![Effect::Control { id, op }]).unwrap_or_default()
+    id.map(|id| vec![Effect::Control { id, op }])
+        .unwrap_or_default()
 }
 
 /// The first action that waits: its index and arguments, laid out for people.

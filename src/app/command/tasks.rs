@@ -73,7 +73,11 @@ pub(super) const COMMANDS: &[Command] = &[
         hint: 3,
         enabled: |state| {
             on_a_task(state)?;
-            match state.tasks.current().and_then(|task| state.tasks.attempts.get(&task.instance_id)) {
+            match state
+                .tasks
+                .current()
+                .and_then(|task| state.tasks.attempts.get(&task.instance_id))
+            {
                 Some(_) => Ok(()),
                 None => Err("nobody has attempted this task yet: Enter starts".into()),
             }
@@ -164,7 +168,10 @@ pub(super) const COMMANDS: &[Command] = &[
             let Some(task) = state.tasks.current().map(|task| task.instance_id.clone()) else {
                 return Vec::new();
             };
-            state.say(Weight::Info, format!("checking {task}: gold patch and empty patch are graded"));
+            state.say(
+                Weight::Info,
+                format!("checking {task}: gold patch and empty patch are graded"),
+            );
             vec![Effect::Check {
                 source: state.tasks.source.clone(),
                 task,
@@ -214,7 +221,10 @@ pub(super) const COMMANDS: &[Command] = &[
                 form.turn();
                 return Vec::new();
             }
-            let (label, field) = (format!("{} ({})", entry.name, entry.doc), entry.value.clone());
+            let (label, field) = (
+                format!("{} ({})", entry.name, entry.doc),
+                entry.value.clone(),
+            );
             state.ask = Some(Ask {
                 what: Asked::Value,
                 label,
@@ -267,9 +277,15 @@ fn start(state: &mut State) -> Vec<Effect> {
     form.source.clone_from(&state.tasks.source);
     form.tasks = state.tasks.meant();
     if let Err(why) = form.check() {
-        state.say(Weight::Error, format!("cannot start: {why}. Key e changes the values"));
+        state.say(
+            Weight::Error,
+            format!("cannot start: {why}. Key e changes the values"),
+        );
         state.filling = true;
-        let at = form.entries.iter().position(|entry| why.starts_with(entry.name));
+        let at = form
+            .entries
+            .iter()
+            .position(|entry| why.starts_with(entry.name));
         state.tasks.form.cursor = at.unwrap_or(0);
         return Vec::new();
     }

@@ -83,7 +83,11 @@ pub(super) async fn follow(
         }
         if caught_up {
             was_live = Some(live);
-            let timeout = if live { LIVE } else { Duration::from_secs(3600) };
+            let timeout = if live {
+                LIVE
+            } else {
+                Duration::from_secs(3600)
+            };
             tokio::select! {
                 () = stop.cancelled() => return,
                 () = changed.notified() => tokio::time::sleep(GATHER).await,

@@ -63,7 +63,12 @@ impl Shared {
 impl Executor {
     /// Carry effects out on this runtime, for this store.
     #[must_use]
-    pub fn new(store: Store, settings: Settings, folders: Folders, news: mpsc::Sender<News>) -> Self {
+    pub fn new(
+        store: Store,
+        settings: Settings,
+        folders: Folders,
+        news: mpsc::Sender<News>,
+    ) -> Self {
         let runtime = tokio::runtime::Handle::current();
         let places = settings.jobs.unwrap_or(2).max(1);
         let (sender, mut receiver) = mpsc::channel(crate::batch::WAITING_NEWS);
@@ -110,7 +115,11 @@ impl Executor {
                         Ok((tasks, warnings)) => {
                             if let Some(first) = warnings.first() {
                                 let more = warnings.len() - 1;
-                                let text = if more > 0 { format!("{first} (and {more} more rows)") } else { first.clone() };
+                                let text = if more > 0 {
+                                    format!("{first} (and {more} more rows)")
+                                } else {
+                                    first.clone()
+                                };
                                 shared.say(Weight::Warning, text).await;
                             }
                             Ok(tasks)
@@ -135,7 +144,8 @@ impl Executor {
                 if let Some(old) = self.open.insert(id.clone(), token.clone()) {
                     old.cancel();
                 }
-                self.runtime.spawn(follow::follow(shared, id, generation, token));
+                self.runtime
+                    .spawn(follow::follow(shared, id, generation, token));
             }
             Effect::Close { id } => {
                 if let Some(token) = self.open.remove(&id) {
@@ -226,7 +236,10 @@ impl Executor {
 #[must_use]
 pub fn known() -> crate::keymap::Known<'static> {
     static CONTEXTS: std::sync::LazyLock<Vec<&'static str>> = std::sync::LazyLock::new(|| {
-        super::command::CONTEXTS.iter().map(|(name, _)| *name).collect()
+        super::command::CONTEXTS
+            .iter()
+            .map(|(name, _)| *name)
+            .collect()
     });
     crate::keymap::Known {
         contexts: &CONTEXTS,

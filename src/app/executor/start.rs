@@ -32,7 +32,11 @@ pub(super) async fn order(shared: &Arc<Shared>, form: &Form) -> Vec<Job> {
             ..LimitWishes::default()
         },
         wishes: Wishes {
-            kind: if form.value("sandbox") == "docker" { Kind::Docker } else { Kind::Local },
+            kind: if form.value("sandbox") == "docker" {
+                Kind::Docker
+            } else {
+                Kind::Local
+            },
             repos: settings.repos.clone(),
             image: None,
             network: false,
@@ -43,7 +47,9 @@ pub(super) async fn order(shared: &Arc<Shared>, form: &Form) -> Vec<Job> {
         hints: false,
         step_mode: form.value("step mode") == "on",
         price: None,
-        prices: settings.prices.iter()
+        prices: settings
+            .prices
+            .iter()
             .map(|(name, price)| {
                 let price = Price {
                     prompt: price.prompt,
@@ -66,12 +72,26 @@ pub(super) async fn resume(shared: &Arc<Shared>, name: &str) -> Vec<Job> {
     told(shared, made, "cannot go on").await
 }
 
-pub(super) async fn branch(shared: &Arc<Shared>, name: &str, step: u32, say: Option<String>) -> Vec<Job> {
+pub(super) async fn branch(
+    shared: &Arc<Shared>,
+    name: &str,
+    step: u32,
+    say: Option<String>,
+) -> Vec<Job> {
     let Some(id) = RolloutId::parse(name) else {
         return Vec::new();
     };
     let limits = LimitWishes::default();
-    let made = again::branch(&shared.store, &id, step, say, &limits, false, &supply::untold()).await;
+    let made = again::branch(
+        &shared.store,
+        &id,
+        step,
+        say,
+        &limits,
+        false,
+        &supply::untold(),
+    )
+    .await;
     told(shared, made, "cannot branch").await
 }
 
@@ -84,7 +104,9 @@ async fn told(shared: &Arc<Shared>, made: Result<Prepared, OrderError>, failed: 
             prepared.jobs
         }
         Err(error) => {
-            shared.say(Weight::Error, format!("{failed}: {error}")).await;
+            shared
+                .say(Weight::Error, format!("{failed}: {error}"))
+                .await;
             Vec::new()
         }
     }
@@ -102,7 +124,9 @@ pub(super) async fn on_the_floor(shared: &Arc<Shared>, news: batch::News) {
             shared.say(Weight::Warning, text).await;
         }
         batch::News::Over {
-            name, how: Err(why), ..
+            name,
+            how: Err(why),
+            ..
         } => {
             shared.say(Weight::Error, format!("{name}: {why}")).await;
         }

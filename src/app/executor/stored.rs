@@ -9,8 +9,8 @@ use crate::sandbox::SnapshotId;
 use crate::sandbox::snapshot::Shadow;
 use crate::text::diff::{self, FileDiff};
 use crate::text::log::Log;
-use crate::trajectory::fold::State;
 use crate::trajectory::RolloutId;
+use crate::trajectory::fold::State;
 
 /// A raw log larger than this is not read whole.
 const LARGEST_LOG: u64 = 256 << 20;
@@ -19,7 +19,9 @@ pub(super) async fn diff(shared: Arc<Shared>, name: String, request: Request, fr
     let reading = Arc::clone(&shared);
     let id = name.clone();
     let made = tokio::task::spawn_blocking(move || files_between(&reading, &id, from, to)).await;
-    let result = made.unwrap_or_else(|error| Err(error.to_string())).map(Arc::new);
+    let result = made
+        .unwrap_or_else(|error| Err(error.to_string()))
+        .map(Arc::new);
     let _ = shared
         .news
         .send(News::Diff {
@@ -51,8 +53,17 @@ pub(super) async fn log(shared: Arc<Shared>, name: String, file: String) {
     let reading = Arc::clone(&shared);
     let (id, asked) = (name.clone(), file.clone());
     let read = tokio::task::spawn_blocking(move || read_log(&reading, &id, &asked)).await;
-    let result = read.unwrap_or_else(|error| Err(error.to_string())).map(Arc::new);
-    let _ = shared.news.send(News::Log { id: name, file, result }).await;
+    let result = read
+        .unwrap_or_else(|error| Err(error.to_string()))
+        .map(Arc::new);
+    let _ = shared
+        .news
+        .send(News::Log {
+            id: name,
+            file,
+            result,
+        })
+        .await;
 }
 
 fn read_log(shared: &Shared, name: &str, file: &str) -> Result<Log, String> {
@@ -76,7 +87,12 @@ fn read_log(shared: &Shared, name: &str, file: &str) -> Result<Log, String> {
 
 pub(super) async fn test(shared: Arc<Shared>, name: String, step: u32) {
     let _ = (name, step);
-    shared.say(Weight::Warning, "tests as of a step of a stored run: `spotter grade ROLLOUT --step N --again`").await;
+    shared
+        .say(
+            Weight::Warning,
+            "tests as of a step of a stored run: `spotter grade ROLLOUT --step N --again`",
+        )
+        .await;
 }
 
 pub(super) async fn reexecute(shared: Arc<Shared>, name: String) {
@@ -86,5 +102,7 @@ pub(super) async fn reexecute(shared: Arc<Shared>, name: String) {
 
 pub(super) async fn check(shared: Arc<Shared>, source: String, task: String) {
     let _ = (source, task);
-    shared.say(Weight::Warning, "`spotter tasks check` does this").await;
+    shared
+        .say(Weight::Warning, "`spotter tasks check` does this")
+        .await;
 }

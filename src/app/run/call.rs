@@ -95,7 +95,9 @@ pub fn shown(call: &ToolCall, workdir: &str) -> Shown {
         Act::Other => Shown::plain(
             Act::Other,
             "",
-            format!("{} {}", call.name, call.arguments).trim_end().to_owned(),
+            format!("{} {}", call.name, call.arguments)
+                .trim_end()
+                .to_owned(),
         ),
     }
 }
@@ -124,8 +126,14 @@ fn edit(call: &ToolCall, command: &str, path: String) -> Shown {
         "undo_edit" => ("undo", Vec::new()),
         _ => ("edit", between(&text("old_str"), &text("new_str"))),
     };
-    let added = change.iter().filter(|(sign, _)| *sign == Some(true)).count();
-    let removed = change.iter().filter(|(sign, _)| *sign == Some(false)).count();
+    let added = change
+        .iter()
+        .filter(|(sign, _)| *sign == Some(true))
+        .count();
+    let removed = change
+        .iter()
+        .filter(|(sign, _)| *sign == Some(false))
+        .count();
     Shown {
         counts: (command != "undo_edit").then_some((added, removed)),
         change,
@@ -134,7 +142,10 @@ fn edit(call: &ToolCall, command: &str, path: String) -> Shown {
 }
 
 fn lines(text: &str, sign: Option<bool>) -> Vec<(Option<bool>, String)> {
-    text.lines().take(MOST).map(|line| (sign, line.to_owned())).collect()
+    text.lines()
+        .take(MOST)
+        .map(|line| (sign, line.to_owned()))
+        .collect()
 }
 
 /// What changes between two texts, without the lines that both begin and end with.

@@ -101,7 +101,9 @@ impl Diff {
         let found = if forward {
             (from + 1..self.items.len()).find(|at| self.items.get(*at).is_some_and(stop))
         } else {
-            (0..from).rev().find(|at| self.items.get(*at).is_some_and(stop))
+            (0..from)
+                .rev()
+                .find(|at| self.items.get(*at).is_some_and(stop))
         };
         if let Some(row) = found {
             self.scroll.go(Move::To(row));
@@ -111,7 +113,10 @@ impl Diff {
 
     /// To a file.
     pub fn show_file(&mut self, path: &str) -> bool {
-        let Some(at) = self.list().and_then(|files| files.iter().position(|file| file.path == path)) else {
+        let Some(at) = self
+            .list()
+            .and_then(|files| files.iter().position(|file| file.path == path))
+        else {
             return false;
         };
         if let Some(row) = self.items.iter().position(|(file, _)| *file == at) {
@@ -127,12 +132,23 @@ impl Diff {
         if !hunk {
             return Some(files.iter().map(FileDiff::patch).collect());
         }
-        let (file, item) = self.items.get(self.scroll.top..)?.iter().find(|(_, item)| item.hunk().is_some())?;
+        let (file, item) = self
+            .items
+            .get(self.scroll.top..)?
+            .iter()
+            .find(|(_, item)| item.hunk().is_some())?;
         files.get(*file)?.hunk_patch(item.hunk()?)
     }
 
     /// Bring the lines up to date.
-    pub fn settle(&mut self, story: &Story, cursor: u32, height: usize, width: usize, glyphs: Glyphs) {
+    pub fn settle(
+        &mut self,
+        story: &Story,
+        cursor: u32,
+        height: usize,
+        width: usize,
+        glyphs: Glyphs,
+    ) {
         self.visible.clear();
         let files = match &self.files {
             Some(Ok(files)) => Arc::clone(files),
@@ -144,7 +160,11 @@ impl Diff {
             }
             None => {
                 self.subtitle.clear();
-                let words = if story.base.is_none() { "no sandbox stands yet" } else { "compared …" };
+                let words = if story.base.is_none() {
+                    "no sandbox stands yet"
+                } else {
+                    "compared …"
+                };
                 self.visible.push(Line::of(words, Role::Dim));
                 return;
             }
@@ -175,13 +195,23 @@ impl Diff {
             return;
         }
         let two = self.side_by_side && width >= 80;
-        let key = (self.of.unwrap_or_default(), two, files.len(), added + removed);
+        let key = (
+            self.of.unwrap_or_default(),
+            two,
+            files.len(),
+            added + removed,
+        );
         if self.key != Some(key) {
             self.key = Some(key);
             self.items.clear();
             for (number, file) in files.iter().enumerate() {
-                let items = if two { diff::pairs(file) } else { diff::unified(file) };
-                self.items.extend(items.into_iter().map(|item| (number, item)));
+                let items = if two {
+                    diff::pairs(file)
+                } else {
+                    diff::unified(file)
+                };
+                self.items
+                    .extend(items.into_iter().map(|item| (number, item)));
             }
         }
         self.scroll.fit(self.items.len(), height);

@@ -33,11 +33,23 @@ impl Files {
     }
 
     /// Bring the lines up to date.
-    pub fn settle(&mut self, story: &Story, cursor: u32, diff: Option<&[FileDiff]>, workdir: &str, height: usize, width: usize, glyphs: Glyphs) {
+    pub fn settle(
+        &mut self,
+        story: &Story,
+        cursor: u32,
+        diff: Option<&[FileDiff]>,
+        workdir: &str,
+        height: usize,
+        width: usize,
+        glyphs: Glyphs,
+    ) {
         self.lines.clear();
         self.paths.clear();
         let whole = story.whole_step(cursor);
-        let changed: Vec<String> = story.step(whole).map(|step| step.files.clone()).unwrap_or_default();
+        let changed: Vec<String> = story
+            .step(whole)
+            .map(|step| step.files.clone())
+            .unwrap_or_default();
         for path in &changed {
             let file = diff.and_then(|files| files.iter().find(|file| file.path == *path));
             let (sign, right) = match file {
@@ -58,9 +70,17 @@ impl Files {
                     .with(&format!("{}{removed}", glyphs.minus()), Role::DiffDel)
             });
             let wide = counts.as_ref().map_or(0, Line::width);
-            push_cut(&mut line, &safe::one_line(path), Role::Text, width.saturating_sub(wide + 4));
+            push_cut(
+                &mut line,
+                &safe::one_line(path),
+                Role::Text,
+                width.saturating_sub(wide + 4),
+            );
             if let Some(counts) = counts {
-                line.push(&" ".repeat(width.saturating_sub(line.width() + wide)), Role::Text);
+                line.push(
+                    &" ".repeat(width.saturating_sub(line.width() + wide)),
+                    Role::Text,
+                );
                 for (piece, ink) in counts.pieces() {
                     line.push(piece, ink);
                 }
@@ -73,16 +93,26 @@ impl Files {
                 continue;
             }
             let mut line = Line::of("  ", Role::Text);
-            push_cut(&mut line, &safe::one_line(&path), Role::Dim, width.saturating_sub(9));
+            push_cut(
+                &mut line,
+                &safe::one_line(&path),
+                Role::Dim,
+                width.saturating_sub(9),
+            );
             line.push("  viewed", Role::Dim);
             self.lines.push(line);
             self.paths.push(path);
         }
         if self.lines.is_empty() {
-            self.lines.push(Line::of("no file was changed or looked at yet", Role::Dim));
+            self.lines
+                .push(Line::of("no file was changed or looked at yet", Role::Dim));
         }
         self.list.fit(self.lines.len(), height);
-        self.visible = self.lines.get(self.list.window()).unwrap_or_default().to_vec();
+        self.visible = self
+            .lines
+            .get(self.list.window())
+            .unwrap_or_default()
+            .to_vec();
     }
 }
 

@@ -43,8 +43,14 @@ impl LogPane {
         let Some(Ok(log)) = &self.log else {
             return false;
         };
-        let from = self.line.map_or(self.scroll.top, |line| line.saturating_sub(1));
-        let found = if forward { log.find(query, from + 1) } else { log.find_back(query, from) };
+        let from = self
+            .line
+            .map_or(self.scroll.top, |line| line.saturating_sub(1));
+        let found = if forward {
+            log.find(query, from + 1)
+        } else {
+            log.find_back(query, from)
+        };
         if let Some(line) = found {
             self.line = Some(line + 1);
             self.show(line);
@@ -64,7 +70,8 @@ impl LogPane {
             None => self.visible.push(Line::of("the log is read …", Role::Dim)),
             Some(Err(why)) => {
                 let line = Line::of(crate::text::safe::one_line(why), Role::Error);
-                self.visible.extend(wrap::rows(&line, width, wrap::Hang::None));
+                self.visible
+                    .extend(wrap::rows(&line, width, wrap::Hang::None));
             }
             Some(Ok(log)) => {
                 let log = Arc::clone(log);
@@ -76,7 +83,11 @@ impl LogPane {
                 let digits = log.len().to_string().len();
                 for number in self.scroll.window() {
                     let here = self.line == Some(number + 1);
-                    let ink = if here { Ink::of(Role::Accent).bold() } else { Ink::of(Role::Gutter) };
+                    let ink = if here {
+                        Ink::of(Role::Accent).bold()
+                    } else {
+                        Ink::of(Role::Gutter)
+                    };
                     let mut line = Line::of(format!("{:>digits$} ", number + 1), ink);
                     for (piece, ink) in log.line(number, Role::Output).pieces() {
                         line.push(piece, ink);

@@ -161,7 +161,9 @@ impl Run {
     /// The task's statement, where it is loaded.
     #[must_use]
     pub fn problem(&self) -> Option<&str> {
-        self.task.as_ref().map(|task| task.problem_statement.as_str())
+        self.task
+            .as_ref()
+            .map(|task| task.problem_statement.as_str())
     }
 
     /// The work directory inside its sandbox.

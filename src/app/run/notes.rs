@@ -44,7 +44,15 @@ impl Notes {
     }
 
     /// Bring the lines up to date.
-    pub fn settle(&mut self, id: &str, story: &Story, library: &[Summary], height: usize, width: usize, glyphs: Glyphs) {
+    pub fn settle(
+        &mut self,
+        id: &str,
+        story: &Story,
+        library: &[Summary],
+        height: usize,
+        width: usize,
+        glyphs: Glyphs,
+    ) {
         let mut rows: Vec<(Line, Target)> = Vec::new();
         for mark in &story.marks {
             let mut line = Line::of(glyphs.mark(), Role::Attention)
@@ -57,7 +65,8 @@ impl Notes {
             rows.push((line, Target::Step(mark.step)));
         }
         if story.repeating {
-            let line = Line::of(glyphs.mark(), Role::Attention).with(" the same action three times in a row", Role::Text);
+            let line = Line::of(glyphs.mark(), Role::Attention)
+                .with(" the same action three times in a row", Role::Text);
             rows.push((line, Target::None));
         }
         if !rows.is_empty() {
@@ -72,19 +81,43 @@ impl Notes {
             };
             let mut fact = |name: &str, value: &str, role: Role| {
                 let mut line = Line::of(format!("{name:<10}"), Role::Dim);
-                push_cut(&mut line, &safe::one_line(value), role, width.saturating_sub(10));
+                push_cut(
+                    &mut line,
+                    &safe::one_line(value),
+                    role,
+                    width.saturating_sub(10),
+                );
                 rows.push((line, Target::None));
             };
             fact("rollout", id, Role::Text);
-            let role = if start.model.kind == ModelKind::Recorded { Role::Attention } else { Role::Text };
+            let role = if start.model.kind == ModelKind::Recorded {
+                Role::Attention
+            } else {
+                Role::Text
+            };
             fact("model", &format!("{}{kind}", start.model.name), role);
             fact("scaffold", &start.scaffold, Role::Text);
             if let Some(temperature) = start.sampling.temperature {
-                fact("sampling", &format!("temperature {temperature}"), Role::Text);
+                fact(
+                    "sampling",
+                    &format!("temperature {temperature}"),
+                    Role::Text,
+                );
             }
-            fact("limits", &format!("{} steps, {} s a command", story.turns, start.limits.command_seconds), Role::Text);
+            fact(
+                "limits",
+                &format!(
+                    "{} steps, {} s a command",
+                    story.turns, start.limits.command_seconds
+                ),
+                Role::Text,
+            );
             let (prompt, reply) = story.tokens;
-            fact("tokens", &format!("{} in, {} out", words::count(prompt), words::count(reply)), Role::Text);
+            fact(
+                "tokens",
+                &format!("{} in, {} out", words::count(prompt), words::count(reply)),
+                Role::Text,
+            );
         }
         if let Some(report) = &story.report {
             rows.push((Line::new(), Target::None));
@@ -105,7 +138,12 @@ impl Notes {
             }
             for note in &report.notes {
                 let mut line = Line::of("  ", Role::Text);
-                push_cut(&mut line, &safe::one_line(note), Role::Dim, width.saturating_sub(2));
+                push_cut(
+                    &mut line,
+                    &safe::one_line(note),
+                    Role::Dim,
+                    width.saturating_sub(2),
+                );
                 rows.push((line, Target::None));
             }
         }
@@ -121,7 +159,13 @@ impl Notes {
 }
 
 /// The tree of attempts that grew out of one another, this one marked.
-fn branches(id: &str, story: &Story, library: &[Summary], glyphs: Glyphs, rows: &mut Vec<(Line, Target)>) {
+fn branches(
+    id: &str,
+    story: &Story,
+    library: &[Summary],
+    glyphs: Glyphs,
+    rows: &mut Vec<(Line, Target)>,
+) {
     let parent_of = |id: &str| {
         library
             .iter()
@@ -129,7 +173,9 @@ fn branches(id: &str, story: &Story, library: &[Summary], glyphs: Glyphs, rows: 
             .and_then(|row| row.parent.clone())
     };
     let own = story.start.as_ref().and_then(|start| start.parent.clone());
-    let mut root = own.as_ref().map_or(id.to_owned(), |parent| parent.rollout.clone());
+    let mut root = own
+        .as_ref()
+        .map_or(id.to_owned(), |parent| parent.rollout.clone());
     for _ in 0..64 {
         match parent_of(&root) {
             Some(parent) => root = parent.rollout,
@@ -147,7 +193,14 @@ fn branches(id: &str, story: &Story, library: &[Summary], glyphs: Glyphs, rows: 
     rows.push((Line::new(), Target::None));
 }
 
-fn tree(id: &str, here: &str, depth: usize, library: &[Summary], glyphs: Glyphs, rows: &mut Vec<(Line, Target)>) {
+fn tree(
+    id: &str,
+    here: &str,
+    depth: usize,
+    library: &[Summary],
+    glyphs: Glyphs,
+    rows: &mut Vec<(Line, Target)>,
+) {
     if depth > 16 {
         return;
     }
@@ -165,18 +218,33 @@ fn tree(id: &str, here: &str, depth: usize, library: &[Summary], glyphs: Glyphs,
         }
         None => line.push("  ", Role::Text),
     }
-    let ink = if id == here { Ink::of(Role::Accent).bold() } else { Ink::of(Role::Text) };
-    let tail: String = id.chars().skip(id.chars().count().saturating_sub(6)).collect();
+    let ink = if id == here {
+        Ink::of(Role::Accent).bold()
+    } else {
+        Ink::of(Role::Text)
+    };
+    let tail: String = id
+        .chars()
+        .skip(id.chars().count().saturating_sub(6))
+        .collect();
     line.push(&tail, ink);
     if let Some(row) = row {
-        let from = row.parent.as_ref().map(|parent| format!("from step {}, ", parent.step)).unwrap_or_default();
+        let from = row
+            .parent
+            .as_ref()
+            .map(|parent| format!("from step {}, ", parent.step))
+            .unwrap_or_default();
         line.push(&format!("  {from}{} steps", row.steps), Role::Dim);
     }
     if id == here {
         line.push("  this one", Role::Dim);
     }
     rows.push((line, Target::Run(id.to_owned())));
-    for child in library.iter().filter(|row| row.parent.as_ref().is_some_and(|parent| parent.rollout == id)) {
+    for child in library.iter().filter(|row| {
+        row.parent
+            .as_ref()
+            .is_some_and(|parent| parent.rollout == id)
+    }) {
         tree(&child.id, here, depth + 1, library, glyphs, rows);
     }
 }

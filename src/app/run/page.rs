@@ -145,8 +145,14 @@ pub fn step(story: &Story, step: &Step, fold: Fold, look: Look<'_>) -> Vec<Line>
         body.push(
             Line::of(sign, role)
                 .with(" tests as of here ", Role::Text)
-                .with(&format!("{passed}/{of}"), if passed == of { Role::Pass } else { Role::Fail })
-                .with(&format!(" {} {kept}/{of_kept}", look.glyphs.dot()), Role::Dim),
+                .with(
+                    &format!("{passed}/{of}"),
+                    if passed == of { Role::Pass } else { Role::Fail },
+                )
+                .with(
+                    &format!(" {} {kept}/{of_kept}", look.glyphs.dot()),
+                    Role::Dim,
+                ),
         );
     }
     for kind in &step.marks {
@@ -157,8 +163,15 @@ pub fn step(story: &Story, step: &Step, fold: Fold, look: Look<'_>) -> Vec<Line>
         );
     }
     if body.is_empty() {
-        let word = if step.streaming { "waits for the model" } else { "nothing" };
-        body.push(Line::of(format!("{word} {}", look.glyphs.more()), Role::Dim));
+        let word = if step.streaming {
+            "waits for the model"
+        } else {
+            "nothing"
+        };
+        body.push(Line::of(
+            format!("{word} {}", look.glyphs.more()),
+            Role::Dim,
+        ));
     }
     let mut lines = Vec::with_capacity(body.len() + 1);
     for (at, line) in body.iter().enumerate() {
@@ -210,7 +223,12 @@ fn summary(step: &Step, look: Look<'_>) -> String {
         .collect();
     if acts.is_empty() {
         let thought = step.thought.text();
-        return text(thought.lines().find(|line| !line.trim().is_empty()).unwrap_or_default());
+        return text(
+            thought
+                .lines()
+                .find(|line| !line.trim().is_empty())
+                .unwrap_or_default(),
+        );
     }
     text(&acts.join(&format!(" {} ", look.glyphs.dot())))
 }
@@ -218,7 +236,14 @@ fn summary(step: &Step, look: Look<'_>) -> String {
 fn thought(step: &Step, fold: Fold, look: Look<'_>, body: &mut Vec<Line>) {
     if !step.reasoning.is_empty() {
         let reasoning = step.reasoning.text();
-        let all = prose(reasoning.trim(), Ink { italic: true, ..Ink::of(Role::Dim) }, look);
+        let all = prose(
+            reasoning.trim(),
+            Ink {
+                italic: true,
+                ..Ink::of(Role::Dim)
+            },
+            look,
+        );
         limited(all, fold, COMMAND, look, body);
     }
     let words = step.thought.text();
@@ -271,7 +296,11 @@ fn limited(lines: Vec<Line>, fold: Fold, most: usize, look: Look<'_>, body: &mut
 }
 
 fn left_out(lines: usize, bytes: Option<usize>, look: Look<'_>) -> Line {
-    let mut words = format!("{} {}", look.glyphs.more(), words::many(lines, "line", "lines"));
+    let mut words = format!(
+        "{} {}",
+        look.glyphs.more(),
+        words::many(lines, "line", "lines")
+    );
     if let Some(bytes) = bytes {
         words = format!("{words}, {}", words::bytes(bytes as u64));
     }
@@ -300,7 +329,12 @@ fn lines_of(step: &Step, item: &Item, fold: Fold, look: Look<'_>, body: &mut Vec
                 let mut line = Line::of("edited by a person", Role::Human);
                 if !was.is_empty() {
                     line.push(", was: ", Role::Dim);
-                    push_cut(&mut line, &was, Role::Dim, look.columns().saturating_sub(26));
+                    push_cut(
+                        &mut line,
+                        &was,
+                        Role::Dim,
+                        look.columns().saturating_sub(26),
+                    );
                 }
                 body.push(line);
             }
@@ -335,7 +369,11 @@ fn lines_of(step: &Step, item: &Item, fold: Fold, look: Look<'_>, body: &mut Vec
             text: note,
             attention,
         } => {
-            let role = if *attention { Role::Attention } else { Role::Dim };
+            let role = if *attention {
+                Role::Attention
+            } else {
+                Role::Dim
+            };
             let line = Line::of(text(note), role);
             body.extend(wrap::rows(&line, look.prose(), Hang::Columns(2)));
         }
@@ -363,7 +401,10 @@ fn head(shown: &Shown, fold: Fold, look: Look<'_>, body: &mut Vec<Line>) {
         object.push(&format!("{}{removed}", look.glyphs.minus()), Role::DiffDel);
     }
     let room = look.columns().saturating_sub(first.width()).max(8);
-    for (at, row) in wrap::rows(&object, room, Hang::None).into_iter().enumerate() {
+    for (at, row) in wrap::rows(&object, room, Hang::None)
+        .into_iter()
+        .enumerate()
+    {
         let mut line = if at == 0 {
             std::mem::take(&mut first)
         } else {
@@ -375,7 +416,11 @@ fn head(shown: &Shown, fold: Fold, look: Look<'_>, body: &mut Vec<Line>) {
         body.push(line);
     }
     let rest: Vec<&str> = lines.collect();
-    let keep = if fold == Fold::Whole { rest.len() } else { COMMAND };
+    let keep = if fold == Fold::Whole {
+        rest.len()
+    } else {
+        COMMAND
+    };
     for line in rest.iter().take(keep) {
         let mut made = Line::of("  ", Role::Text);
         push_cut(&mut made, &clean(line), Role::Text, room);
@@ -384,7 +429,11 @@ fn head(shown: &Shown, fold: Fold, look: Look<'_>, body: &mut Vec<Line>) {
     if rest.len() > keep {
         body.push(left_out(rest.len() - keep, None, look));
     }
-    let keep = if fold == Fold::Whole { shown.change.len() } else { HEAD + TAIL };
+    let keep = if fold == Fold::Whole {
+        shown.change.len()
+    } else {
+        HEAD + TAIL
+    };
     for (added, line) in shown.change.iter().take(keep) {
         let (sign, role) = match added {
             Some(true) => ("+", Role::DiffAdd),
@@ -399,7 +448,10 @@ fn head(shown: &Shown, fold: Fold, look: Look<'_>, body: &mut Vec<Line>) {
         body.push(made);
     }
     if shown.change.len() > keep {
-        body.push(barred(&left_out(shown.change.len() - keep, None, look), look));
+        body.push(barred(
+            &left_out(shown.change.len() - keep, None, look),
+            look,
+        ));
     }
 }
 
@@ -411,13 +463,7 @@ fn barred(line: &Line, look: Look<'_>) -> Line {
     out
 }
 
-fn observation(
-    shown: &Shown,
-    outcome: &Outcome,
-    fold: Fold,
-    look: Look<'_>,
-    body: &mut Vec<Line>,
-) {
+fn observation(shown: &Shown, outcome: &Outcome, fold: Fold, look: Look<'_>, body: &mut Vec<Line>) {
     let failed = outcome.error || outcome.exit.is_some_and(|code| code != 0);
     let words = outcome.text.trim_end();
     if shown.is_quiet() && !failed && fold != Fold::Whole {
@@ -448,7 +494,10 @@ fn observation(
         if !few {
             let mut tail: Vec<&str> = words.rsplit('\n').take(TAIL).collect();
             tail.reverse();
-            body.push(barred(&left_out(count - HEAD - TAIL, Some(words.len()), look), look));
+            body.push(barred(
+                &left_out(count - HEAD - TAIL, Some(words.len()), look),
+                look,
+            ));
             let mut push = |line: &str| {
                 let mut made = Line::new();
                 let cut: String = line.chars().take(LONGEST).collect();
@@ -472,7 +521,10 @@ fn observation(
     foot.push(&words::duration(outcome.took), Role::Dim);
     if outcome.dropped > 0 {
         let dropped = words::bytes(outcome.dropped);
-        foot.push(&format!(" {} {dropped} left out", look.glyphs.dot()), Role::Dim);
+        foot.push(
+            &format!(" {} {dropped} left out", look.glyphs.dot()),
+            Role::Dim,
+        );
     }
     body.push(foot);
 }
@@ -510,10 +562,17 @@ fn running(output: &Bounded, look: Look<'_>, body: &mut Vec<Line>) {
     let mut tail: Vec<&str> = words.trim_end().rsplit('\n').take(HEAD + TAIL).collect();
     tail.reverse();
     let room = look.columns().saturating_sub(2);
-    for line in tail.iter().filter(|line| tail.len() > 1 || !line.is_empty()) {
+    for line in tail
+        .iter()
+        .filter(|line| tail.len() > 1 || !line.is_empty())
+    {
         let mut made = Line::new();
         // A progress bar rewrites its line: its last state is what a terminal shows.
-        let last = line.trim_end_matches('\r').rsplit('\r').next().unwrap_or_default();
+        let last = line
+            .trim_end_matches('\r')
+            .rsplit('\r')
+            .next()
+            .unwrap_or_default();
         push_cut(&mut made, &clean(last), Role::Output, room);
         body.push(barred(&made, look));
     }
@@ -549,10 +608,16 @@ fn coming(step: &Step, look: Look<'_>, body: &mut Vec<Line>) {
 pub fn opening(story: &Story, problem: Option<&str>, fold: Fold, look: Look<'_>) -> Vec<Line> {
     let mut lines = Vec::new();
     let Some(start) = &story.start else {
-        return vec![Line::of("     nothing is written yet", Role::Dim), Line::new()];
+        return vec![
+            Line::of("     nothing is written yet", Role::Dim),
+            Line::new(),
+        ];
     };
     if let Some(problem) = problem {
-        let title = problem.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
+        let title = problem
+            .lines()
+            .find(|line| !line.trim().is_empty())
+            .unwrap_or_default();
         let title = title.trim_start_matches('#').trim();
         let line = Line::of(text(title), Role::Heading);
         for row in wrap::rows(&line, look.prose(), Hang::None) {
@@ -579,14 +644,22 @@ pub fn opening(story: &Story, problem: Option<&str>, fold: Fold, look: Look<'_>)
             .collect();
         if !open.is_empty() {
             let words = format!("not held in {}: {}", report.tier, open.join(", "));
-            for row in wrap::rows(&Line::of(text(&words), Role::Attention), look.prose(), Hang::Columns(2)) {
+            for row in wrap::rows(
+                &Line::of(text(&words), Role::Attention),
+                look.prose(),
+                Hang::Columns(2),
+            ) {
                 lines.push(look.indented(&row));
             }
         }
     }
     if story.gone > 0 {
         lines.push(look.indented(&Line::of(
-            format!("steps 1{}{} are in the file only; a replay shows them", look.glyphs.range(), story.gone),
+            format!(
+                "steps 1{}{} are in the file only; a replay shows them",
+                look.glyphs.range(),
+                story.gone
+            ),
             Role::Dim,
         )));
     }
@@ -601,9 +674,12 @@ pub fn opening(story: &Story, problem: Option<&str>, fold: Fold, look: Look<'_>)
 pub fn ending(story: &Story, look: Look<'_>) -> Vec<Line> {
     let mut lines = Vec::new();
     if story.phase == Phase::Preparing && story.steps.is_empty() {
-        lines.push(look.indented(
-            &Line::of(look.glyphs.running(), Role::Running).with(" the sandbox is being made", Role::Dim),
-        ));
+        lines.push(
+            look.indented(
+                &Line::of(look.glyphs.running(), Role::Running)
+                    .with(" the sandbox is being made", Role::Dim),
+            ),
+        );
     }
     if let Some((how, patch)) = &story.ended {
         let words = ended(how);
@@ -617,7 +693,10 @@ pub fn ending(story: &Story, look: Look<'_>) -> Vec<Line> {
             .with(&format!("  {size}"), Role::Dim);
         if !patch.files.is_empty() {
             line.push(&format!(" +{}", patch.added), Role::DiffAdd);
-            line.push(&format!(" {}{}", look.glyphs.minus(), patch.removed), Role::DiffDel);
+            line.push(
+                &format!(" {}{}", look.glyphs.minus(), patch.removed),
+                Role::DiffDel,
+            );
         }
         lines.push(look.indented(&line));
     }
@@ -625,7 +704,10 @@ pub fn ending(story: &Story, look: Look<'_>) -> Vec<Line> {
         return lines;
     }
     if let Some(now) = story.now.as_ref() {
-        let of = now.step.map(|step| format!(" as of step {step}")).unwrap_or_default();
+        let of = now
+            .step
+            .map(|step| format!(" as of step {step}"))
+            .unwrap_or_default();
         let line = Line::of(look.glyphs.grading(), Role::Running)
             .with(&format!(" grading{of} in a fresh sandbox"), Role::Dim);
         lines.push(look.indented(&line));

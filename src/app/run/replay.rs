@@ -79,7 +79,9 @@ impl Replay {
     /// Faster or slower.
     pub fn change_speed(&mut self, by: i64) {
         let to = i64::try_from(self.speed).unwrap_or(0).saturating_add(by);
-        self.speed = usize::try_from(to.max(0)).unwrap_or(0).min(SPEEDS.len() - 1);
+        self.speed = usize::try_from(to.max(0))
+            .unwrap_or(0)
+            .min(SPEEDS.len() - 1);
     }
 
     /// Play or pause.
@@ -136,9 +138,9 @@ impl Replay {
     pub fn end_of_step(records: &[Record], wanted: u32) -> usize {
         records
             .iter()
-            .position(|record| {
-                matches!(&record.event, Event::StepDone { step, .. } if *step >= wanted)
-            })
+            .position(
+                |record| matches!(&record.event, Event::StepDone { step, .. } if *step >= wanted),
+            )
             .map_or(records.len(), |at| at + 1)
     }
 

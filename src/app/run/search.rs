@@ -49,32 +49,44 @@ impl Search {
     #[must_use]
     pub fn next(&self, from: u32, forward: bool) -> Option<u32> {
         let found = if forward {
-            self.steps.iter().find(|step| **step > from).or(self.steps.first())
+            self.steps
+                .iter()
+                .find(|step| **step > from)
+                .or(self.steps.first())
         } else {
-            self.steps.iter().rev().find(|step| **step < from).or(self.steps.last())
+            self.steps
+                .iter()
+                .rev()
+                .find(|step| **step < from)
+                .or(self.steps.last())
         };
         found.copied()
     }
 }
 
 fn texts(step: &Step) -> impl Iterator<Item = std::borrow::Cow<'_, str>> {
-    let items = step.items.iter().flat_map(|item| -> Vec<std::borrow::Cow<'_, str>> {
-        match item {
-            Item::Action {
-                call,
-                output,
-                outcome,
-                ..
-            } => vec![
-                call.arguments.as_str().into(),
-                output.text(),
-                outcome.as_ref().map_or("", |outcome| &outcome.text).into(),
-            ],
-            Item::Said { text, .. } | Item::Note { text, .. } => vec![text.as_str().into()],
-            Item::Typed { command, outcome } => {
-                vec![command.as_str().into(), outcome.text.as_str().into()]
+    let items = step
+        .items
+        .iter()
+        .flat_map(|item| -> Vec<std::borrow::Cow<'_, str>> {
+            match item {
+                Item::Action {
+                    call,
+                    output,
+                    outcome,
+                    ..
+                } => vec![
+                    call.arguments.as_str().into(),
+                    output.text(),
+                    outcome.as_ref().map_or("", |outcome| &outcome.text).into(),
+                ],
+                Item::Said { text, .. } | Item::Note { text, .. } => vec![text.as_str().into()],
+                Item::Typed { command, outcome } => {
+                    vec![command.as_str().into(), outcome.text.as_str().into()]
+                }
             }
-        }
-    });
-    [step.thought.text(), step.reasoning.text()].into_iter().chain(items)
+        });
+    [step.thought.text(), step.reasoning.text()]
+        .into_iter()
+        .chain(items)
 }

@@ -87,7 +87,8 @@ impl Tests {
     /// The grading that the pane shows, with its step and log.
     #[must_use]
     pub fn shown(story: &Story, cursor: u32) -> Option<(Option<u32>, &Grading, Option<&str>)> {
-        if let Some((step, grading, log)) = story.as_of.iter().find(|(step, _, _)| *step == cursor) {
+        if let Some((step, grading, log)) = story.as_of.iter().find(|(step, _, _)| *step == cursor)
+        {
             return Some((Some(*step), grading, log.as_deref()));
         }
         if let Some(grading) = &story.grading {
@@ -98,8 +99,24 @@ impl Tests {
     }
 
     /// Bring the lines up to date.
-    pub fn settle(&mut self, story: &Story, task: Option<&Task>, cursor: u32, height: usize, width: usize, glyphs: Glyphs, outcome: bool) {
-        let key = (story.revision, width, cursor, self.unfolded, glyphs, outcome);
+    pub fn settle(
+        &mut self,
+        story: &Story,
+        task: Option<&Task>,
+        cursor: u32,
+        height: usize,
+        width: usize,
+        glyphs: Glyphs,
+        outcome: bool,
+    ) {
+        let key = (
+            story.revision,
+            width,
+            cursor,
+            self.unfolded,
+            glyphs,
+            outcome,
+        );
         if self.key.as_ref() != Some(&key) {
             self.key = Some(key);
             self.lines.clear();
@@ -108,7 +125,10 @@ impl Tests {
                 self.build(story, task, cursor, width, glyphs);
             } else {
                 self.subtitle.clear();
-                self.push(Line::of("hidden while blind mode is on", Role::Dim), Target::None);
+                self.push(
+                    Line::of("hidden while blind mode is on", Role::Dim),
+                    Target::None,
+                );
             }
         }
         self.list.fit(self.lines.len(), height);
@@ -124,7 +144,14 @@ impl Tests {
         self.targets.push(target);
     }
 
-    fn build(&mut self, story: &Story, task: Option<&Task>, cursor: u32, width: usize, glyphs: Glyphs) {
+    fn build(
+        &mut self,
+        story: &Story,
+        task: Option<&Task>,
+        cursor: u32,
+        width: usize,
+        glyphs: Glyphs,
+    ) {
         let ids = |group: Group| -> Vec<String> {
             match (task, group) {
                 (Some(task), Group::FailToPass) => task.fail_to_pass.ids().to_vec(),
@@ -133,11 +160,17 @@ impl Tests {
             }
         };
         if let Some(now) = &story.now {
-            let of = now.step.map(|step| format!("as of step {step} ")).unwrap_or_default();
+            let of = now
+                .step
+                .map(|step| format!("as of step {step} "))
+                .unwrap_or_default();
             let stage = now.stage.map_or("begins", stage_word);
             self.subtitle = format!("{of}{} {stage}", glyphs.grading());
-            let seen: HashMap<&str, TestState> =
-                now.seen.iter().map(|(id, state)| (id.as_str(), *state)).collect();
+            let seen: HashMap<&str, TestState> = now
+                .seen
+                .iter()
+                .map(|(id, state)| (id.as_str(), *state))
+                .collect();
             for group in [Group::FailToPass, Group::PassToPass] {
                 let ids = ids(group);
                 let rows = ids.iter().map(|id| Row {
@@ -181,23 +214,50 @@ impl Tests {
                 self.group(group, &rows, width, glyphs);
             }
             if self.lines.is_empty() {
-                self.push(Line::of("the task's list of tests is not loaded", Role::Dim), Target::None);
+                self.push(
+                    Line::of("the task's list of tests is not loaded", Role::Dim),
+                    Target::None,
+                );
             }
             if let Some(verdict) = &story.verdict {
                 let (sign, role) = glyphs.verdict(verdict);
                 let mut line = Line::of(sign, role).with(" ", Role::Text);
-                push_cut(&mut line, &safe::one_line(&report::sentence(verdict)), Role::Text, width.saturating_sub(2));
+                push_cut(
+                    &mut line,
+                    &safe::one_line(&report::sentence(verdict)),
+                    Role::Text,
+                    width.saturating_sub(2),
+                );
                 self.push(line, Target::None);
             }
             return;
         };
         self.subtitle = match step {
-            Some(step) => format!("as of step {step} {} {}", glyphs.dot(), words::duration(std::time::Duration::from_secs_f64(grading.seconds.clamp(0.0, 1e9)))),
-            None => format!("final patch {} rules {} {} {}", glyphs.dot(), grading.rules, glyphs.dot(), words::duration(std::time::Duration::from_secs_f64(grading.seconds.clamp(0.0, 1e9)))),
+            Some(step) => format!(
+                "as of step {step} {} {}",
+                glyphs.dot(),
+                words::duration(std::time::Duration::from_secs_f64(
+                    grading.seconds.clamp(0.0, 1e9)
+                ))
+            ),
+            None => format!(
+                "final patch {} rules {} {} {}",
+                glyphs.dot(),
+                grading.rules,
+                glyphs.dot(),
+                words::duration(std::time::Duration::from_secs_f64(
+                    grading.seconds.clamp(0.0, 1e9)
+                ))
+            ),
         };
         let (sign, role) = glyphs.verdict(&grading.verdict);
         let mut line = Line::of(sign, Ink::of(role).bold()).with(" ", Role::Text);
-        push_cut(&mut line, &safe::one_line(&report::sentence(&grading.verdict)), Ink::of(role).bold(), width.saturating_sub(2));
+        push_cut(
+            &mut line,
+            &safe::one_line(&report::sentence(&grading.verdict)),
+            Ink::of(role).bold(),
+            width.saturating_sub(2),
+        );
         self.push(line, Target::None);
         self.push(Line::new(), Target::None);
         for group in [Group::FailToPass, Group::PassToPass, Group::Expected] {
@@ -220,7 +280,12 @@ impl Tests {
         }
         for flag in &grading.flags {
             let mut line = Line::of(glyphs.mark(), Role::Attention).with(" ", Role::Text);
-            push_cut(&mut line, &safe::one_line(&report::flag_sentence(flag)), Role::Text, width.saturating_sub(2));
+            push_cut(
+                &mut line,
+                &safe::one_line(&report::flag_sentence(flag)),
+                Role::Text,
+                width.saturating_sub(2),
+            );
             self.push(line, Target::None);
         }
     }
@@ -229,8 +294,14 @@ impl Tests {
         if rows.is_empty() {
             return;
         }
-        let passed = rows.iter().filter(|row| row.state == TestState::Passed).count();
-        let failed = rows.iter().filter(|row| row.state == TestState::Failed).count();
+        let passed = rows
+            .iter()
+            .filter(|row| row.state == TestState::Passed)
+            .count();
+        let failed = rows
+            .iter()
+            .filter(|row| row.state == TestState::Failed)
+            .count();
         let folded = group != Group::FailToPass && !self.unfolded;
         let name = match group {
             Group::FailToPass => "FAIL_TO_PASS",
@@ -247,7 +318,10 @@ impl Tests {
             .with(&passed.to_string(), role)
             .with(&format!("/{}", rows.len()), Role::Dim);
         if folded {
-            head.push(&format!("   {} {} folded", glyphs.folded(), passed), Role::Dim);
+            head.push(
+                &format!("   {} {} folded", glyphs.folded(), passed),
+                Role::Dim,
+            );
         }
         self.push(head, Target::Group(group));
         for row in rows {
@@ -261,8 +335,13 @@ impl Tests {
                 TestState::Other => (glyphs.ungraded(), Role::Skip),
                 TestState::Unknown => (glyphs.waiting(), Role::Skip),
             };
-            let right = row.line.map(|line| format!("log {line}")).unwrap_or_default();
-            let mut line = Line::of(" ", Role::Text).with(sign, role).with(" ", Role::Text);
+            let right = row
+                .line
+                .map(|line| format!("log {line}"))
+                .unwrap_or_default();
+            let mut line = Line::of(" ", Role::Text)
+                .with(sign, role)
+                .with(" ", Role::Text);
             let room = width.saturating_sub(line.width() + right.len() + 2);
             push_cut(&mut line, &safe::one_line(&short(row.id)), Role::Text, room);
             if row.doubt {
@@ -295,7 +374,11 @@ fn bar(passed: usize, failed: usize, of: usize, width: usize, glyphs: Glyphs) ->
     let of = of.max(1);
     let good = (passed * width).div_ceil(of).min(width);
     let bad = (failed * width).div_ceil(of).min(width - good.min(width));
-    let (good, bad) = if good + bad > width { (width - bad, bad) } else { (good, bad) };
+    let (good, bad) = if good + bad > width {
+        (width - bad, bad)
+    } else {
+        (good, bad)
+    };
     Line::of(glyphs.block().repeat(good), Role::Pass)
         .with(&glyphs.block().repeat(bad), Role::Fail)
         .with(&glyphs.shade().repeat(width - good - bad), Role::Dim)

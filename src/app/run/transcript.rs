@@ -129,7 +129,8 @@ impl Transcript {
             return;
         }
         let (first, _) = self.cell_at(self.top);
-        let (end, _) = self.cell_at((self.top + self.height.saturating_sub(1)).min(self.rows.saturating_sub(1)));
+        let (end, _) = self
+            .cell_at((self.top + self.height.saturating_sub(1)).min(self.rows.saturating_sub(1)));
         let low = self.step_of(story, first);
         let high = self.step_of(story, end);
         self.cursor = self.cursor.clamp(low.min(high), high.max(low));
@@ -167,7 +168,9 @@ impl Transcript {
     }
 
     fn row_of_cell(&self, cell: usize) -> usize {
-        self.index.row_of(cell).unwrap_or_else(|| self.index.total())
+        self.index
+            .row_of(cell)
+            .unwrap_or_else(|| self.index.total())
     }
 
     fn cell_of(&self, story: &Story, step: u32) -> usize {
@@ -194,7 +197,14 @@ impl Transcript {
 
     /// Bring heights and lines in view up to date with the story and the window. Work is that of what changed and of what is
     /// in view.
-    pub fn settle(&mut self, story: &Story, problem: Option<&str>, live: bool, height: usize, look: Look<'_>) {
+    pub fn settle(
+        &mut self,
+        story: &Story,
+        problem: Option<&str>,
+        live: bool,
+        height: usize,
+        look: Look<'_>,
+    ) {
         self.clock += 1;
         if self.first != story.gone {
             // Steps at the front are gone: rows shift, and so does what is kept of them.
@@ -208,7 +218,9 @@ impl Transcript {
         if self.follow {
             self.cursor = story.last();
             if live {
-                self.folded_below = self.folded_below.max((story.last() + 1).saturating_sub(FRESH));
+                self.folded_below = self
+                    .folded_below
+                    .max((story.last() + 1).saturating_sub(FRESH));
             }
         }
         if !live && self.everything.is_none() && story.last() > UNFOLDED && self.folded_below == 0 {
@@ -251,7 +263,11 @@ impl Transcript {
             }
             _ => {}
         }
-        self.top = if self.follow { last } else { self.top.min(last) };
+        self.top = if self.follow {
+            last
+        } else {
+            self.top.min(last)
+        };
         self.fill(story, problem, look);
         self.trim();
     }
@@ -266,7 +282,8 @@ impl Transcript {
             let key = self.keys[cell].clone();
             let lines = self.build(story, problem, cell, &key, look);
             let room = self.height - self.visible.len();
-            self.visible.extend(lines.iter().skip(within).take(room).cloned());
+            self.visible
+                .extend(lines.iter().skip(within).take(room).cloned());
             cell += 1;
             within = 0;
         }
@@ -282,7 +299,10 @@ impl Transcript {
                 | u64::from(story.report.is_some()) << 1
                 | u64::from(story.start.is_some())
         } else {
-            story.steps.get(cell - 1).map_or(0, |step| u64::from(step.revision))
+            story
+                .steps
+                .get(cell - 1)
+                .map_or(0, |step| u64::from(step.revision))
         };
         Key {
             revision,
@@ -292,7 +312,14 @@ impl Transcript {
         }
     }
 
-    fn build(&mut self, story: &Story, problem: Option<&str>, cell: usize, key: &Key, look: Look<'_>) -> Arc<Vec<Line>> {
+    fn build(
+        &mut self,
+        story: &Story,
+        problem: Option<&str>,
+        cell: usize,
+        key: &Key,
+        look: Look<'_>,
+    ) -> Arc<Vec<Line>> {
         let name = u32::try_from(cell).unwrap_or(u32::MAX);
         if let Some(built) = self.cache.get_mut(&name)
             && built.key == *key

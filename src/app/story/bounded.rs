@@ -108,7 +108,9 @@ mod tests {
         assert!(shown.starts_with("line 0 ü\n") && shown.ends_with("line 99999 ü\n"));
         assert!(text.bytes() < HEAD + 2 * TAIL + 4096, "{}", text.bytes());
         assert!(shown.contains("bytes are in the file only"));
-        let whole: usize = (0..100_000).map(|number| format!("line {number} ü\n").len()).sum();
+        let whole: usize = (0..100_000)
+            .map(|number| format!("line {number} ü\n").len())
+            .sum();
         let kept = text.head.len() + text.tail_bytes;
         assert_eq!(kept as u64 + text.dropped, whole as u64);
     }

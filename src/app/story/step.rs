@@ -142,7 +142,8 @@ impl Step {
     /// Whether it changed files.
     #[must_use]
     pub fn has_edit(&self) -> bool {
-        self.actions().any(|(call, _)| super::step::act(call) == Act::Edit)
+        self.actions()
+            .any(|(call, _)| super::step::act(call) == Act::Edit)
     }
 
     /// Bytes of text it holds, about.

@@ -198,8 +198,7 @@ impl Story {
                 }
             }
             Event::Skipped { step, index, .. } => {
-                if let Some(Item::Action { skipped, .. }) =
-                    action_mut(self.step_mut(*step), *index)
+                if let Some(Item::Action { skipped, .. }) = action_mut(self.step_mut(*step), *index)
                 {
                     *skipped = true;
                 }
@@ -217,13 +216,11 @@ impl Story {
                 self.proposed = None;
                 self.bound();
             }
-            Event::Control { op } => {
-                match op.get("op").and_then(serde_json::Value::as_str) {
-                    Some("take_over") => self.taken_over = true,
-                    Some("hand_back") => self.taken_over = false,
-                    _ => {}
-                }
-            }
+            Event::Control { op } => match op.get("op").and_then(serde_json::Value::as_str) {
+                Some("take_over") => self.taken_over = true,
+                Some("hand_back") => self.taken_over = false,
+                _ => {}
+            },
             Event::Typed { command, outcome } => {
                 let number = self.current();
                 self.bytes += outcome.text.len();
@@ -234,7 +231,12 @@ impl Story {
             }
             Event::HandedBack { snapshot, .. } => {
                 self.taken_over = false;
-                if let Some(step) = self.steps.iter_mut().rev().find(|step| step.snapshot.is_some()) {
+                if let Some(step) = self
+                    .steps
+                    .iter_mut()
+                    .rev()
+                    .find(|step| step.snapshot.is_some())
+                {
                     step.snapshot = Some(snapshot.clone());
                     step.revision += 1;
                 }
@@ -374,7 +376,14 @@ impl Story {
 
 /// A call that was not carried out.
 fn is_open(item: &Item) -> bool {
-    matches!(item, Item::Action { begun: None, skipped: false, .. })
+    matches!(
+        item,
+        Item::Action {
+            begun: None,
+            skipped: false,
+            ..
+        }
+    )
 }
 
 fn action_mut(step: &mut Step, wanted: u32) -> Option<&mut Item> {

@@ -86,7 +86,9 @@ fn answer(state: &mut State, ask: Ask, text: String) -> Vec<Effect> {
         Asked::Branch { step } => {
             let say = (!empty).then_some(text);
             match state.run() {
-                Some(run) if run.live && run.story.ended.is_none() => control(Op::Rewind { step, say }),
+                Some(run) if run.live && run.story.ended.is_none() => {
+                    control(Op::Rewind { step, say })
+                }
                 _ => vec![Effect::Branch { id, step, say }],
             }
         }
@@ -151,7 +153,10 @@ pub fn history(state: &mut State, by: i64) -> Vec<Effect> {
         return Vec::new();
     };
     let at = ask.history.map_or(-1, |at| i64::try_from(at).unwrap_or(-1)) + by;
-    match usize::try_from(at).ok().and_then(|at| Some((at, typed.get(at)?))) {
+    match usize::try_from(at)
+        .ok()
+        .and_then(|at| Some((at, typed.get(at)?)))
+    {
         Some((at, text)) => {
             ask.history = Some(at);
             ask.field = Field::with(text.clone());

@@ -46,14 +46,23 @@ pub fn update(state: &mut State, event: Event) -> Vec<Effect> {
             state.now = now;
             state.beat += 1;
             state.messages.fade(now);
-            if state.is_playing() { retell(state) } else { Vec::new() }
+            if state.is_playing() {
+                retell(state)
+            } else {
+                Vec::new()
+            }
         }
     }
 }
 
 fn key(state: &mut State, key: Key) -> Vec<Effect> {
     // An error stays until somebody has pressed a key; the key still does what it does.
-    if state.messages.toast.as_ref().is_some_and(|toast| toast.weight == Weight::Error) {
+    if state
+        .messages
+        .toast
+        .as_ref()
+        .is_some_and(|toast| toast.weight == Weight::Error)
+    {
         state.messages.toast = None;
     }
     let contexts = state.contexts();
@@ -86,8 +95,15 @@ fn key(state: &mut State, key: Key) -> Vec<Effect> {
                 if typing {
                     return edit_field(state, |field| field.insert(c.encode_utf8(&mut [0; 4])));
                 }
-                if let Some(digit) = c.to_digit(10).filter(|digit| *digit > 0 || state.count.is_some()) {
-                    let count = state.count.unwrap_or(0).saturating_mul(10).saturating_add(digit);
+                if let Some(digit) = c
+                    .to_digit(10)
+                    .filter(|digit| *digit > 0 || state.count.is_some())
+                {
+                    let count = state
+                        .count
+                        .unwrap_or(0)
+                        .saturating_mul(10)
+                        .saturating_add(digit);
                     state.count = Some(count.min(MOST));
                     return Vec::new();
                 }
@@ -113,7 +129,10 @@ pub fn invoke(state: &mut State, told: &Invocation) -> Vec<Effect> {
 
 fn paste(state: &mut State, text: &str) -> Vec<Effect> {
     if !state.contexts().contains(&"field") {
-        state.say(Weight::Info, "nothing takes a paste here; / filters, i says something to the agent");
+        state.say(
+            Weight::Info,
+            "nothing takes a paste here; / filters, i says something to the agent",
+        );
         return Vec::new();
     }
     let text = text.replace("\r\n", "\n").replace('\r', "\n");

@@ -8,7 +8,12 @@ use crate::app::state::{State, View};
 use crate::app::tasks::Part;
 
 pub(super) fn mouse(state: &mut State, mouse: Mouse) -> Vec<Effect> {
-    if let Some(list) = state.layers.is_empty().then_some(()).map_or_else(|| state.list_mut(), |()| None) {
+    if let Some(list) = state
+        .layers
+        .is_empty()
+        .then_some(())
+        .map_or_else(|| state.list_mut(), |()| None)
+    {
         if let MouseKind::Wheel(lines) = mouse.kind {
             list.go(Move::Rows(i64::from(lines)));
         }
@@ -24,7 +29,9 @@ pub(super) fn mouse(state: &mut State, mouse: Mouse) -> Vec<Effect> {
             let split = super::settle::tasks_split(state);
             let on_list = mouse.column < split;
             match mouse.kind {
-                MouseKind::Wheel(lines) if on_list => state.tasks.list.go(Move::Rows(i64::from(lines))),
+                MouseKind::Wheel(lines) if on_list => {
+                    state.tasks.list.go(Move::Rows(i64::from(lines)))
+                }
                 MouseKind::Wheel(lines) => state.tasks.scroll.go(Move::Rows(i64::from(lines))),
                 MouseKind::Press => {
                     state.tasks.part = if on_list { Part::List } else { Part::Statement };
@@ -72,7 +79,10 @@ fn in_run(state: &mut State, mouse: Mouse) -> Vec<Effect> {
         state.ratio = u16::try_from(percent.clamp(20, 80)).unwrap_or(58);
         return Vec::new();
     }
-    let Some((pane, area)) = panes.into_iter().find(|(_, area)| area.holds(mouse.column, mouse.row)) else {
+    let Some((pane, area)) = panes
+        .into_iter()
+        .find(|(_, area)| area.holds(mouse.column, mouse.row))
+    else {
         return Vec::new();
     };
     let Some(run) = state.runs.get_mut(state.current) else {
@@ -100,7 +110,9 @@ fn in_run(state: &mut State, mouse: Mouse) -> Vec<Effect> {
                         run.transcript.cursor = step;
                     }
                 }
-                Pane::Tests if run.log.is_none() => run.tests.go(Move::To(run.tests.list.top + row)),
+                Pane::Tests if run.log.is_none() => {
+                    run.tests.go(Move::To(run.tests.list.top + row))
+                }
                 Pane::Files => run.files.go(Move::To(run.files.list.top + row)),
                 Pane::Notes => run.notes.go(Move::To(run.notes.list.top + row)),
                 _ => {}

@@ -78,7 +78,11 @@ pub(super) fn news(state: &mut State, news: News) -> Vec<Effect> {
             state.say(Weight::Error, why);
             Vec::new()
         }
-        News::Answered { id: _, what, answer } => {
+        News::Answered {
+            id: _,
+            what,
+            answer,
+        } => {
             match answer {
                 Ok(answer) if answer.ok => {
                     let said = answer
@@ -86,7 +90,13 @@ pub(super) fn news(state: &mut State, news: News) -> Vec<Effect> {
                         .get("said")
                         .or_else(|| answer.more.get("note"))
                         .and_then(serde_json::Value::as_str);
-                    state.say(Weight::Info, said.map_or_else(|| format!("{what}: done"), |said| format!("{what}: {said}")));
+                    state.say(
+                        Weight::Info,
+                        said.map_or_else(
+                            || format!("{what}: done"),
+                            |said| format!("{what}: {said}"),
+                        ),
+                    );
                 }
                 Ok(answer) => {
                     let why = answer.error.unwrap_or_else(|| "refused".into());
@@ -128,7 +138,11 @@ pub(super) fn news(state: &mut State, news: News) -> Vec<Effect> {
                 None => state.say(Weight::Info, format!("keymap: {name}")),
                 Some(first) => {
                     let more = warnings.len() - 1;
-                    let more = if more > 0 { format!(" (and {more} more: g m)") } else { String::new() };
+                    let more = if more > 0 {
+                        format!(" (and {more} more: g m)")
+                    } else {
+                        String::new()
+                    };
                     state.say(Weight::Warning, format!("{first}{more}"));
                 }
             }
@@ -141,8 +155,19 @@ pub(super) fn news(state: &mut State, news: News) -> Vec<Effect> {
     }
 }
 
-fn records_of(state: &mut State, id: &str, generation: u64, records: Vec<Record>, live: bool, caught_up: bool) {
-    let Some(at) = state.runs.iter().position(|run| run.id == id && run.generation == generation) else {
+fn records_of(
+    state: &mut State,
+    id: &str,
+    generation: u64,
+    records: Vec<Record>,
+    live: bool,
+    caught_up: bool,
+) {
+    let Some(at) = state
+        .runs
+        .iter()
+        .position(|run| run.id == id && run.generation == generation)
+    else {
         return;
     };
     let was = {
@@ -176,7 +201,11 @@ fn records_of(state: &mut State, id: &str, generation: u64, records: Vec<Record>
         && state.outcome()
         && let Some(verdict) = &run.story.verdict
     {
-        let name = run.story.start.as_ref().map_or("", |start| start.instance_id.as_str());
+        let name = run
+            .story
+            .start
+            .as_ref()
+            .map_or("", |start| start.instance_id.as_str());
         let text = format!("{name}: {}", crate::grade::report::sentence(verdict));
         let weight = match verdict {
             crate::grade::Verdict::InfrastructureError { .. } => Weight::Error,
@@ -211,7 +240,10 @@ fn edited(state: &mut State, purpose: Purpose, result: Result<String, String>) -
                 },
             }],
             Err(error) => {
-                state.say(Weight::Error, format!("not edited: what came back is no JSON: {error}"));
+                state.say(
+                    Weight::Error,
+                    format!("not edited: what came back is no JSON: {error}"),
+                );
                 Vec::new()
             }
         },

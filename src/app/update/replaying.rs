@@ -17,7 +17,9 @@ pub fn begin_replay(state: &mut State) -> Vec<Effect> {
         // The opening is there from the start; what follows is what one wants to see happen.
         run.records
             .iter()
-            .position(|record| matches!(record.event, crate::trajectory::event::Event::Asked { .. }))
+            .position(|record| {
+                matches!(record.event, crate::trajectory::event::Event::Asked { .. })
+            })
             .unwrap_or(0)
     } else {
         Replay::end_of_step(&run.records, step)
@@ -89,7 +91,10 @@ pub fn replay_by(state: &mut State, by: i64) -> Vec<Effect> {
     let end = replay.at >= run.records.len();
     run.transcript.follow = true;
     if end {
-        state.say(Weight::Info, "the end of the replay; Esc ends it, Space plays it again");
+        state.say(
+            Weight::Info,
+            "the end of the replay; Esc ends it, Space plays it again",
+        );
     }
     retell(state)
 }

@@ -66,7 +66,11 @@ fn settle_tasks(state: &mut State) {
     state.tasks.list.fit(count, usize::from(rows));
     let split = tasks_split(state);
     let small = state.class() <= Class::Small;
-    let width = if small { body.width } else { body.width.saturating_sub(split + 2) };
+    let width = if small {
+        body.width
+    } else {
+        body.width.saturating_sub(split + 2)
+    };
     let width = usize::from(width.saturating_sub(2)).min(PROSE);
     let gold = state.tasks.gold && !state.settings.blind;
     let key = state
@@ -81,7 +85,11 @@ fn settle_tasks(state: &mut State) {
     }
     let len = state.tasks.lines.len();
     let form = u16::try_from(state.tasks.form.entries.len()).unwrap_or(u16::MAX);
-    let taken = if small { 0 } else { 2 + if state.filling { form + 3 } else { 5 } };
+    let taken = if small {
+        0
+    } else {
+        2 + if state.filling { form + 3 } else { 5 }
+    };
     let height = usize::from(body.height.saturating_sub(taken));
     state.tasks.scroll.fit(len, height);
     state.tasks.visible = state
@@ -101,10 +109,10 @@ fn statement(state: &State, width: usize, gold: bool) -> Vec<Line> {
     let mut lines = markdown::page(&task.problem_statement, width, &|_, _| None).lines;
     lines.push(Line::new());
     let (f2p, p2p) = (task.fail_to_pass.ids().len(), task.pass_to_pass.ids().len());
-    lines.push(
-        Line::of("tests", Role::Heading)
-            .with(&format!("   {f2p} must turn green, {p2p} must stay"), Role::Dim),
-    );
+    lines.push(Line::of("tests", Role::Heading).with(
+        &format!("   {f2p} must turn green, {p2p} must stay"),
+        Role::Dim,
+    ));
     for id in task.fail_to_pass.ids().iter().take(50) {
         let line = Line::of(glyphs.waiting(), Role::Skip)
             .with(" ", Role::Text)
@@ -116,7 +124,8 @@ fn statement(state: &State, width: usize, gold: bool) -> Vec<Line> {
     }
     lines.push(Line::new());
     if state.settings.blind {
-        lines.push(Line::of("gold patch", Role::Heading).with("   hidden in blind mode", Role::Dim));
+        lines
+            .push(Line::of("gold patch", Role::Heading).with("   hidden in blind mode", Role::Dim));
     } else if gold {
         lines.push(Line::of("gold patch", Role::Heading));
         let look = crate::text::diff::Look {
@@ -171,21 +180,42 @@ fn settle_run(state: &mut State) -> Vec<Effect> {
                         outcome,
                     };
                     let live = run.live || run.replay.is_some();
-                    run.transcript.settle(&run.story, problem.as_deref(), live, height, look);
+                    run.transcript
+                        .settle(&run.story, problem.as_deref(), live, height, look);
                 }
                 Pane::Diff => run.diff.settle(&run.story, cursor, height, width, glyphs),
                 Pane::Tests => match &mut run.log {
                     Some(log) => log.settle(height, width),
-                    None => run.tests.settle(&run.story, run.task.as_deref(), cursor, height, width, glyphs, outcome),
+                    None => run.tests.settle(
+                        &run.story,
+                        run.task.as_deref(),
+                        cursor,
+                        height,
+                        width,
+                        glyphs,
+                        outcome,
+                    ),
                 },
                 Pane::Files => {
                     let files = run.diff.list().map(<[_]>::to_vec);
-                    run.files.settle(&run.story, cursor, files.as_deref(), &workdir, height, width, glyphs);
+                    run.files.settle(
+                        &run.story,
+                        cursor,
+                        files.as_deref(),
+                        &workdir,
+                        height,
+                        width,
+                        glyphs,
+                    );
                 }
-                Pane::Notes => run.notes.settle(&run.id, &run.story, &library, height, width, glyphs),
+                Pane::Notes => run
+                    .notes
+                    .settle(&run.id, &run.story, &library, height, width, glyphs),
             }
         }
-        let looks = panes.iter().any(|(pane, _)| matches!(pane, Pane::Diff | Pane::Files));
+        let looks = panes
+            .iter()
+            .any(|(pane, _)| matches!(pane, Pane::Diff | Pane::Files));
         let wanted = run.diff.wanted(&run.story, run.transcript.cursor);
         if let Some(span) = wanted.filter(|_| looks)
             && run.diff.of != Some(span)
