@@ -14,11 +14,10 @@
 //! Built-in files are in the binary; a file of the same name in the user's folder goes over it and may inherit from it.
 //! A mistake costs its own line and is a warning, never an exit.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
 use toml::Spanned;
+use toml::de::{DeTable, DeValue};
 
 use super::key::{Key, shown};
 use super::{Binding, Keymap};
@@ -34,18 +33,33 @@ pub const BUILT_IN: &[(&str, &str)] = &[
 /// Binds nothing.
 const NO_OP: &str = "no_op";
 
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Entry {
-    Short(String),
-    Long { run: String, desc: Option<String> },
+/// What stands for a sequence of keys.
+struct Entry {
+    run: String,
+    description: Option<String>,
 }
 
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Top {
-    Inherits(String),
-    Context(BTreeMap<Spanned<String>, Spanned<Entry>>),
+impl Entry {
+    fn of(value: &DeValue<'_>) -> Result<Self, String> {
+        match value {
+            DeValue::String(run) => Ok(Self {
+                run: run.to_string(),
+                description: None,
+            }),
+            DeValue::Table(table) => {
+                let text = |name: &str| match table.get(name).map(Spanned::get_ref) {
+                    Some(DeValue::String(text)) => Some(text.to_string()),
+                    _ => None,
+                };
+                let run = text("run").ok_or("a binding needs `run = \"command\"`")?;
+                Ok(Self {
+                    run,
+                    description: text("desc"),
+                })
+            }
+            _ => Err("a binding is a command's text, or { run = \"…\", desc = \"…\" }".into()),
+        }
+    }
 }
 
 /// What a keymap may name.
@@ -127,8 +141,8 @@ fn lay(
             return lay("default", None, known, keymap, warnings, read);
         }
     };
-    let tops: BTreeMap<Spanned<String>, Spanned<Top>> = match toml::from_str(&text) {
-        Ok(tops) => tops,
+    let tops = match DeTable::parse(&text) {
+        Ok(tops) => tops.into_inner(),
         Err(error) => {
             warn(
                 error.span().map(|span| span.start),
@@ -141,20 +155,23 @@ fn lay(
             return;
         }
     };
-    let mut contexts = Vec::new();
+    // The parent first, wherever in the file it is named.
+    for (key, value) in &tops {
+        if let ("inherits", DeValue::String(parent)) = (key.get_ref().as_ref(), value.get_ref()) {
+            lay(parent, folder, known, keymap, warnings, read);
+        }
+    }
     for (key, value) in tops {
-        let at = key.span().start;
-        match (key.get_ref().as_str(), value.into_inner()) {
-            ("inherits", Top::Inherits(parent)) => {
-                lay(&parent, folder, known, keymap, warnings, read);
+        let name = key.get_ref().as_ref();
+        match value.into_inner() {
+            DeValue::String(_) if name == "inherits" => {}
+            DeValue::Table(table) if known.contexts.contains(&name) => {
+                bind_all(&file, &text, name, table, known, keymap, warnings);
             }
-            (name, Top::Context(table)) if known.contexts.contains(&name) => {
-                contexts.push((name.to_owned(), table));
-            }
-            (name, _) => warnings.push(Warning::at(
+            _ => warnings.push(Warning::at(
                 &file,
                 &text,
-                Some(at),
+                Some(key.span().start),
                 format!(
                     "unknown context `{name}`; known: inherits, {}",
                     known.contexts.join(", ")
@@ -162,17 +179,27 @@ fn lay(
             )),
         }
     }
-    for (context, table) in contexts {
-        // What this file itself has bound; what it inherits gives way.
-        let mut here = Vec::new();
-        for (keys, entry) in table {
-            let (at_keys, at_entry) = (keys.span().start, entry.span().start);
-            let entry = entry.into_inner();
-            if let Err((at, what)) = bind(keymap, &context, keys.get_ref(), entry, known, &mut here)
-            {
-                let offset = if at == Where::Keys { at_keys } else { at_entry };
-                warnings.push(Warning::at(&file, &text, Some(offset), what));
-            }
+}
+
+fn bind_all(
+    file: &Path,
+    text: &str,
+    context: &str,
+    table: DeTable<'_>,
+    known: &Known<'_>,
+    keymap: &mut Keymap,
+    warnings: &mut Vec<Warning>,
+) {
+    // What this file itself has bound; what it inherits gives way.
+    let mut here = Vec::new();
+    for (keys, value) in table {
+        let (at_keys, at_entry) = (keys.span().start, value.span().start);
+        let bound = Entry::of(value.get_ref())
+            .map_err(|what| (Where::Entry, what))
+            .and_then(|entry| bind(keymap, context, keys.get_ref(), entry, known, &mut here));
+        if let Err((at, what)) = bound {
+            let offset = if at == Where::Keys { at_keys } else { at_entry };
+            warnings.push(Warning::at(file, text, Some(offset), what));
         }
     }
 }
@@ -192,10 +219,7 @@ fn bind(
     here: &mut Vec<Vec<Key>>,
 ) -> Result<(), (Where, String)> {
     let keys = Key::sequence(keys).map_err(|error| (Where::Keys, error.to_string()))?;
-    let (run, description) = match entry {
-        Entry::Short(run) => (run, None),
-        Entry::Long { run, desc } => (run, desc),
-    };
+    let Entry { run, description } = entry;
     if run == NO_OP {
         keymap.unbind(context, &keys);
         return Ok(());

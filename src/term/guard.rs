@@ -90,7 +90,7 @@ fn claim() -> io::Result<()> {
 }
 
 /// Undo all that entering did. Safe to call at any time, from any thread, any number of times.
-pub fn restore() {
+pub(super) fn restore() {
     if !ENTERED.swap(false, Ordering::SeqCst) {
         return;
     }

@@ -5,7 +5,7 @@
 use std::time::{Duration, Instant};
 
 /// The shortest time between two frames that nobody's key asked for.
-pub const SHORTEST: Duration = Duration::from_micros(16_667);
+pub(crate) const SHORTEST: Duration = Duration::from_micros(16_667);
 
 /// See the module.
 #[derive(Debug, Clone, Default)]

@@ -21,7 +21,7 @@ pub enum Scope {
 }
 
 /// What a diff is of: from a step's workspace to another's; 0 is the base.
-pub type Span = (u32, u32);
+pub(crate) type Span = (u32, u32);
 
 /// See the module.
 #[derive(Debug, Clone, Default)]

@@ -10,7 +10,7 @@ use crate::trajectory::Record;
 use crate::trajectory::event::Event;
 
 /// Speeds, slowest first.
-pub const SPEEDS: [f64; 9] = [0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 50.0];
+pub(super) const SPEEDS: [f64; 9] = [0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 50.0];
 /// No wait between two records is longer, at speed 1.
 const LONGEST_WAIT: f64 = 4.0;
 
@@ -153,7 +153,7 @@ impl Replay {
 
 /// Moments at which an audience wants to look: an action before it is carried out, its result, the verdict.
 #[must_use]
-pub fn is_a_moment(event: &Event) -> bool {
+pub(super) fn is_a_moment(event: &Event) -> bool {
     matches!(
         event,
         Event::Proposed { .. }

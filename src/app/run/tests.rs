@@ -22,13 +22,6 @@ pub enum Target {
     Test(String, Option<usize>),
 }
 
-/// Which grading is shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Of {
-    /// The newest there is: running, of the cursor's step, final.
-    #[default]
-    Newest,
-}
 
 /// See the module.
 #[derive(Debug, Clone, Default)]

@@ -66,7 +66,7 @@ impl GradingNow {
 
 /// How a status is shown while nothing is judged yet.
 #[must_use]
-pub fn state_of(status: Status) -> TestState {
+pub(super) fn state_of(status: Status) -> TestState {
     match status {
         Status::Passed | Status::Xfail => TestState::Passed,
         Status::Failed | Status::Error => TestState::Failed,
