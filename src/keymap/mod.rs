@@ -129,7 +129,8 @@ impl Keymap {
                 }
             }
         }
-        found.sort_by_key(Vec::len);
+        // The shortest to press first: one key before two, a plain one before a chord.
+        found.sort_by_key(|keys| (keys.len(), shown(keys).len()));
         found
     }
 

@@ -79,9 +79,29 @@ type Linked = (Range<usize>, String);
 struct Inline {
     lines: Vec<Line>,
     links: Vec<(usize, Range<usize>, String)>,
+    /// Bytes of the last line that earlier lines of the source gave.
+    joined: usize,
 }
 
+/// A line of the source that is this long was broken by its writer's editor, not by its writer.
+const HARD_WRAPPED: usize = 50;
+
 impl Inline {
+    /// A line of the source ends within a paragraph: as on GitHub that breaks the line, but for text that was hard-wrapped.
+    fn soft_break(&mut self) {
+        let Some(line) = self.lines.last_mut() else {
+            return;
+        };
+        let length = line.text().len();
+        if length.saturating_sub(self.joined) >= HARD_WRAPPED {
+            line.push(" ", Ink::default());
+            self.joined = length + 1;
+        } else {
+            self.lines.push(Line::new());
+            self.joined = 0;
+        }
+    }
+
     fn push(&mut self, text: &str, ink: Ink, url: Option<&str>) {
         if self.lines.is_empty() {
             self.lines.push(Line::new());
@@ -168,7 +188,11 @@ impl<'a> Writer<'a> {
             Event::SoftBreak | Event::HardBreak if self.table.is_some() => {
                 self.push(" ", Ink::default());
             }
-            Event::SoftBreak | Event::HardBreak => self.inline.lines.push(Line::new()),
+            Event::SoftBreak => self.inline.soft_break(),
+            Event::HardBreak => {
+                self.inline.lines.push(Line::new());
+                self.inline.joined = 0;
+            }
             Event::Rule => {
                 self.gap();
                 let room = self.room();

@@ -26,15 +26,22 @@ pub(super) fn draw(state: &State, paint: &mut Paint<'_>) {
     let wide = u16::try_from(right.width())
         .unwrap_or(u16::MAX)
         .min(parts.header.width * 3 / 4);
-    let room = parts.header.width.saturating_sub(wide + 2);
+    let small = state.class() == Class::Small && state.view == View::Run;
+    let header = if small {
+        parts.header
+    } else {
+        parts.header.inset(1)
+    };
+    let room = header.width.saturating_sub(wide + 2);
     let place = Area {
         width: room,
-        ..parts.header
+        ..header
     };
     paint.line(place, 0, &crate::text::wrap::cut(&left, usize::from(room)));
-    paint.right(parts.header, 0, &right, 0);
+    paint.right(header, 0, &right, 0);
     if parts.strip.height > 0 {
-        strip(state, parts.strip, paint);
+        let inset = u16::from(!small);
+        strip(state, parts.strip.inset(inset), paint);
     }
     paint.rule(parts.rule, state.glyphs());
 }

@@ -9,7 +9,7 @@ use crate::keymap::shown;
 use crate::text::{Ink, Line, Role};
 
 pub(super) fn draw(state: &State, area: Area, paint: &mut Paint<'_>) {
-    let inside = area;
+    let inside = area.inset(1);
     if let Some(toast) = &state.messages.toast {
         let role = match toast.weight {
             Weight::Info => Role::Accent,
@@ -67,14 +67,28 @@ fn hints(state: &State) -> Vec<(String, &'static str)> {
         .filter(|command| command.hint > 0 && contexts.contains(&command.context))
         .filter(|command| (command.enabled)(state).is_ok())
         .filter_map(|command| {
-            let keys = state.keymap.keys_for(&contexts, command.id, None);
-            let keys = keys.first()?;
             let near = contexts
                 .iter()
                 .position(|context| *context == command.context)?;
-            let keys = match shown(keys).as_str() {
+            let keys = if command.arguments.contains(&"N") {
+                // Back and forth: `[ ]`.
+                let one = |argument| {
+                    let keys = state.keymap.keys_for(&contexts, command.id, Some(argument));
+                    keys.first().map(|keys| shown(keys))
+                };
+                match (one("-1"), one("1")) {
+                    (Some(back), Some(on)) if back.len() + on.len() <= 4 => format!("{back} {on}"),
+                    (_, Some(on)) => on,
+                    (Some(back), None) => back,
+                    (None, None) => return None,
+                }
+            } else {
+                let keys = state.keymap.keys_for(&contexts, command.id, None);
+                shown(keys.first()?)
+            };
+            let keys = match keys.as_str() {
                 "enter" => state.glyphs().enter().to_owned(),
-                other => other.to_owned(),
+                _ => keys,
             };
             Some((near, command.hint, keys, command.title))
         })

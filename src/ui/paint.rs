@@ -100,25 +100,28 @@ impl<'a> Paint<'a> {
         }
     }
 
-    /// A row that the cursor is on: the mark at the left, the ground of the selection under the whole row.
-    pub(super) fn selected(&mut self, area: Area, row: u16, line: &Line, focused: bool) {
-        let role = if focused {
-            Role::Selection
-        } else {
-            Role::SelectionIdle
-        };
+    /// A row that the cursor is on: the mark in the column before it, the ground of the selection under the whole row.
+    pub(super) fn selected(&mut self, area: Area, row: u16, line: &Line, glyphs: Glyphs) {
         if row >= area.height {
             return;
         }
-        let style = self.eye.theme.style(role);
-        self.line_over(area, row, line, None);
+        self.line(area, row, line);
         let place = rect(Area {
             y: area.y + row,
             height: 1,
             ..area
         });
+        let style = self.style(Role::Selection);
         self.buffer
             .set_style(place.intersection(self.buffer.area), style);
+        if let Some(before) = area.x.checked_sub(1) {
+            let mark = Area {
+                x: before,
+                width: 1,
+                ..area
+            };
+            self.line(mark, row, &Line::of(glyphs.focus(), Role::Focus));
+        }
     }
 
     /// A line that ends at the right edge of an area's row, not over what begins it. Returns its first column.

@@ -125,7 +125,7 @@ fn draw_pane(
     push_cut(&mut title, &safe::one_line(&words), Role::Dim, room);
     paint.line(area, 0, &title);
     let (_, rows) = area.top(crate::app::update::PANE_HEAD);
-    let inside = if several && pane != Pane::Transcript {
+    let inside = if pane != Pane::Transcript {
         Area {
             x: rows.x + 1,
             width: rows.width.saturating_sub(1),
@@ -147,7 +147,7 @@ fn draw_pane(
     for (row, line) in (0..inside.height).zip(lines) {
         let here = cursor.is_some_and(|list| list.top + usize::from(row) == list.cursor);
         if here && focused {
-            paint.selected(inside, row, line, true);
+            paint.selected(inside, row, line, glyphs);
         } else {
             paint.line(inside, row, line);
         }

@@ -399,7 +399,15 @@ fn open(state: &mut State, here: bool) -> Vec<Effect> {
             })
         })
         .collect();
-    if !here {
+    if here {
+        // What is nearest comes first.
+        let near = |choice: &Choice| {
+            let id = choice.value.split(' ').next().unwrap_or_default();
+            let context = super::find(id).map_or("", |command| command.context);
+            contexts.iter().position(|there| *there == context)
+        };
+        choices.sort_by_key(near);
+    } else {
         let recent = &state.session.recent;
         let place = |choice: &Choice| {
             recent

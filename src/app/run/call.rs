@@ -3,6 +3,7 @@
 use crate::app::glyph::Glyphs;
 use crate::app::story::{Act, act, argument};
 use crate::model::ToolCall;
+use crate::text::diff;
 
 /// Lines of a change that are held; a file that is created whole has more.
 const MOST: usize = 2_000;
@@ -124,7 +125,7 @@ fn edit(call: &ToolCall, command: &str, path: String) -> Shown {
         "create" => ("create", lines(&text("file_text"), Some(true))),
         "insert" => ("insert", lines(&text("new_str"), Some(true))),
         "undo_edit" => ("undo", Vec::new()),
-        _ => ("edit", between(&text("old_str"), &text("new_str"))),
+        _ => ("edit", between(&path, &text("old_str"), &text("new_str"))),
     };
     let added = change
         .iter()
@@ -148,28 +149,31 @@ fn lines(text: &str, sign: Option<bool>) -> Vec<(Option<bool>, String)> {
         .collect()
 }
 
-/// What changes between two texts, without the lines that both begin and end with.
-fn between(old: &str, new: &str) -> Vec<(Option<bool>, String)> {
-    let (old, new): (Vec<&str>, Vec<&str>) = (old.lines().collect(), new.lines().collect());
-    let before = old.iter().zip(&new).take_while(|(a, b)| a == b).count();
-    let after = old
-        .iter()
-        .skip(before)
-        .rev()
-        .zip(new.iter().skip(before).rev())
-        .take_while(|(a, b)| a == b)
-        .count();
-    let middle = |all: &[&str], sign| {
-        all.get(before..all.len() - after)
+/// What changes between two texts, with a line or two around it.
+fn between(path: &str, old: &str, new: &str) -> Vec<(Option<bool>, String)> {
+    let file = diff::compare(path, Some(old), Some(new));
+    let lines: Vec<_> = file.hunks.into_iter().flat_map(|hunk| hunk.lines).collect();
+    let near = |at: usize| {
+        let from = at.saturating_sub(1);
+        lines
+            .get(from..(at + 2).min(lines.len()))
             .unwrap_or_default()
             .iter()
-            .take(MOST)
-            .map(|line| (Some(sign), (*line).to_owned()))
-            .collect::<Vec<_>>()
+            .any(|line| line.kind != diff::Kind::Context)
     };
-    let mut change = middle(&old, false);
-    change.extend(middle(&new, true));
-    change
+    (0..lines.len())
+        .filter(|at| near(*at))
+        .filter_map(|at| lines.get(at))
+        .take(MOST)
+        .map(|line| {
+            let sign = match line.kind {
+                diff::Kind::Added => Some(true),
+                diff::Kind::Removed => Some(false),
+                diff::Kind::Context => None,
+            };
+            (sign, line.text.clone())
+        })
+        .collect()
 }
 
 #[cfg(test)]
@@ -185,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn an_edit_shows_only_the_lines_that_change() {
+    fn an_edit_shows_the_lines_that_change_and_their_neighbours() {
         let edit = call(
             "str_replace_editor",
             serde_json::json!({"command": "str_replace", "path": "/testbed/a/b.py",
@@ -197,9 +201,11 @@ mod tests {
         assert_eq!(
             shown.change,
             [
+                (None, "x = 1".into()),
                 (Some(false), "y = 2".into()),
                 (Some(true), "y = 5".into()),
-                (Some(true), "w = 6".into())
+                (Some(true), "w = 6".into()),
+                (None, "z = 3".into())
             ]
         );
     }

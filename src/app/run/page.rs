@@ -465,7 +465,17 @@ fn barred(line: &Line, look: Look<'_>) -> Line {
 
 fn observation(shown: &Shown, outcome: &Outcome, fold: Fold, look: Look<'_>, body: &mut Vec<Line>) {
     let failed = outcome.error || outcome.exit.is_some_and(|code| code != 0);
-    let words = outcome.text.trim_end();
+    let mut words = outcome.text.trim_end();
+    if fold != Fold::Whole
+        && let Some(code) = outcome.exit
+    {
+        // The foot says it, too.
+        let said = format!("[Command finished with exit code {code}]");
+        words = words
+            .strip_suffix(said.as_str())
+            .unwrap_or(words)
+            .trim_end();
+    }
     if shown.is_quiet() && !failed && fold != Fold::Whole {
         return;
     }
@@ -618,8 +628,8 @@ pub fn opening(story: &Story, problem: Option<&str>, fold: Fold, look: Look<'_>)
             .lines()
             .find(|line| !line.trim().is_empty())
             .unwrap_or_default();
-        let title = title.trim_start_matches('#').trim();
-        let line = Line::of(text(title), Role::Heading);
+        let title = title.trim_start_matches('#').trim().replace('`', "");
+        let line = Line::of(text(&title), Role::Heading);
         for row in wrap::rows(&line, look.prose(), Hang::None) {
             lines.push(look.indented(&row));
         }

@@ -22,7 +22,6 @@ pub enum Target {
     Test(String, Option<usize>),
 }
 
-
 /// See the module.
 #[derive(Debug, Clone, Default)]
 pub struct Tests {
@@ -346,7 +345,9 @@ impl Tests {
             line.push(&right, Role::Dim);
             self.push(line, Target::Test(row.id.to_owned(), row.line));
         }
-        self.push(bar(passed, failed, rows.len(), width, glyphs), Target::None);
+        if passed < rows.len() && rows.len() > 1 && passed + failed > 0 {
+            self.push(bar(passed, failed, rows.len(), width, glyphs), Target::None);
+        }
         self.push(Line::new(), Target::None);
     }
 }

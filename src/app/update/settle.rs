@@ -167,7 +167,9 @@ fn settle_run(state: &mut State) -> Vec<Effect> {
         let workdir = run.workdir().to_owned();
         let problem = run.problem().map(str::to_owned);
         for (pane, area) in &panes {
-            let width = usize::from(area.width.saturating_sub(1));
+            // A column at each side stays free where panes stand side by side.
+            let free = if *pane != Pane::Transcript { 2 } else { 1 };
+            let width = usize::from(area.width.saturating_sub(free));
             let height = usize::from(area.height.saturating_sub(PANE_HEAD));
             let cursor = run.transcript.cursor;
             match pane {
