@@ -4,6 +4,7 @@
 use super::form::Form;
 use super::news::{Purpose, Request};
 use crate::rollout::Op;
+use crate::sandbox::SnapshotId;
 
 /// See the module.
 #[derive(Debug, Clone, PartialEq)]
@@ -74,6 +75,8 @@ pub enum Effect {
         from: u32,
         /// … to this one's.
         to: u32,
+        /// Both, as snapshots.
+        snapshots: Box<(SnapshotId, SnapshotId)>,
     },
     /// Read a raw log of a run's folder.
     Log {

@@ -158,6 +158,15 @@ impl Run {
         }
     }
 
+    /// The step whose actions wait for a person's approval, while somebody can give it.
+    #[must_use]
+    pub fn waiting(&self) -> Option<&super::story::Step> {
+        if !self.live || self.replay.is_some() {
+            return None;
+        }
+        self.story.waiting()
+    }
+
     /// The task's statement, where it is loaded.
     #[must_use]
     pub fn problem(&self) -> Option<&str> {
