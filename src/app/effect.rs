@@ -32,6 +32,8 @@ pub enum Effect {
     },
     /// Start attempts.
     Start(Box<Form>),
+    /// Show the program itself: a bundled task with recorded answers.
+    Demo,
     /// Go on with an interrupted run.
     Resume {
         /// Which.

@@ -160,6 +160,7 @@ impl Executor {
                 }
                 self.add(async move { start::order(&shared, &form).await });
             }
+            Effect::Demo => self.add(async move { start::demo(&shared).await }),
             Effect::Resume { id } => self.add(async move { start::resume(&shared, &id).await }),
             Effect::Branch { id, step, say } => {
                 self.add(async move { start::branch(&shared, &id, step, say).await });
@@ -175,11 +176,12 @@ impl Executor {
             Effect::Diff {
                 id,
                 request,
+                from,
+                to,
                 snapshots,
-                ..
             } => {
                 self.runtime
-                    .spawn(stored::diff(shared, id, request, *snapshots));
+                    .spawn(stored::diff(shared, id, request, (from, to), *snapshots));
             }
             Effect::Log { id, file } => {
                 self.runtime.spawn(stored::log(shared, id, file));

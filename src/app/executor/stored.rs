@@ -18,6 +18,7 @@ pub(super) async fn diff(
     shared: Arc<Shared>,
     name: String,
     request: Request,
+    span: crate::app::run::Span,
     snapshots: (SnapshotId, SnapshotId),
 ) {
     let reading = Arc::clone(&shared);
@@ -26,14 +27,31 @@ pub(super) async fn diff(
     let result = made
         .unwrap_or_else(|error| Err(error.to_string()))
         .map(Arc::new);
-    let _ = shared
-        .news
-        .send(News::Diff {
-            id: name,
-            request,
-            result,
-        })
-        .await;
+    let files = result.as_ref().ok().cloned();
+    let told = News::Diff {
+        id: name.clone(),
+        request,
+        result,
+    };
+    if shared.news.send(told).await.is_err() {
+        return;
+    }
+    // Plain first: the colours follow when they are there.
+    let Some(files) = files.filter(|files| !files.is_empty()) else {
+        return;
+    };
+    let made = tokio::task::spawn_blocking(move || crate::app::run::highlight(&files)).await;
+    if let Ok(code) = made {
+        let code = Arc::new(code);
+        let _ = shared
+            .news
+            .send(News::Code {
+                id: name,
+                span,
+                code,
+            })
+            .await;
+    }
 }
 
 fn files_between(

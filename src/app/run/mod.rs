@@ -15,7 +15,7 @@ mod transcript;
 
 use std::sync::Arc;
 
-pub use diff::{Diff, Scope};
+pub use diff::{Code, Diff, Scope, Span, highlight};
 pub use files::Files;
 pub use log::LogPane;
 pub use notes::{Notes, Target as Lead, state_of};

@@ -122,6 +122,12 @@ pub(super) fn news(state: &mut State, news: News) -> Vec<Effect> {
             }
             Vec::new()
         }
+        News::Code { id, span, code } => {
+            if let Some(run) = state.run_named(&id) {
+                run.diff.take_code(span, code);
+            }
+            Vec::new()
+        }
         News::Log { id, file, result } => {
             if let Some(log) = state
                 .run_named(&id)
