@@ -17,6 +17,7 @@ use crossterm::{cursor, execute};
 
 static ENTERED: AtomicBool = AtomicBool::new(false);
 static MOUSE: AtomicBool = AtomicBool::new(false);
+static HOOK: std::sync::Once = std::sync::Once::new();
 
 /// Buttons, drags and the wheel, in cells beyond 223: not every motion, which crossterm's own command would ask for.
 const MOUSE_ON: &[u8] = b"\x1b[?1000h\x1b[?1002h\x1b[?1006h";
@@ -34,7 +35,6 @@ impl Guard {
                 "standard input and output must be a terminal",
             ));
         }
-        static HOOK: std::sync::Once = std::sync::Once::new();
         HOOK.call_once(|| {
             let before = std::panic::take_hook();
             std::panic::set_hook(Box::new(move |info| {

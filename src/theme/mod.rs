@@ -38,7 +38,8 @@ impl Theme {
             let ground = self.style(over);
             style.bg = ground.bg.or(style.bg);
             style.add_modifier |= ground.add_modifier;
-            if style.fg.is_none() {
+            // A theme without grounds says added and removed by the colour of the text.
+            if style.fg.is_none() || ground.bg.is_none() && ground.fg.is_some() {
                 style.fg = ground.fg;
             }
         }

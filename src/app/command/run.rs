@@ -17,9 +17,10 @@ fn on_a_run(state: &State) -> Result<(), Reason> {
 
 fn in_a_replay(state: &State) -> Result<(), Reason> {
     on_a_run(state)?;
-    match state.run().is_some_and(|run| run.replay.is_some()) {
-        true => Ok(()),
-        false => Err("this is no replay: key p begins one".into()),
+    if state.run().is_some_and(|run| run.replay.is_some()) {
+        Ok(())
+    } else {
+        Err("this is no replay: key p begins one".into())
     }
 }
 
@@ -677,12 +678,11 @@ fn find_step(state: &mut State, told: &Told) -> Vec<Effect> {
         .find(|step| step.number > from && fits(step))
         .or_else(|| run.story.steps.iter().find(|step| fits(step)))
         .map(|step| step.number);
-    match found {
-        Some(step) => update::step_to(state, step),
-        None => {
-            state.say(Weight::Info, format!("no step with: {}", told.argument));
-            Vec::new()
-        }
+    if let Some(step) = found {
+        update::step_to(state, step)
+    } else {
+        state.say(Weight::Info, format!("no step with: {}", told.argument));
+        Vec::new()
     }
 }
 
@@ -726,14 +726,13 @@ fn copy(state: &mut State, told: &Told) -> Vec<Effect> {
             (command, "the command")
         }
     };
-    match text.filter(|text| !text.is_empty()) {
-        Some(text) => vec![Effect::Screen(Screen::Copy {
+    if let Some(text) = text.filter(|text| !text.is_empty()) {
+        vec![Effect::Screen(Screen::Copy {
             text,
             what: what.into(),
-        })],
-        None => {
-            state.say(Weight::Info, format!("there is nothing to copy as {what}"));
-            Vec::new()
-        }
+        })]
+    } else {
+        state.say(Weight::Info, format!("there is nothing to copy as {what}"));
+        Vec::new()
     }
 }

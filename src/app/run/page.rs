@@ -81,7 +81,7 @@ impl Look<'_> {
     }
 
     /// A line indented to the text's column.
-    fn indented(self, line: &Line) -> Line {
+    fn indented(line: &Line) -> Line {
         let mut out = Line::of(" ".repeat(GUTTER), Role::Text);
         for (piece, ink) in line.pieces() {
             out.push(piece, ink);
@@ -183,7 +183,7 @@ pub fn step(story: &Story, step: &Step, fold: Fold, look: Look<'_>) -> Vec<Line>
             }
             lines.push(look.with_right(first, &right));
         } else {
-            lines.push(look.indented(line));
+            lines.push(Look::indented(line));
         }
     }
     lines.push(Line::new());
@@ -631,16 +631,16 @@ pub fn opening(story: &Story, problem: Option<&str>, fold: Fold, look: Look<'_>)
         let title = title.trim_start_matches('#').trim().replace('`', "");
         let line = Line::of(text(&title), Role::Heading);
         for row in wrap::rows(&line, look.prose(), Hang::None) {
-            lines.push(look.indented(&row));
+            lines.push(Look::indented(&row));
         }
         if fold == Fold::Whole {
             for row in prose(problem, Ink::of(Role::Dim), look) {
-                lines.push(look.indented(&row));
+                lines.push(Look::indented(&row));
             }
         }
     }
     if let Some(parent) = &start.parent {
-        lines.push(look.indented(&Line::of(
+        lines.push(Look::indented(&Line::of(
             format!("branch of {} after step {}", parent.rollout, parent.step),
             Role::Dim,
         )));
@@ -659,12 +659,12 @@ pub fn opening(story: &Story, problem: Option<&str>, fold: Fold, look: Look<'_>)
                 look.prose(),
                 Hang::Columns(2),
             ) {
-                lines.push(look.indented(&row));
+                lines.push(Look::indented(&row));
             }
         }
     }
     if story.gone > 0 {
-        lines.push(look.indented(&Line::of(
+        lines.push(Look::indented(&Line::of(
             format!(
                 "steps 1{}{} are in the file only; a replay shows them",
                 look.glyphs.range(),
@@ -684,12 +684,10 @@ pub fn opening(story: &Story, problem: Option<&str>, fold: Fold, look: Look<'_>)
 pub fn ending(story: &Story, look: Look<'_>) -> Vec<Line> {
     let mut lines = Vec::new();
     if story.phase == Phase::Preparing && story.steps.is_empty() {
-        lines.push(
-            look.indented(
-                &Line::of(look.glyphs.running(), Role::Running)
-                    .with(" the sandbox is being made", Role::Dim),
-            ),
-        );
+        lines.push(Look::indented(
+            &Line::of(look.glyphs.running(), Role::Running)
+                .with(" the sandbox is being made", Role::Dim),
+        ));
     }
     if let Some((how, patch)) = &story.ended {
         let words = ended(how);
@@ -708,7 +706,7 @@ pub fn ending(story: &Story, look: Look<'_>) -> Vec<Line> {
                 Role::DiffDel,
             );
         }
-        lines.push(look.indented(&line));
+        lines.push(Look::indented(&line));
     }
     if !look.outcome {
         return lines;
@@ -720,7 +718,7 @@ pub fn ending(story: &Story, look: Look<'_>) -> Vec<Line> {
             .unwrap_or_default();
         let line = Line::of(look.glyphs.grading(), Role::Running)
             .with(&format!(" grading{of} in a fresh sandbox"), Role::Dim);
-        lines.push(look.indented(&line));
+        lines.push(Look::indented(&line));
     }
     if let Some(verdict) = &story.verdict {
         let (sign, role) = look.glyphs.verdict(verdict);
@@ -730,7 +728,7 @@ pub fn ending(story: &Story, look: Look<'_>) -> Vec<Line> {
             line.push(&format!("  {}", report::tally(grading)), Role::Dim);
         }
         for row in wrap::rows(&line, look.prose(), Hang::Columns(2)) {
-            lines.push(look.indented(&row));
+            lines.push(Look::indented(&row));
         }
     }
     lines
