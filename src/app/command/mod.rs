@@ -6,6 +6,7 @@
 mod global;
 mod library;
 mod moving;
+mod replay;
 mod run;
 mod steer;
 mod tasks;
@@ -112,6 +113,7 @@ const GROUPS: &[&[Command]] = &[
     tasks::COMMANDS,
     run::COMMANDS,
     steer::COMMANDS,
+    replay::COMMANDS,
     library::COMMANDS,
     typing::COMMANDS,
 ];

@@ -1,3 +1,5 @@
+//! The table holds together.
+
 use std::collections::BTreeSet;
 
 use super::*;
