@@ -400,6 +400,8 @@ impl State {
             None => {}
         }
         match self.view {
+            // The form lies beside the list, and has the keys.
+            View::Tasks if self.filling => None,
             View::Tasks if self.tasks.part == Part::List => Some(&mut self.tasks.list),
             View::Library => Some(&mut self.library.list),
             _ => None,

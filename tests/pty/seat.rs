@@ -88,6 +88,7 @@ impl Seat {
         Sitting {
             before: terminal.settings(),
             terminal,
+            store: self.launch.folder.join("store"),
             name: self.name,
             size: (self.launch.width, self.launch.height),
         }
@@ -101,6 +102,7 @@ pub(crate) struct Sitting {
     pub(crate) before: Option<String>,
     name: String,
     size: (u16, u16),
+    store: PathBuf,
 }
 
 impl Sitting {
@@ -204,6 +206,20 @@ impl Sitting {
             std::fs::write(PathBuf::from(folder).join(format!("{name}.svg")), svg).unwrap();
         }
         self
+    }
+}
+
+impl Drop for Sitting {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.record();
+            eprintln!("{}, when it was left:\n{}", self.name, self.screen());
+            let log = std::process::Command::new("sh")
+                .args(["-c", r#"grep -hE '"type":"(control|paused|proposed|step_done|ended)"' "$SPOTTER_STORE"/rollouts/*/events.jsonl | cut -c1-300"#])
+                .env("SPOTTER_STORE", self.store.clone())
+                .output();
+            eprintln!("{}", String::from_utf8_lossy(&log.unwrap().stdout));
+        }
     }
 }
 

@@ -7,6 +7,7 @@
 mod follow;
 mod library;
 mod start;
+mod steer;
 mod stored;
 
 use std::collections::HashMap;
@@ -22,7 +23,7 @@ use super::news::News;
 use super::session::Session;
 use crate::batch::{Floor, supply};
 use crate::config::Settings;
-use crate::rollout::socket;
+use crate::rollout::Op;
 use crate::trajectory::{RolloutId, Store};
 
 /// News that may wait; whoever sends more waits.
@@ -33,6 +34,8 @@ pub struct Executor {
     shared: Arc<Shared>,
     floor: Arc<Floor>,
     open: HashMap<String, CancellationToken>,
+    /// Where operations on a run wait for those before them.
+    desks: HashMap<String, mpsc::Sender<Op>>,
     runtime: tokio::runtime::Handle,
 }
 
@@ -89,6 +92,7 @@ impl Executor {
             shared,
             floor,
             open: HashMap::new(),
+            desks: HashMap::new(),
             runtime,
         }
     }
@@ -163,17 +167,17 @@ impl Executor {
                 self.add(async move { start::branch(&shared, &id, step, say).await });
             }
             Effect::Control { id, op } => {
-                self.runtime.spawn(async move {
-                    let what = start::name_of(&op);
-                    let folder = RolloutId::parse(&id).map(|id| shared.store.folder(&id));
-                    let answer = match folder {
-                        Some(folder) => socket::ask(&folder, &op)
-                            .await
-                            .map_err(|error| format!("the run does not answer: {error}")),
-                        None => Err("that is no rollout's id".into()),
-                    };
-                    let _ = shared.news.send(News::Answered { id, what, answer }).await;
-                });
+                let runtime = &self.runtime;
+                let desk = self
+                    .desks
+                    .entry(id.clone())
+                    .or_insert_with(|| steer::desk(runtime, Arc::clone(&shared), id.clone()));
+                if desk.try_send(op).is_err() {
+                    self.runtime.spawn(async move {
+                        let text = "too many operations wait for this run; that one was not sent";
+                        shared.say(Weight::Error, text).await;
+                    });
+                }
             }
             Effect::Diff {
                 id,

@@ -168,15 +168,15 @@ impl Terminal {
 
     /// Type keys: `gt<Enter><C-p>`; `<lt>` is `<`. Returns when the last one was written.
     pub fn press(&self, text: &str) -> io::Result<Instant> {
-        let mut first = true;
+        let mut written = Instant::now();
         for part in keys::encode(text).map_err(other)? {
-            if !first {
+            self.send(&part)?;
+            written = Instant::now();
+            if part.ends_with(b"\x1b") {
                 std::thread::sleep(AFTER_ESC);
             }
-            first = false;
-            self.send(&part)?;
         }
-        Ok(Instant::now())
+        Ok(written)
     }
 
     /// Send bytes as they are.
