@@ -228,7 +228,9 @@ async fn a_run_of_another_terminal_is_attached_to_taken_over_stopped_and_branche
         !patch.contains("b/tally/second"),
         "the workspace is that of step 1: {patch}"
     );
-    seat.see("branch");
+    seat.wait_for("the branch, stored", |screen| {
+        screen.contains("stored") && screen.contains("this one")
+    });
     seat.quit();
     assert!(
         server
