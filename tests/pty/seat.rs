@@ -51,6 +51,12 @@ impl Seat {
         }
     }
 
+    /// Other arguments.
+    pub(crate) fn args(mut self, args: &[&str]) -> Self {
+        self.launch.args = args.iter().map(|arg| (*arg).to_owned()).collect();
+        self
+    }
+
     /// Another program in place of spotter.
     pub(crate) fn program(mut self, program: &str, args: &[&str]) -> Self {
         self.launch.program = PathBuf::from(program);
@@ -86,7 +92,7 @@ impl Seat {
     pub(crate) fn sit(self) -> Sitting {
         let terminal = Terminal::start(&self.launch).unwrap();
         Sitting {
-            before: terminal.settings(),
+            before: terminal.settings_before().map(str::to_owned),
             terminal,
             store: self.launch.folder.join("store"),
             name: self.name,

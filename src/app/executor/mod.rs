@@ -24,7 +24,7 @@ use super::session::Session;
 use crate::batch::{Floor, supply};
 use crate::config::Settings;
 use crate::rollout::Op;
-use crate::trajectory::{RolloutId, Store};
+use crate::trajectory::Store;
 
 /// News that may wait; whoever sends more waits.
 pub const WAITING: usize = 256;

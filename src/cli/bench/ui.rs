@@ -94,7 +94,7 @@ impl Bench {
             drop(terminal);
 
             let terminal = self.on_large()?;
-            let shown = drive::until_shown(&terminal, "Step 49:")?;
+            let shown = drive::until_shown(&terminal, "Step 1:")?;
             self.table.note(OPEN, "ms", Goal::Median(60.0), shown);
             let settled = ms(quiet(&terminal).duration_since(terminal.started()));
             self.table.note(
@@ -184,7 +184,7 @@ impl Bench {
 
     fn scrolls(&mut self) -> io::Result<()> {
         let terminal = self.on_large()?;
-        drive::until_shown(&terminal, "Step 49:")?;
+        drive::until_shown(&terminal, "Step 1:")?;
         quiet(&terminal);
         let mut middles = Vec::new();
         for (place, keys, there) in [

@@ -78,10 +78,15 @@ pub struct Terminal {
     child: Box<dyn Child + Send + Sync>,
     shared: Arc<Shared>,
     started: Instant,
+    before: Option<String>,
 }
 
 fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn settings(master: &(dyn MasterPty + Send)) -> Option<String> {
+    Some(format!("{:?}", master.get_termios()?))
 }
 
 fn other(error: impl std::fmt::Display) -> io::Error {
@@ -142,6 +147,7 @@ impl Terminal {
                 let answers = (!mute).then_some(answers);
                 read(reader, &there, answers.as_ref(), keep);
             })?;
+        let before = settings(&*pair.master);
         let started = Instant::now();
         let child = pair.slave.spawn_command(command).map_err(other)?;
         drop(pair.slave);
@@ -151,6 +157,7 @@ impl Terminal {
             child,
             shared,
             started,
+            before,
         })
     }
 
@@ -305,8 +312,13 @@ impl Terminal {
     /// The terminal's settings (echo, line editing, signals …), to be compared.
     #[must_use]
     pub fn settings(&self) -> Option<String> {
-        let termios = self.master.as_ref()?.get_termios()?;
-        Some(format!("{termios:?}"))
+        settings(self.master.as_deref()?)
+    }
+
+    /// The same as they were before the program was started.
+    #[must_use]
+    pub fn settings_before(&self) -> Option<&str> {
+        self.before.as_deref()
     }
 
     /// Close the terminal under the program.
