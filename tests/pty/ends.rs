@@ -242,7 +242,7 @@ async fn around_an_editor(seat: Seat, bench: &Bench, how: End) {
             "{stty}"
         );
     }
-    seat.press("<Enter>").press("<C-m>").see("approve");
+    seat.press("<Enter>").press("<C-j>").see("approve");
     entered(&seat);
     // The one that was killed is told; the other's Ctrl-C was its own.
     if how == End::EditorCrashed {
@@ -251,10 +251,12 @@ async fn around_an_editor(seat: Seat, bench: &Bench, how: End) {
     // The run dies, and its sandbox with it: the workbench does not.
     drop(running);
     until("the run is gone", || !store.is_running(&id));
-    seat.press("q");
-    if seat.screen().contains("under way") {
-        seat.press("y");
-    }
+    seat.see("interrupted").press("q");
+    // It may not have been seen yet that nobody runs it any more; then it asks.
+    until("it ends or asks", || {
+        !seat.terminal.is_running() || seat.screen().contains("under way")
+    });
+    seat.press("y");
     assert_eq!(seat.exit_code(), 0);
     restored(&seat, how);
 }

@@ -4,10 +4,10 @@
 //! runs on blocking threads. Runs of this process and of others are treated alike: their records are read from the file
 //! that the rollout writes before anything else happens, and operations go through its socket.
 
+mod control;
 mod follow;
 mod library;
 mod start;
-mod steer;
 mod stored;
 
 use std::collections::HashMap;
@@ -23,7 +23,6 @@ use super::news::News;
 use super::session::Session;
 use crate::batch::{Floor, supply};
 use crate::config::Settings;
-use crate::rollout::Op;
 use crate::trajectory::Store;
 
 /// News that may wait; whoever sends more waits.
@@ -34,8 +33,7 @@ pub struct Executor {
     shared: Arc<Shared>,
     floor: Arc<Floor>,
     open: HashMap<String, CancellationToken>,
-    /// Where operations on a run wait for those before them.
-    desks: HashMap<String, mpsc::Sender<Op>>,
+    lines: HashMap<String, mpsc::Sender<crate::rollout::Op>>,
     runtime: tokio::runtime::Handle,
 }
 
@@ -92,7 +90,7 @@ impl Executor {
             shared,
             floor,
             open: HashMap::new(),
-            desks: HashMap::new(),
+            lines: HashMap::new(),
             runtime,
         }
     }
@@ -162,21 +160,17 @@ impl Executor {
                 }
                 self.add(async move { start::order(&shared, &form).await });
             }
+            Effect::Demo => self.add(async move { start::demo(&shared).await }),
             Effect::Resume { id } => self.add(async move { start::resume(&shared, &id).await }),
             Effect::Branch { id, step, say } => {
                 self.add(async move { start::branch(&shared, &id, step, say).await });
             }
             Effect::Control { id, op } => {
-                let runtime = &self.runtime;
-                let desk = self
-                    .desks
-                    .entry(id.clone())
-                    .or_insert_with(|| steer::desk(runtime, Arc::clone(&shared), id.clone()));
-                if desk.try_send(op).is_err() {
-                    self.runtime.spawn(async move {
-                        let text = "too many operations wait for this run; that one was not sent";
-                        shared.say(Weight::Error, text).await;
-                    });
+                let line = self.lines.entry(id.clone());
+                let line = line.or_insert_with(|| control::line(&self.runtime, shared, id));
+                if line.try_send(op).is_err() {
+                    // Nobody types that fast; a program that pastes does.
+                    self.lines.retain(|_, line| !line.is_closed());
                 }
             }
             Effect::Diff {
@@ -184,9 +178,10 @@ impl Executor {
                 request,
                 from,
                 to,
+                snapshots,
             } => {
                 self.runtime
-                    .spawn(stored::diff(shared, id, request, from, to));
+                    .spawn(stored::diff(shared, id, request, (from, to), *snapshots));
             }
             Effect::Log { id, file } => {
                 self.runtime.spawn(stored::log(shared, id, file));
