@@ -17,6 +17,7 @@ mod grade;
 mod ink;
 mod place;
 mod progress;
+pub mod pty;
 mod run;
 mod stream;
 mod tasks;
