@@ -4,6 +4,7 @@
 use super::form::Form;
 use super::news::{Purpose, Request};
 use crate::rollout::Op;
+use crate::sandbox::SnapshotId;
 
 /// See the module.
 #[derive(Debug, Clone, PartialEq)]
@@ -31,6 +32,8 @@ pub enum Effect {
     },
     /// Start attempts.
     Start(Box<Form>),
+    /// Show the program itself: a bundled task with recorded answers.
+    Demo,
     /// Go on with an interrupted run.
     Resume {
         /// Which.
@@ -74,6 +77,8 @@ pub enum Effect {
         from: u32,
         /// … to this one's.
         to: u32,
+        /// Both, as snapshots.
+        snapshots: Box<(SnapshotId, SnapshotId)>,
     },
     /// Read a raw log of a run's folder.
     Log {

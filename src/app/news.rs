@@ -79,6 +79,15 @@ pub enum News {
         /// The files, or why not.
         result: Result<Arc<Vec<FileDiff>>, String>,
     },
+    /// The lines of a diff were highlighted.
+    Code {
+        /// Which run.
+        id: String,
+        /// What the diff is of.
+        span: crate::app::run::Span,
+        /// The lines.
+        code: Arc<crate::app::run::Code>,
+    },
     /// A raw log was read.
     Log {
         /// Which run.

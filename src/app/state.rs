@@ -243,9 +243,11 @@ impl State {
         let (width, height) = self.size;
         let strip = self.view == View::Run && self.preset != Preset::Demo;
         let question = match self.view {
+            // A form's value is typed in its own row.
+            View::Tasks if self.filling => 0,
             _ if self.ask.is_some() => 1,
             View::Run => self.run().map_or(0, |run| {
-                u16::from(run.story.waiting().is_some() || run.replay.is_some())
+                u16::from(run.waiting().is_some() || run.replay.is_some())
             }),
             _ => 0,
         };
@@ -365,7 +367,7 @@ impl State {
         let Some(run) = self.run() else {
             return vec!["move", "global"];
         };
-        if run.story.waiting().is_some() && run.live {
+        if run.waiting().is_some() && run.live {
             contexts.push("approve");
         }
         if run.search.is_some() {
@@ -400,6 +402,7 @@ impl State {
             None => {}
         }
         match self.view {
+            View::Tasks if self.filling => None,
             View::Tasks if self.tasks.part == Part::List => Some(&mut self.tasks.list),
             View::Library => Some(&mut self.library.list),
             _ => None,

@@ -128,6 +128,7 @@ pub fn main() -> ExitCode {
     };
     let result = runtime.block_on(async {
         match cli.command {
+            None if in_a_terminal() => tui::show_itself().await,
             None => run::show_itself().await,
             Some(Command::Tui(args)) => tui::run(*args).await,
             Some(Command::Run(args)) => run::run(*args).await,
@@ -141,6 +142,12 @@ pub fn main() -> ExitCode {
     // Reading standard input cannot be cancelled; nothing is left that needs it.
     runtime.shutdown_background();
     result.unwrap_or_else(|failure| fail(&failure))
+}
+
+/// A person sits in front of it.
+fn in_a_terminal() -> bool {
+    use std::io::IsTerminal as _;
+    std::io::stdin().is_terminal() && std::io::stdout().is_terminal()
 }
 
 fn fail(failure: &Failure) -> ExitCode {

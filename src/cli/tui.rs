@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use clap::Args as ClapArgs;
+use clap::Parser;
 use jiff::Timestamp;
 use tokio::sync::mpsc;
 
@@ -33,7 +33,7 @@ const SLICE: Duration = Duration::from_millis(4);
 const SECOND: Duration = Duration::from_millis(500);
 
 /// Arguments of `spotter tui`.
-#[derive(Debug, ClapArgs)]
+#[derive(Debug, Parser)]
 pub(crate) struct Args {
     /// A rollout to open at once
     rollout: Option<String>,
@@ -75,6 +75,15 @@ pub(crate) struct Args {
 
 /// Run the subcommand.
 pub(crate) async fn run(args: Args) -> Result<ExitCode, Failure> {
+    open(args, false).await
+}
+
+/// What the program does in a terminal when it is started with nothing to do: the workbench, and in it the bundled task.
+pub(crate) async fn show_itself() -> Result<ExitCode, Failure> {
+    open(Args::parse_from(["tui"]), true).await
+}
+
+async fn open(args: Args, demo: bool) -> Result<ExitCode, Failure> {
     let (settings, warnings) = crate::config::load();
     let store = args.store.open(&settings)?;
     let folder = crate::config::user_file().and_then(|file| file.parent().map(PathBuf::from));
@@ -143,6 +152,7 @@ pub(crate) async fn run(args: Args) -> Result<ExitCode, Failure> {
         Some(name) => Some(store.find(name).map_err(Failure::error)?),
         None => None,
     };
+    let swept = store.clone();
     let executor = Executor::new(store, settings, folders, sender);
     let guard = Guard::enter(!args.no_mouse).map_err(|error| {
         Failure::error(format!(
@@ -162,6 +172,12 @@ pub(crate) async fn run(args: Args) -> Result<ExitCode, Failure> {
         pace: Pace::default(),
     };
     let mut effects = bench.state.begin();
+    // What an interrupted spotter left behind goes, as at every start.
+    tokio::spawn(async move { crate::rollout::leftovers::sweep(&swept).await });
+    if demo {
+        effects.push(Effect::Demo);
+        bench.state.layers.clear();
+    }
     if let Some(id) = opened {
         effects.extend(crate::app::update::open_run(&mut bench.state, id.as_str()));
     }

@@ -38,7 +38,7 @@ pub struct Eye {
 pub fn view(state: &State, eye: &Eye, frame: &mut Frame<'_>) {
     let area = frame.area();
     let presenting = state.preset == Preset::Demo && state.view == View::Run;
-    let mut paint = Paint::new(frame.buffer_mut(), eye, presenting);
+    let mut paint = Paint::new(frame.buffer_mut(), eye, presenting, state.settings.ascii);
     paint.ground();
     if state.class() == Class::Tiny {
         header::tiny(state, &mut paint);

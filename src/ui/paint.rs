@@ -2,28 +2,31 @@
 
 use ratatui::buffer::Buffer;
 use ratatui::style::Style;
+use unicode_segmentation::UnicodeSegmentation as _;
 
 use super::{Eye, rect};
 use crate::app::field::Field;
 use crate::app::glyph::Glyphs;
 use crate::app::layout::Area;
-use crate::text::{Ink, Line, Role};
+use crate::text::{Ink, Line, Role, safe, wrap};
 
 /// A frame being drawn.
 pub(super) struct Paint<'a> {
     buffer: &'a mut Buffer,
     pub(super) eye: &'a Eye,
     presenting: bool,
+    ascii: bool,
     /// Where the terminal's cursor goes.
     pub(super) cursor: Option<(u16, u16)>,
 }
 
 impl<'a> Paint<'a> {
-    pub(super) fn new(buffer: &'a mut Buffer, eye: &'a Eye, presenting: bool) -> Self {
+    pub(super) fn new(buffer: &'a mut Buffer, eye: &'a Eye, presenting: bool, ascii: bool) -> Self {
         Self {
             buffer,
             eye,
             presenting,
+            ascii,
             cursor: None,
         }
     }
@@ -81,6 +84,13 @@ impl<'a> Paint<'a> {
             if room == 0 {
                 break;
             }
+            let plain;
+            let text = if self.ascii && !text.is_ascii() {
+                plain = text.chars().map(in_ascii).collect::<String>();
+                &plain
+            } else {
+                text
+            };
             let ink = Ink {
                 over: ink.over.or(over),
                 ..ink
@@ -163,17 +173,21 @@ impl<'a> Paint<'a> {
         if area.width < 2 {
             return;
         }
-        let shown = |text: &str| crate::text::safe::one_line(text);
-        let (before, after) = field.parts();
-        let (before, after) = (shown(before), shown(after));
+        // A megabyte may have been pasted: only what can be in view is looked at.
         let room = usize::from(area.width) - 1;
-        let mut before = before.as_str();
-        while unicode_width::UnicodeWidthStr::width(before) > room {
-            let mut chars = before.chars();
-            chars.next();
-            before = chars.as_str();
+        let (before, after) = field.parts();
+        let (mut used, mut from) = (0, before.len());
+        for (at, piece) in before.grapheme_indices(true).rev() {
+            used += wrap::columns(&safe::one_line(piece));
+            if used > room {
+                break;
+            }
+            from = at;
         }
-        let x = area.x + u16::try_from(unicode_width::UnicodeWidthStr::width(before)).unwrap_or(0);
+        let before = safe::one_line(before.get(from..).unwrap_or_default());
+        let after: String = after.chars().take(room).collect();
+        let after = safe::one_line(&after);
+        let x = area.x + u16::try_from(wrap::columns(&before)).unwrap_or(0);
         let line = Line::of(before, Role::Text).with(&after, Role::Text);
         self.line(area, row, &line);
         let y = area.y + row;
@@ -186,5 +200,20 @@ impl<'a> Paint<'a> {
 
     fn style(&self, role: Role) -> Style {
         self.eye.theme.style(role)
+    }
+}
+
+/// The signs that are drawn into text (cuts, rules, counts) in ASCII, column for column. What others wrote stays as it is.
+fn in_ascii(c: char) -> char {
+    match c {
+        '…' => '~',
+        '─' | '−' | '–' | '·' => '-',
+        '│' => '|',
+        '×' => 'x',
+        '✓' => '+',
+        '✗' => 'x',
+        '▏' | '▌' => '|',
+        '○' | '•' => '*',
+        other => other,
     }
 }

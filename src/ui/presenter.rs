@@ -2,7 +2,6 @@
 
 use super::header::state_of;
 use super::paint::Paint;
-use super::run::scrub;
 use crate::app::State;
 use crate::app::layout::Area;
 use crate::app::run::page::push_cut;
@@ -10,6 +9,7 @@ use crate::app::run::{Run, call};
 use crate::app::story::{Act, Item, Step};
 use crate::app::words;
 use crate::grade::Group;
+use crate::text::diff::Kind;
 use crate::text::wrap::{self, Hang};
 use crate::text::{Ink, Line, Role, safe};
 
@@ -27,7 +27,7 @@ pub(super) fn draw(state: &State, paint: &mut Paint<'_>) {
     let title = run
         .problem()
         .and_then(|text| text.lines().find(|line| !line.trim().is_empty()))
-        .map(|line| line.trim_start_matches('#').trim().to_owned())
+        .map(|line| line.trim_start_matches('#').trim().replace('`', ""))
         .or_else(|| {
             run.story
                 .start
@@ -76,10 +76,8 @@ pub(super) fn draw(state: &State, paint: &mut Paint<'_>) {
             Ink::of(Role::Strong).bold(),
         )),
     }
+    changed(run, columns, usize::from(body.height), &mut lines);
     paint.lines(body, &lines);
-    if run.replay.is_some() {
-        scrub(state, run, frame.question.inset(MARGIN), paint);
-    }
 }
 
 fn of_step(
@@ -170,6 +168,38 @@ fn of_step(
                 .with(&format!("   and {all} that must stay green: "), Role::Dim)
                 .with(&format!("{} {kept}", glyphs.good()), Role::Pass),
         );
+    }
+}
+
+/// What it changed so far, where there is room.
+fn changed(run: &Run, columns: usize, rows: usize, lines: &mut Vec<Line>) {
+    let files = run.diff.list().unwrap_or_default();
+    if files.is_empty() || rows < lines.len() + 6 {
+        return;
+    }
+    lines.push(Line::new());
+    lines.push(Line::of("what it changed so far", Role::Dim));
+    lines.push(Line::new());
+    let room = rows.saturating_sub(lines.len() + 1);
+    let changed = files
+        .iter()
+        .flat_map(|file| &file.hunks)
+        .flat_map(|hunk| &hunk.lines)
+        .filter(|line| line.kind != Kind::Context);
+    for line in changed.take(room) {
+        let role = if line.kind == Kind::Added {
+            Role::DiffAdd
+        } else {
+            Role::DiffDel
+        };
+        let mut made = Line::of(format!("      {} ", line.kind.sign()), role);
+        push_cut(
+            &mut made,
+            &wrap::clean(&line.text, 4),
+            role,
+            columns.saturating_sub(9),
+        );
+        lines.push(made);
     }
 }
 

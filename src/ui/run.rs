@@ -291,7 +291,7 @@ pub(super) fn question(state: &State, area: Area, paint: &mut Paint<'_>) {
     let Some(run) = state.run().filter(|_| state.view == View::Run) else {
         return;
     };
-    if let Some(step) = run.story.waiting() {
+    if let Some(step) = run.waiting() {
         let mut line =
             Line::of(glyphs.paused(), Ink::of(Role::Paused).bold()).with(" next ", Role::Paused);
         if let Some((call, _)) = step.actions().next() {
@@ -320,7 +320,6 @@ pub(super) fn question(state: &State, area: Area, paint: &mut Paint<'_>) {
             ("run.edit", "edit"),
             ("run.skip", "skip"),
             ("run.say", "say"),
-            ("run.take-over", "take over"),
         ] {
             let keys = state.keymap.keys_for(&["approve", "run"], command, None);
             if let Some(keys) = keys.first() {
@@ -338,7 +337,7 @@ pub(super) fn question(state: &State, area: Area, paint: &mut Paint<'_>) {
 }
 
 /// The scrub bar: what is told, what is to come, the clock, the speed.
-pub(super) fn scrub(state: &State, run: &Run, area: Area, paint: &mut Paint<'_>) {
+fn scrub(state: &State, run: &Run, area: Area, paint: &mut Paint<'_>) {
     let Some(replay) = &run.replay else {
         return;
     };

@@ -310,7 +310,7 @@ fn detail(state: &State, area: Area, paint: &mut Paint<'_>) {
     paint.right(area, 0, &count, taken + 1);
     let inside = area.inset(1);
     let form_rows = if state.filling {
-        u16::try_from(tasks.form.entries.len()).unwrap_or(9) + 3
+        u16::try_from(tasks.form.entries.len()).unwrap_or(9) + 2
     } else {
         5
     };
@@ -326,6 +326,7 @@ fn detail(state: &State, area: Area, paint: &mut Paint<'_>) {
         paint.right(last, 0, &more, 0);
     }
     if state.filling {
+        let (_, below) = below.top(1);
         form(state, below, paint);
     } else {
         start_line(state, below, paint);
@@ -395,6 +396,10 @@ fn form(state: &State, area: Area, paint: &mut Paint<'_>) {
             &format!(" {:<12} ", entry.name),
             if here { Role::Strong } else { Role::Dim },
         );
+        if let Some(ask) = state.ask.as_ref().filter(|_| here) {
+            paint.field(area, row, &line, &ask.field);
+            continue;
+        }
         let value = entry.value.text();
         if value.is_empty() {
             line.push("none", Role::Dim);

@@ -23,9 +23,17 @@ fn live(state: &State) -> Result<(), Reason> {
 
 fn waiting(state: &State) -> Result<(), Reason> {
     live(state)?;
-    match state.run().and_then(|run| run.story.waiting()) {
+    match state.run().and_then(|run| run.waiting()) {
         Some(_) => Ok(()),
         None => Err("no action waits: m turns step mode on".into()),
+    }
+}
+
+fn can_take_over(state: &State) -> Result<(), Reason> {
+    live(state)?;
+    match state.run().and_then(|run| run.waiting()) {
+        Some(_) => Err("an action waits: approve, edit or skip it first".into()),
+        None => Ok(()),
     }
 }
 
@@ -148,7 +156,7 @@ pub(super) const COMMANDS: &[Command] = &[
         "Take the agent's shell: it waits while you type.",
         "run",
         15,
-        live,
+        can_take_over,
         |state, _| {
             let held = state.run().is_some_and(|run| run.story.taken_over);
             ask(state, Asked::Shell, "$");
@@ -342,7 +350,7 @@ pub(super) fn send(state: &mut State, op: Op) -> Vec<Effect> {
 
 /// The first action that waits: its index and arguments, laid out for people.
 fn waiting_action(state: &State) -> Option<(u32, String)> {
-    let step = state.run()?.story.waiting()?;
+    let step = state.run()?.waiting()?;
     step.items.iter().find_map(|item| match item {
         Item::Action {
             index,

@@ -4,6 +4,7 @@
 //! runs on blocking threads. Runs of this process and of others are treated alike: their records are read from the file
 //! that the rollout writes before anything else happens, and operations go through its socket.
 
+mod control;
 mod follow;
 mod library;
 mod start;
@@ -22,8 +23,7 @@ use super::news::News;
 use super::session::Session;
 use crate::batch::{Floor, supply};
 use crate::config::Settings;
-use crate::rollout::socket;
-use crate::trajectory::{RolloutId, Store};
+use crate::trajectory::Store;
 
 /// News that may wait; whoever sends more waits.
 pub const WAITING: usize = 256;
@@ -33,6 +33,7 @@ pub struct Executor {
     shared: Arc<Shared>,
     floor: Arc<Floor>,
     open: HashMap<String, CancellationToken>,
+    lines: HashMap<String, mpsc::Sender<crate::rollout::Op>>,
     runtime: tokio::runtime::Handle,
 }
 
@@ -89,6 +90,7 @@ impl Executor {
             shared,
             floor,
             open: HashMap::new(),
+            lines: HashMap::new(),
             runtime,
         }
     }
@@ -158,31 +160,28 @@ impl Executor {
                 }
                 self.add(async move { start::order(&shared, &form).await });
             }
+            Effect::Demo => self.add(async move { start::demo(&shared).await }),
             Effect::Resume { id } => self.add(async move { start::resume(&shared, &id).await }),
             Effect::Branch { id, step, say } => {
                 self.add(async move { start::branch(&shared, &id, step, say).await });
             }
             Effect::Control { id, op } => {
-                self.runtime.spawn(async move {
-                    let what = start::name_of(&op);
-                    let folder = RolloutId::parse(&id).map(|id| shared.store.folder(&id));
-                    let answer = match folder {
-                        Some(folder) => socket::ask(&folder, &op)
-                            .await
-                            .map_err(|error| format!("the run does not answer: {error}")),
-                        None => Err("that is no rollout's id".into()),
-                    };
-                    let _ = shared.news.send(News::Answered { id, what, answer }).await;
-                });
+                let line = self.lines.entry(id.clone());
+                let line = line.or_insert_with(|| control::line(&self.runtime, shared, id));
+                if line.try_send(op).is_err() {
+                    // Nobody types that fast; a program that pastes does.
+                    self.lines.retain(|_, line| !line.is_closed());
+                }
             }
             Effect::Diff {
                 id,
                 request,
                 from,
                 to,
+                snapshots,
             } => {
                 self.runtime
-                    .spawn(stored::diff(shared, id, request, from, to));
+                    .spawn(stored::diff(shared, id, request, (from, to), *snapshots));
             }
             Effect::Log { id, file } => {
                 self.runtime.spawn(stored::log(shared, id, file));

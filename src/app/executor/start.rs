@@ -63,6 +63,11 @@ pub(super) async fn order(shared: &Arc<Shared>, form: &Form) -> Vec<Job> {
     told(shared, made, "cannot start").await
 }
 
+pub(super) async fn demo(shared: &Arc<Shared>) -> Vec<Job> {
+    let made = Order::demo().jobs(&shared.store, &supply::untold()).await;
+    told(shared, made, "cannot show the bundled task").await
+}
+
 pub(super) async fn resume(shared: &Arc<Shared>, name: &str) -> Vec<Job> {
     let Some(id) = RolloutId::parse(name) else {
         return Vec::new();

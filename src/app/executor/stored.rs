@@ -10,42 +10,59 @@ use crate::sandbox::snapshot::Shadow;
 use crate::text::diff::{self, FileDiff};
 use crate::text::log::Log;
 use crate::trajectory::RolloutId;
-use crate::trajectory::fold::State;
 
 /// A raw log larger than this is not read whole.
 const LARGEST_LOG: u64 = 256 << 20;
 
-pub(super) async fn diff(shared: Arc<Shared>, name: String, request: Request, from: u32, to: u32) {
+pub(super) async fn diff(
+    shared: Arc<Shared>,
+    name: String,
+    request: Request,
+    span: crate::app::run::Span,
+    snapshots: (SnapshotId, SnapshotId),
+) {
     let reading = Arc::clone(&shared);
     let id = name.clone();
-    let made = tokio::task::spawn_blocking(move || files_between(&reading, &id, from, to)).await;
+    let made = tokio::task::spawn_blocking(move || files_between(&reading, &id, &snapshots)).await;
     let result = made
         .unwrap_or_else(|error| Err(error.to_string()))
         .map(Arc::new);
-    let _ = shared
-        .news
-        .send(News::Diff {
-            id: name,
-            request,
-            result,
-        })
-        .await;
+    let files = result.as_ref().ok().cloned();
+    let told = News::Diff {
+        id: name.clone(),
+        request,
+        result,
+    };
+    if shared.news.send(told).await.is_err() {
+        return;
+    }
+    // Plain first: the colours follow when they are there.
+    let Some(files) = files.filter(|files| !files.is_empty()) else {
+        return;
+    };
+    let made = tokio::task::spawn_blocking(move || crate::app::run::highlight(&files)).await;
+    if let Ok(code) = made {
+        let code = Arc::new(code);
+        let _ = shared
+            .news
+            .send(News::Code {
+                id: name,
+                span,
+                code,
+            })
+            .await;
+    }
 }
 
-fn files_between(shared: &Shared, name: &str, from: u32, to: u32) -> Result<Vec<FileDiff>, String> {
+fn files_between(
+    shared: &Shared,
+    name: &str,
+    (old, new): &(SnapshotId, SnapshotId),
+) -> Result<Vec<FileDiff>, String> {
     let id = RolloutId::parse(name).ok_or("that is no rollout's id")?;
-    let records = shared.store.read(&id).map_err(|error| error.to_string())?;
-    let state = State::of(&records);
-    let snapshot = |step: u32| -> Result<SnapshotId, String> {
-        state
-            .snapshot_at(step)
-            .cloned()
-            .ok_or_else(|| format!("no workspace is stored as of step {step}"))
-    };
-    let (old, new) = (snapshot(from)?, snapshot(to)?);
     let at = shared.store.folder(&id).join("sandbox").join("shadow");
     let shadow = Shadow::open(&at, None, false).map_err(|error| error.to_string())?;
-    let patch = shadow.diff(&old, &new).map_err(|error| error.to_string())?;
+    let patch = shadow.diff(old, new).map_err(|error| error.to_string())?;
     Ok(diff::parse(&patch))
 }
 

@@ -1,5 +1,6 @@
 //! The diff of the workspace: after a step or in total, in one column or two, file by file.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::app::glyph::Glyphs;
@@ -7,7 +8,8 @@ use crate::app::list::{Move, Scroll};
 use crate::app::news::Request;
 use crate::app::story::Story;
 use crate::app::words;
-use crate::text::diff::{self, FileDiff, Item, Look};
+use crate::text::diff::{self, FileDiff, Item, Kind, Look, Side};
+use crate::text::highlight::{self, Language};
 use crate::text::{Line, Role, safe};
 
 /// What is compared.
@@ -21,7 +23,56 @@ pub enum Scope {
 }
 
 /// What a diff is of: from a step's workspace to another's; 0 is the base.
-pub(crate) type Span = (u32, u32);
+pub type Span = (u32, u32);
+
+/// Highlighted lines by file, side and line number.
+pub type Code = HashMap<(usize, Side, usize), Line>;
+
+/// Bytes of a diff that are highlighted; what is beyond stays in one colour.
+const HIGHLIGHTED: usize = 256 << 10;
+
+/// Highlight a diff's lines, hunk by hunk. Slow: for a thread of its own.
+#[must_use]
+pub fn highlight(files: &[FileDiff]) -> Code {
+    let mut code = Code::new();
+    let mut bytes = 0;
+    for (number, file) in files.iter().enumerate() {
+        let Some(language) = Language::of_file(&file.path, "") else {
+            continue;
+        };
+        for hunk in &file.hunks {
+            for side in [Side::Old, Side::New] {
+                let gone = if side == Side::Old {
+                    Kind::Added
+                } else {
+                    Kind::Removed
+                };
+                let lines: Vec<_> = hunk.lines.iter().filter(|line| line.kind != gone).collect();
+                let text: Vec<&str> = lines.iter().map(|line| line.text.as_str()).collect();
+                let text = text.join("\n");
+                bytes += text.len();
+                if bytes > HIGHLIGHTED {
+                    return code;
+                }
+                let made = highlight::snippet(&text, Some(language), TAB);
+                for (line, made) in lines.iter().zip(made) {
+                    let at = if side == Side::Old {
+                        line.old
+                    } else {
+                        line.new
+                    };
+                    if let Some(at) = at {
+                        code.insert((number, side, at), made);
+                    }
+                }
+            }
+        }
+    }
+    code
+}
+
+/// Columns between tab stops.
+const TAB: usize = 4;
 
 /// See the module.
 #[derive(Debug, Clone, Default)]
@@ -42,6 +93,8 @@ pub struct Diff {
     pub of: Option<Span>,
     /// The question that is out, and what it is of.
     pub asked: Option<(Request, Span)>,
+    /// Highlighted lines of what is shown, once they are there.
+    pub code: Option<(Span, Arc<Code>)>,
     items: Vec<(usize, Item)>,
     key: Option<(Span, bool, usize, usize)>,
 }
@@ -74,6 +127,11 @@ impl Diff {
         if other_scope {
             self.scroll = Scroll::default();
         }
+    }
+
+    /// The lines of a diff were highlighted.
+    pub fn take_code(&mut self, span: Span, code: Arc<Code>) {
+        self.code = Some((span, code));
     }
 
     /// The files that are shown.
@@ -218,11 +276,18 @@ impl Diff {
         let look = Look {
             width,
             wrap: false,
-            tab: 4,
+            tab: TAB,
         };
+        let code = self
+            .code
+            .as_ref()
+            .filter(|(span, _)| Some(*span) == self.of)
+            .map(|(_, code)| Arc::clone(code));
         for (number, item) in self.items.get(self.scroll.window()).unwrap_or_default() {
             if let Some(file) = files.get(*number) {
-                self.visible.extend(look.draw(file, *item, &|_, _| None));
+                self.visible.extend(look.draw(file, *item, &|side, line| {
+                    code.as_ref()?.get(&(*number, side, line)).cloned()
+                }));
             }
         }
         self.visible.truncate(height);

@@ -15,7 +15,7 @@ mod transcript;
 
 use std::sync::Arc;
 
-pub use diff::{Diff, Scope};
+pub use diff::{Code, Diff, Scope, Span, highlight};
 pub use files::Files;
 pub use log::LogPane;
 pub use notes::{Notes, Target as Lead, state_of};
@@ -156,6 +156,15 @@ impl Run {
         if !live && self.caught_up && !self.story.is_over() {
             self.story.phase = Phase::Over;
         }
+    }
+
+    /// The step whose actions wait for a person's approval, while somebody can give it.
+    #[must_use]
+    pub fn waiting(&self) -> Option<&super::story::Step> {
+        if !self.live || self.replay.is_some() {
+            return None;
+        }
+        self.story.waiting()
     }
 
     /// The task's statement, where it is loaded.

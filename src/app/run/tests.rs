@@ -310,8 +310,9 @@ impl Tests {
             .with(&passed.to_string(), role)
             .with(&format!("/{}", rows.len()), Role::Dim);
         if folded {
+            let hidden = rows.len() - failed;
             head.push(
-                &format!("   {} {} folded", glyphs.folded(), passed),
+                &format!("   {} {hidden} folded", glyphs.folded()),
                 Role::Dim,
             );
         }

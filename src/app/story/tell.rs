@@ -63,8 +63,12 @@ impl Story {
                 }
                 self.note(step + 1, text, false);
             }
+            // What stands in the context in place of an edited message is no new word.
             Event::Message {
-                origin, message, ..
+                origin,
+                message,
+                replaces: None,
+                ..
             } if matches!(origin, Origin::Human | Origin::Nudge) => {
                 let human = *origin == Origin::Human;
                 let text = message.content.clone();

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::app::effect::Effect;
+use crate::app::layer::Asked;
 use crate::app::messages::Weight;
 use crate::app::news::{News, Purpose};
 use crate::app::state::State;
@@ -83,6 +84,11 @@ pub(super) fn news(state: &mut State, news: News) -> Vec<Effect> {
             what,
             answer,
         } => {
+            let refused = !answer.as_ref().is_ok_and(|answer| answer.ok);
+            if refused && what == "take over" {
+                // Nobody holds the shell: there is nothing to type into.
+                state.ask.take_if(|ask| ask.what == Asked::Shell);
+            }
             match answer {
                 Ok(answer) if answer.ok => {
                     let said = answer
@@ -113,6 +119,12 @@ pub(super) fn news(state: &mut State, news: News) -> Vec<Effect> {
         } => {
             if let Some(run) = state.run_named(&id) {
                 run.diff.take(request, result);
+            }
+            Vec::new()
+        }
+        News::Code { id, span, code } => {
+            if let Some(run) = state.run_named(&id) {
+                run.diff.take_code(span, code);
             }
             Vec::new()
         }

@@ -215,11 +215,12 @@ fn settle_run(state: &mut State) -> Vec<Effect> {
                     .settle(&run.id, &run.story, &library, height, width, glyphs),
             }
         }
-        let looks = panes
-            .iter()
-            .any(|(pane, _)| matches!(pane, Pane::Diff | Pane::Files));
         let wanted = run.diff.wanted(&run.story, run.transcript.cursor);
-        if let Some(span) = wanted.filter(|_| looks)
+        let pair = wanted.and_then(|(from, to)| {
+            let old = run.story.snapshot(from)?;
+            Some((old.clone(), run.story.snapshot(to)?.clone()))
+        });
+        if let (Some(span), Some(pair)) = (wanted, pair)
             && run.diff.of != Some(span)
             && run.diff.asked.is_none()
         {
@@ -229,6 +230,7 @@ fn settle_run(state: &mut State) -> Vec<Effect> {
                 request,
                 from: span.0,
                 to: span.1,
+                snapshots: Box::new(pair),
             });
         }
     }

@@ -7,7 +7,7 @@ use crate::text::safe;
 use crate::text::wrap::{self, Hang};
 
 /// Before or after.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Side {
     /// Before.
     Old,

@@ -1,0 +1,44 @@
+//! Operations on a run, one after the other, in the order in which they were given.
+
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+
+use super::{Shared, start};
+use crate::app::news::News;
+use crate::rollout::{Op, socket};
+use crate::trajectory::RolloutId;
+
+/// Operations that may wait for the answer to the one before; more are dropped, and a person gives them again.
+const WAITING: usize = 64;
+
+/// A line to a run: it ends when nobody can send on it any more.
+pub(super) fn line(
+    runtime: &tokio::runtime::Handle,
+    shared: Arc<Shared>,
+    name: String,
+) -> mpsc::Sender<Op> {
+    let (sender, mut ops) = mpsc::channel::<Op>(WAITING);
+    runtime.spawn(async move {
+        while let Some(op) = ops.recv().await {
+            let what = start::name_of(&op);
+            let folder = RolloutId::parse(&name).map(|id| shared.store.folder(&id));
+            let answer = match folder {
+                Some(folder) => socket::ask(&folder, &op)
+                    .await
+                    .map_err(|error| format!("the run does not answer: {error}")),
+                None => Err("that is no rollout's id".into()),
+            };
+            let id = name.clone();
+            if shared
+                .news
+                .send(News::Answered { id, what, answer })
+                .await
+                .is_err()
+            {
+                return;
+            }
+        }
+    });
+    sender
+}

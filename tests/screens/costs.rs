@@ -1,0 +1,184 @@
+//! What a frame costs does not grow with the length of a trajectory: counted, not timed.
+
+use super::bench::bench;
+use spotter::agent::Outcome;
+use spotter::app::news::News;
+use spotter::trajectory::Record;
+use spotter::trajectory::event::{Author, Event};
+
+/// Records of `steps` more steps, after the opening of the stored run.
+fn long(steps: u32) -> Vec<Record> {
+    let stored = super::bench::stored();
+    let at = stored[0].at;
+    let mut records: Vec<Record> = stored.into_iter().take(5).collect();
+    let mut push = |event| {
+        let seq = records.len() as u64;
+        records.push(Record { seq, at, event });
+    };
+    for step in 1..=steps {
+        let call = spotter::model::ToolCall {
+            id: step.to_string(),
+            name: "execute_bash".into(),
+            arguments: format!("{{\"command\": \"make step-{step}\"}}"),
+        };
+        push(Event::Proposed {
+            step,
+            thought: format!("Thought {step}: {}", "words and words ".repeat(12)),
+            calls: vec![call.clone()],
+        });
+        push(Event::Action {
+            step,
+            index: 0,
+            call,
+            by: Author::Model,
+            original: None,
+        });
+        push(Event::Observed {
+            step,
+            index: 0,
+            outcome: Outcome {
+                text: "a line of output\n".repeat(200),
+                exit: Some(0),
+                error: false,
+                submitted: false,
+                dropped: 0,
+                took: std::time::Duration::from_millis(40),
+            },
+            message: step,
+        });
+        push(Event::StepDone {
+            step,
+            snapshot: spotter::sandbox::SnapshotId {
+                files: "0".repeat(40),
+                git: "0".repeat(40),
+            },
+            files: Vec::new(),
+        });
+    }
+    records
+}
+
+fn opened(steps: u32) -> super::bench::Bench {
+    let mut bench = bench(160, 48);
+    let effects = spotter::app::update::open_run(&mut bench.state, "long");
+    assert_eq!(effects.len(), 1);
+    let generation = bench.state.run().unwrap().generation;
+    bench.event(spotter::app::Event::News(News::Records {
+        id: "long".into(),
+        generation,
+        records: long(steps),
+        live: false,
+        caught_up: true,
+    }));
+    bench.draw();
+    bench
+}
+
+fn built(bench: &super::bench::Bench) -> u64 {
+    bench.state.run().unwrap().transcript.built
+}
+
+#[test]
+fn scrolling_builds_only_what_comes_into_view_anywhere() {
+    for place in ["gg", "150G", "G"] {
+        let mut bench = opened(300);
+        bench.press(place);
+        let before = built(&bench);
+        for _ in 0..40 {
+            bench.press("j");
+        }
+        for _ in 0..40 {
+            bench.press("k");
+        }
+        let cost = built(&bench) - before;
+        // The cursor moves along, and each step it leaves or enters is drawn anew; that is all.
+        assert!(cost <= 80, "{cost} cells were built for 80 rows at {place}");
+    }
+}
+
+#[test]
+fn a_frame_in_which_nothing_happens_builds_nothing_and_writes_next_to_nothing() {
+    let mut bench = opened(300);
+    bench.draw();
+    let (before, raw) = (built(&bench), bench.raw.len());
+    for _ in 0..10 {
+        bench.draw();
+    }
+    assert_eq!(built(&bench), before);
+    assert!(
+        bench.raw.len() - raw < 10 * 64,
+        "{} bytes",
+        bench.raw.len() - raw
+    );
+}
+
+#[test]
+fn a_record_more_costs_the_same_after_ten_steps_and_after_a_thousand() {
+    let cost = |steps| {
+        let mut bench = opened(steps);
+        bench.press("G");
+        let before = built(&bench);
+        for number in 0..50u64 {
+            let run = bench.state.run().unwrap();
+            let news = News::Records {
+                id: run.id.clone(),
+                generation: run.generation,
+                records: vec![Record {
+                    seq: 100_000 + number,
+                    at: super::bench::stored()[0].at,
+                    event: Event::Output {
+                        step: steps,
+                        index: 0,
+                        stream: spotter::sandbox::Stream::Stdout,
+                        text: "more\n".into(),
+                    },
+                }],
+                live: true,
+                caught_up: true,
+            };
+            bench.event(spotter::app::Event::News(news));
+            bench.draw();
+        }
+        built(&bench) - before
+    };
+    let (short, long) = (cost(10), cost(1000));
+    assert!(long <= short + 10, "{short} against {long}");
+}
+
+#[test]
+fn an_endless_run_holds_so_many_steps_and_no_more() {
+    let mut bench = opened(10);
+    let generation = bench.state.run().unwrap().generation;
+    let mut most = 0;
+    for round in 0..12u32 {
+        let mut records = long(1000);
+        for record in &mut records {
+            match &mut record.event {
+                Event::Proposed { step, .. }
+                | Event::Action { step, .. }
+                | Event::Observed { step, .. }
+                | Event::StepDone { step, .. } => *step += 10 + round * 1000,
+                _ => {}
+            }
+        }
+        let records = records.into_iter().skip(5).collect();
+        bench.event(spotter::app::Event::News(News::Records {
+            id: "long".into(),
+            generation,
+            records,
+            live: true,
+            caught_up: true,
+        }));
+        bench.draw();
+        most = most.max(bench.state.run().unwrap().story.steps.len());
+    }
+    let story = &bench.state.run().unwrap().story;
+    assert!(most <= 4_100, "{most} steps were held at once");
+    assert_eq!(story.last(), 12_010);
+    assert_eq!(story.gone as usize + story.steps.len(), 12_010);
+    let screen = bench.press("G").screen();
+    assert!(
+        screen.contains("12010") && screen.contains("make step-1000"),
+        "{screen}"
+    );
+}

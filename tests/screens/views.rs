@@ -1,0 +1,348 @@
+//! Every view and every layer, small and large.
+
+use insta::assert_snapshot;
+
+use super::bench::{Bench, STORED, bench};
+use spotter::trajectory::event::Event;
+
+const SIZES: [(u16, u16); 2] = [(80, 24), (160, 48)];
+
+/// A picture of a screen after keys, at both sizes; each must show these words.
+fn shown(name: &str, keys: &str, words: &[&str]) {
+    shown_of(name, bench, keys, words);
+}
+
+fn shown_of(name: &str, make: impl Fn(u16, u16) -> Bench, keys: &str, words: &[&str]) {
+    for (width, height) in SIZES {
+        let mut bench = make(width, height);
+        let screen = bench.press(keys).screen();
+        for word in words {
+            assert!(
+                screen.contains(word),
+                "{name} at {width}×{height} does not show `{word}`:\n{screen}"
+            );
+        }
+        for line in screen.lines() {
+            assert!(line.chars().count() <= usize::from(width), "{line}");
+        }
+        assert_snapshot!(format!("{name}_{width}x{height}"), screen);
+    }
+}
+
+#[test]
+fn the_tasks_are_a_list_with_the_attempts_that_were_made() {
+    shown(
+        "tasks",
+        "",
+        &[
+            "spotter__cronwhen-42",
+            "f2p",
+            "attempts",
+            "✓",
+            "20 tasks",
+            "filter",
+        ],
+    );
+}
+
+#[test]
+fn a_filter_leaves_what_fits_and_says_what_it_does_not_know() {
+    shown(
+        "tasks_filter",
+        "/tally files:1",
+        &["tally files:1", "spotter__tally-108"],
+    );
+    let mut bench = bench(80, 24);
+    let screen = bench.press("/tally files:1").screen();
+    assert!(!screen.contains("gridtext"), "{screen}");
+    let screen = bench.press("<C-u>fils:1").screen();
+    assert!(
+        screen.contains("there is no field `fils`; did you mean `files:`?"),
+        "{screen}"
+    );
+}
+
+#[test]
+fn a_task_is_read_with_its_gold_patch_hidden_until_asked_for() {
+    shown(
+        "task_statement",
+        "/tally-108<Enter><Tab>G",
+        &["must turn green", "gold patch", "hidden"],
+    );
+    let mut bench = bench(160, 48);
+    assert!(!bench.press("/tally-108<Enter>").screen().contains("@@"));
+    assert!(bench.press("p").screen().contains("@@"));
+    let screen = bench.press("gb").screen();
+    assert!(
+        !screen.contains("@@") && screen.contains("hidden in blind mode"),
+        "{screen}"
+    );
+    let screen = bench.press("p").screen();
+    assert!(
+        !screen.contains("@@") && screen.contains("leave blind mode first"),
+        "{screen}"
+    );
+}
+
+#[test]
+fn the_form_starts_attempts_with_its_values() {
+    shown(
+        "form",
+        "/tally-108<Enter>e<Down>",
+        &["temperature", "scaffold", "step mode", "model"],
+    );
+    let mut bench = bench(160, 48);
+    bench.press("/tally-108<Enter>e");
+    let screen = bench.press("S").screen();
+    assert!(screen.contains("cannot start: model"), "{screen}");
+    bench.press("<Home><Enter><C-u>3<Enter><Down><Enter>http://127.0.0.1:1/v1#m<Enter>S");
+    let started = bench.effects.iter().find_map(|effect| match effect {
+        spotter::app::Effect::Start(form) => Some(form),
+        _ => None,
+    });
+    let form = started.expect("nothing was started");
+    assert_eq!(form.tasks, ["spotter__tally-108"]);
+    assert_eq!(
+        (form.value("k"), form.value("model")),
+        ("3", "http://127.0.0.1:1/v1#m")
+    );
+}
+
+#[test]
+fn a_wrong_value_is_told_and_kept_to_be_mended() {
+    let mut bench = bench(160, 48);
+    let screen = bench.press("e<Enter><C-u>many<Enter>").screen();
+    assert!(
+        screen.contains("a whole number from 1 to 1000") && screen.contains("many"),
+        "{screen}"
+    );
+}
+
+#[test]
+fn the_library_lists_what_was_run() {
+    shown(
+        "library",
+        "gl",
+        &["spotter__tally-108", "steps", "1 of 1 trajectory", "✓"],
+    );
+    let mut bench = bench(160, 48);
+    let screen = bench.press("gl/verdict:unresolved<Enter>").screen();
+    assert!(
+        screen.contains("No trajectory fits the filter."),
+        "{screen}"
+    );
+    let screen = bench.press("<Esc>").screen();
+    assert!(screen.contains("resolved"), "{screen}");
+}
+
+#[test]
+fn a_stored_run_shows_its_steps_its_diff_and_its_tests() {
+    shown(
+        "run_stored",
+        "gl<Enter>",
+        &[
+            "spotter__tally-108",
+            "ls && grep -rn 'def allocate'",
+            "recorded",
+        ]
+        .map(|word| if word == "recorded" { "tally" } else { word })
+        .as_slice(),
+    );
+    let mut bench = bench(160, 48);
+    let screen = bench.press("gl<Enter>G").screen();
+    for words in [
+        "submitted",
+        "✓ resolved",
+        "FAIL_TO_PASS  3/3",
+        "step = unit.copy_sign(left)",
+        "T1",
+    ] {
+        assert!(screen.contains(words), "{words}:\n{screen}");
+    }
+}
+
+#[test]
+fn each_pane_has_a_tab_of_its_own_on_a_small_screen() {
+    for (tabs, name, words) in [
+        (1, "diff", "tally/amounts.py"),
+        (2, "tests", "FAIL_TO_PASS"),
+        (3, "files", "tally/amounts.py"),
+        (4, "notes", "rollout"),
+    ] {
+        let mut bench = bench(80, 24);
+        let screen = bench
+            .press(&format!("gl<Enter>G{}", "<Tab>".repeat(tabs)))
+            .screen();
+        assert!(screen.contains(words), "{name}:\n{screen}");
+        assert_snapshot!(format!("run_{name}_80x24"), screen);
+    }
+}
+
+#[test]
+fn folded_steps_say_what_happened_and_open_again() {
+    shown("run_folded", "gl<Enter>zm", &["▸", "ls && grep"]);
+    let mut bench = bench(160, 48);
+    let all = bench.press("gl<Enter>zm").screen();
+    assert!(
+        all.contains("▸ view tally/amounts.py") || all.contains("▸"),
+        "{all}"
+    );
+    let opened = bench.press("zw").screen();
+    assert!(opened.contains("tally/amounts.py:97"), "{opened}");
+}
+
+#[test]
+fn a_run_that_waits_for_approval_asks_where_the_eye_is() {
+    let waiting = |width, height| {
+        let mut bench =
+            bench(width, height).live(|event| matches!(event, Event::Proposed { step: 3, .. }));
+        bench.press("gl<Enter>");
+        bench.tell(Event::Paused {
+            paused: true,
+            why: "an action waits for approval".into(),
+        });
+        bench
+    };
+    shown_of(
+        "run_waiting",
+        waiting,
+        "",
+        &["‖", "next", "a approve", "e edit", "s skip"],
+    );
+}
+
+#[test]
+fn palette_help_and_which_key_show_the_keys_of_the_table() {
+    shown("palette", ":repl", &["Commands", "replay"]);
+    shown("help", "gl<Enter>?", &["Help", "fold"]);
+    shown(
+        "which_key",
+        "gl<Enter>g",
+        &["tasks", "library", "to the top"],
+    );
+}
+
+#[test]
+fn messages_keep_what_was_said() {
+    shown("messages", "gl<Enter>m<Esc>gm", &["Messages"]);
+    let mut bench = bench(80, 24);
+    let screen = bench.press("gl<Enter>mgm").screen();
+    assert!(
+        screen.contains("step mode: nobody works on this run"),
+        "{screen}"
+    );
+}
+
+#[test]
+fn a_replay_has_a_clock_and_a_bar_and_ends_with_a_key() {
+    shown("replay", "gl<Enter>p<Space>", &["1×", "paused", "00:0"]);
+    let mut bench = bench(160, 48);
+    bench.press("gl<Enter>p<Space>lll");
+    let steps = bench.state.run().unwrap().story.last();
+    assert!((3..6).contains(&steps), "{steps}");
+    bench.press("<Esc>");
+    assert_eq!(bench.state.run().unwrap().story.last(), 6);
+    assert_eq!(bench.state.run().unwrap().id, STORED);
+}
+
+#[test]
+fn a_replay_that_plays_tells_every_step_at_any_speed() {
+    let mut bench = bench(160, 48);
+    bench.press("gl<Enter>p++++++++");
+    let mut now = bench.state.now;
+    let mut seen = std::collections::BTreeSet::new();
+    for _ in 0..4000 {
+        now += std::time::Duration::from_millis(33);
+        bench.event(spotter::app::Event::Tick(now));
+        seen.extend(
+            bench
+                .state
+                .run()
+                .unwrap()
+                .story
+                .steps
+                .iter()
+                .map(|step| step.number),
+        );
+        if !bench.state.is_playing() {
+            break;
+        }
+    }
+    assert!(!bench.state.is_playing(), "it never ended");
+    assert_eq!(seen.into_iter().collect::<Vec<_>>(), [1, 2, 3, 4, 5, 6]);
+}
+
+#[test]
+fn presenting_shows_one_step_with_a_caption() {
+    shown(
+        "presenter",
+        "gl<Enter><F5>]]]",
+        &["The agent", "tally/amounts.py", "step 4 of 6"],
+    );
+}
+
+#[test]
+fn a_first_start_says_where_to_begin_and_is_gone_with_one_key() {
+    let mut bench = bench(80, 24);
+    bench.state.layers.push(spotter::app::layer::Layer::Welcome);
+    bench.state.session.welcomed = false;
+    let screen = bench.screen();
+    assert!(
+        screen.contains("Welcome to spotter") && screen.contains("start an attempt"),
+        "{screen}"
+    );
+    assert_snapshot!("welcome_80x24", screen);
+    assert!(!bench.press("<Enter>").screen().contains("Welcome"));
+    assert!(bench.state.session.welcomed);
+}
+
+#[test]
+fn empty_places_say_what_to_do_next() {
+    let mut bench = bench(80, 24);
+    let screen = bench.press("/nothing-like-this<Enter>").screen();
+    assert!(
+        screen.contains("No task fits the filter.") && screen.contains("clears it"),
+        "{screen}"
+    );
+    bench.state.library.rows.clear();
+    bench.state.library.refilter();
+    let screen = bench.press("gl").screen();
+    assert!(
+        screen.contains("The store is empty.") && screen.contains("Enter starts"),
+        "{screen}"
+    );
+    let screen = bench.press("gr").screen();
+    assert!(screen.contains("no run is open: start one"), "{screen}");
+}
+
+#[test]
+fn any_size_has_a_picture_and_none_panics() {
+    for (width, height) in [
+        (1, 1),
+        (20, 5),
+        (39, 9),
+        (40, 10),
+        (60, 12),
+        (99, 16),
+        (100, 16),
+        (219, 60),
+        (300, 90),
+    ] {
+        let mut bench = bench(width, height);
+        for keys in [
+            "",
+            "gl<Enter>",
+            "g",
+            "<Esc>:",
+            "<Esc><F5>",
+            "<F5>zz",
+            "zz?",
+            "<Esc>gt",
+        ] {
+            bench.press(keys).screen();
+        }
+    }
+    let mut bench = bench(40, 10);
+    let screen = bench.press("gl<Enter>").resize(30, 8).screen();
+    assert!(screen.contains("✓ resolved step 6/30"), "{screen}");
+}
