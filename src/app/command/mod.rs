@@ -3,6 +3,7 @@
 //! A command has an id, words for people, the context that it belongs to, a check that says why it cannot run now, and a
 //! function from the state to effects. It never does anything itself.
 
+pub mod docs;
 mod global;
 mod library;
 mod moving;
