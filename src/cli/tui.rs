@@ -313,12 +313,17 @@ impl Bench {
     }
 
     fn draw(&mut self) -> Result<(), Failure> {
+        // The terminal may have another size than the last event said, and that event may have come before anybody listened.
+        self.state.size = screen_size();
         let effects = settle(&mut self.state);
         let (state, eye) = (&self.state, &self.eye);
         self.canvas
             .draw(|frame| ui::view(state, eye, frame))
             .map_err(|error| Failure::error(format!("the terminal cannot be written: {error}")))?;
         self.pace.drawn(Instant::now());
+        if screen_size() != self.state.size {
+            self.pace.changed(Instant::now());
+        }
         for effect in effects {
             self.executor.carry_out(effect);
         }
@@ -386,6 +391,7 @@ impl Bench {
                 Screen::Suspend => {
                     self.away(input);
                     let stopped = crate::term::guard_stop();
+                    self.guard.reenter().map_err(Failure::error)?;
                     self.back(input)?;
                     if let Err(error) = stopped {
                         self.state
@@ -407,7 +413,6 @@ impl Bench {
     }
 
     fn back(&mut self, input: &mut Option<input::Input>) -> Result<(), Failure> {
-        self.guard.reenter().map_err(Failure::error)?;
         crate::term::flush_input();
         if let Some(input) = input {
             input.resume();
@@ -450,7 +455,8 @@ impl Bench {
             .await;
         // Ctrl-C was the editor's: both are in the terminal's foreground.
         self.signals.forget_interrupts();
-        if let Err(failure) = self.back(input) {
+        let back = self.guard.reclaim().map_err(Failure::error);
+        if let Err(failure) = back.and_then(|()| self.back(input)) {
             return Err(failure.what);
         }
         match status {
