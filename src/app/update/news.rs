@@ -48,6 +48,11 @@ pub(super) fn news(state: &mut State, news: News) -> Vec<Effect> {
             state.tasks.recount(&state.library.rows);
             Vec::new()
         }
+        News::Gone { ids } => {
+            state.library.drop_rows(&ids);
+            state.tasks.recount(&state.library.rows);
+            Vec::new()
+        }
         News::Begun { id, focus } => {
             if focus {
                 return super::open_run(state, &id);
