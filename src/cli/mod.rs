@@ -15,6 +15,7 @@ mod control;
 mod doctor;
 mod grade;
 mod ink;
+mod keys;
 mod place;
 mod progress;
 pub mod pty;
@@ -60,6 +61,8 @@ enum Command {
     Control(control::Args),
     /// Say what this machine can do, and what is missing
     Doctor(doctor::Args),
+    /// Print the workbench's keys, and what they do
+    Keys(keys::Args),
     /// Measure spotter itself
     Bench(bench::Args),
 }
@@ -137,6 +140,7 @@ pub fn main() -> ExitCode {
             Some(Command::Grade(args)) => grade::run(args).await,
             Some(Command::Control(args)) => control::run(args).await,
             Some(Command::Doctor(args)) => doctor::run(args).await,
+            Some(Command::Keys(args)) => keys::run(&args),
             Some(Command::Bench(args)) => bench::run(args).await,
         }
     });

@@ -128,10 +128,7 @@ async fn open(args: Args, demo: bool) -> Result<ExitCode, Failure> {
         still: args.still,
         blind: args.blind,
         themes: theme::names(own("themes").as_deref()),
-        keymaps: keymap::BUILT_IN
-            .iter()
-            .map(|(name, _)| (*name).to_owned())
-            .collect(),
+        keymaps: keymap::names(own("keymaps").as_deref()),
         scaffolds: Vec::new(),
         models: Vec::new(),
     };

@@ -20,6 +20,7 @@ use crossterm::{cursor, execute};
 
 static ENTERED: AtomicBool = AtomicBool::new(false);
 static MOUSE: AtomicBool = AtomicBool::new(false);
+static HOOK: std::sync::Once = std::sync::Once::new();
 /// The terminal's settings when it was taken.
 static ORIGINAL: Mutex<Option<rustix::termios::Termios>> = Mutex::new(None);
 /// Whose panic ends the program.
@@ -45,7 +46,6 @@ impl Guard {
                 "standard input and output must be a terminal",
             ));
         }
-        static HOOK: std::sync::Once = std::sync::Once::new();
         HOOK.call_once(|| {
             let before = std::panic::take_hook();
             std::panic::set_hook(Box::new(move |info| {

@@ -199,10 +199,7 @@ fn suspended(seat: &Seat, how: End) {
         .see("ready> stty -g");
     let settings = |seat: &Sitting| {
         let screen = seat.screen();
-        let found = screen
-            .lines()
-            .filter(|line| line.matches(':').count() > 10)
-            .next_back();
+        let found = screen.lines().rfind(|line| line.matches(':').count() > 10);
         found.map(str::to_owned)
     };
     until("the settings", || settings(&seat).is_some());

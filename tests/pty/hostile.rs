@@ -73,8 +73,7 @@ fn harmless(seat: &Sitting) {
     let raw = seat.raw();
     let text = String::from_utf8(raw).expect("what is drawn is UTF-8");
     let mut wrong = String::new();
-    let mut chars = text.char_indices().peekable();
-    while let Some((at, c)) = chars.next() {
+    for (at, c) in text.char_indices() {
         let around = || text[at..].chars().take(24).collect::<String>();
         let bad = match c {
             '\x1b' => !known(&text[at..]),

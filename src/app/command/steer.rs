@@ -39,9 +39,10 @@ fn can_take_over(state: &State) -> Result<(), Reason> {
 
 fn taken_over(state: &State) -> Result<(), Reason> {
     live(state)?;
-    match state.run().is_some_and(|run| run.story.taken_over) {
-        true => Ok(()),
-        false => Err("the agent has the shell: t takes it over".into()),
+    if state.run().is_some_and(|run| run.story.taken_over) {
+        Ok(())
+    } else {
+        Err("the agent has the shell: t takes it over".into())
     }
 }
 
