@@ -68,11 +68,12 @@ pub(crate) async fn run(args: Args) -> Result<ExitCode, Failure> {
     } else {
         let plain = rows.iter().map(cells);
         text = table(std::iter::once(HEAD.map(str::to_owned)).chain(plain));
-        text.push_str(&if rows.len() == all {
-            format!("{all} rollouts\n")
+        let shown = if rows.len() == all {
+            String::new()
         } else {
-            format!("{} of {all} rollouts\n", rows.len())
-        });
+            format!("{} of ", rows.len())
+        };
+        text = format!("{text}{shown}{all} rollouts\n");
     }
     ink::print(text.trim_end_matches('\n'));
     Ok(ExitCode::SUCCESS)

@@ -13,9 +13,6 @@
     dead_code,
     clippy::indexing_slicing,
     clippy::too_many_lines,
-    clippy::expect_used,
-    clippy::string_slice,
-    clippy::print_stderr,
     reason = "a test that cannot go on should say where, and a session is told in one piece"
 )]
 
