@@ -15,9 +15,11 @@ mod control;
 mod doctor;
 mod grade;
 mod ink;
+mod keys;
 mod list;
 mod place;
 mod progress;
+pub mod pty;
 mod replay;
 mod run;
 mod stream;
@@ -65,6 +67,8 @@ enum Command {
     Control(control::Args),
     /// Say what this machine can do, and what is missing
     Doctor(doctor::Args),
+    /// Print the workbench's keys, and what they do
+    Keys(keys::Args),
     /// Measure spotter itself
     Bench(bench::Args),
 }
@@ -144,6 +148,7 @@ pub fn main() -> ExitCode {
             Some(Command::List(args)) => list::run(args).await,
             Some(Command::Control(args)) => control::run(args).await,
             Some(Command::Doctor(args)) => doctor::run(args).await,
+            Some(Command::Keys(args)) => keys::run(&args),
             Some(Command::Bench(args)) => bench::run(args).await,
         }
     });

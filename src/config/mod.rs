@@ -7,7 +7,7 @@ pub mod settings;
 
 use std::path::{Path, PathBuf};
 
-pub use settings::{Settings, Warning};
+pub use settings::{Settings, ThemeChoice, Warning};
 
 /// The user's own configuration file.
 #[must_use]
@@ -36,6 +36,25 @@ pub fn default_store() -> PathBuf {
 #[must_use]
 pub fn state_folder() -> Option<PathBuf> {
     Some(home("XDG_STATE_HOME", ".local/state")?.join("spotter"))
+}
+
+/// Names of the `.toml` files in a folder of the user's that are not among those known already, sorted.
+#[must_use]
+pub fn own_files(folder: Option<&Path>, known: &[String]) -> Vec<String> {
+    let entries = folder.and_then(|folder| std::fs::read_dir(folder).ok());
+    let mut names: Vec<String> = entries
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter_map(|entry| {
+            let path = entry.path();
+            let is_toml = path.extension().is_some_and(|ending| ending == "toml");
+            let name = path.file_stem()?.to_str()?.to_owned();
+            (is_toml && !name.starts_with(['.', '_']) && !known.contains(&name)).then_some(name)
+        })
+        .collect();
+    names.sort_unstable();
+    names
 }
 
 fn home(variable: &str, below_home: &str) -> Option<PathBuf> {

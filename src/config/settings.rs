@@ -17,6 +17,24 @@ pub struct Price {
     pub reply: f64,
 }
 
+/// Which theme.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(
+    untagged,
+    expecting = "a theme's name, or { dark = \"…\", light = \"…\" }"
+)]
+pub enum ThemeChoice {
+    /// One, whatever the terminal's ground.
+    Always(String),
+    /// One for each ground.
+    ByGround {
+        /// On a dark ground, and where the terminal does not say.
+        dark: String,
+        /// On a light one.
+        light: String,
+    },
+}
+
 /// What the files say; `None` where they say nothing.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Settings {
@@ -34,6 +52,10 @@ pub struct Settings {
     pub repos: Option<PathBuf>,
     /// `--jobs`.
     pub jobs: Option<usize>,
+    /// `--theme`, or one for each ground.
+    pub theme: Option<ThemeChoice>,
+    /// `--keymap`.
+    pub keymap: Option<String>,
     /// Prices by model name; a cost limit needs one.
     pub prices: BTreeMap<String, Price>,
 }
@@ -72,7 +94,7 @@ impl std::fmt::Display for Warning {
 }
 
 const KNOWN: &[&str] = &[
-    "store", "tasks", "model", "scaffold", "sandbox", "repos", "jobs", "prices",
+    "store", "tasks", "model", "scaffold", "sandbox", "repos", "jobs", "theme", "keymap", "prices",
 ];
 
 impl Settings {
@@ -106,6 +128,8 @@ impl Settings {
                 "sandbox" => take(&mut self.sandbox, value),
                 "repos" => take(&mut self.repos, value),
                 "jobs" => take(&mut self.jobs, value),
+                "theme" => take(&mut self.theme, value),
+                "keymap" => take(&mut self.keymap, value),
                 "prices" => value
                     .try_into::<BTreeMap<String, Price>>()
                     .map(|prices| self.prices.extend(prices)),
@@ -180,6 +204,36 @@ mod tests {
             "{}",
             warnings[0]
         );
+    }
+
+    #[test]
+    fn a_theme_is_a_name_or_one_for_each_ground() {
+        let read = |text: &str| {
+            let (mut settings, mut warnings) = (Settings::default(), Vec::new());
+            settings.overlay(text, Path::new("c.toml"), &mut warnings);
+            let told: Vec<String> = warnings.iter().map(ToString::to_string).collect();
+            (settings.theme, told)
+        };
+        let (one, told) = read("theme = \"mono\"\n");
+        assert_eq!(one, Some(ThemeChoice::Always("mono".into())));
+        assert!(told.is_empty(), "{told:?}");
+        let (two, told) = read("theme = { dark = \"a\", light = \"b\" }\n");
+        assert_eq!(
+            two,
+            Some(ThemeChoice::ByGround {
+                dark: "a".into(),
+                light: "b".into()
+            })
+        );
+        assert!(told.is_empty(), "{told:?}");
+        for wrong in ["{ dark = \"a\" }", "3", "{ dark = \"a\", ligt = \"b\" }"] {
+            let (none, told) = read(&format!("jobs = 2\ntheme = {wrong}\n"));
+            assert_eq!(none, None);
+            assert_eq!(
+                told,
+                ["c.toml:2:9: `theme`: a theme's name, or { dark = \"…\", light = \"…\" }"]
+            );
+        }
     }
 
     #[test]

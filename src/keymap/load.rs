@@ -30,6 +30,17 @@ pub const BUILT_IN: &[(&str, &str)] = &[
     ("minimal", include_str!("../../keymaps/minimal.toml")),
 ];
 
+/// The keymap where nothing else is asked for.
+pub const DEFAULT: &str = "default";
+
+/// Names of the keymaps there are: the built-in ones, then the user's own.
+#[must_use]
+pub fn names(folder: Option<&Path>) -> Vec<String> {
+    let mut names: Vec<String> = BUILT_IN.iter().map(|(name, _)| (*name).into()).collect();
+    names.extend(crate::config::own_files(folder, &names));
+    names
+}
+
 /// Binds nothing.
 const NO_OP: &str = "no_op";
 
@@ -116,13 +127,12 @@ fn lay(
     read: &mut Vec<PathBuf>,
 ) {
     let Some((file, text)) = text_of(name, folder, read) else {
-        let names: Vec<&str> = BUILT_IN.iter().map(|(name, _)| *name).collect();
         warnings.push(Warning {
             file: PathBuf::from(format!("keymap {name}")),
             place: None,
             what: format!(
-                "there is no such keymap, or it inherits from itself; built in: {}",
-                names.join(", ")
+                "there is no such keymap, or it inherits from itself; known: {}",
+                names(folder).join(", ")
             ),
         });
         if read.is_empty() && name != "default" {

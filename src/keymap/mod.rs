@@ -13,7 +13,7 @@ mod load;
 use std::collections::BTreeMap;
 
 pub use key::{Code, Key, shown};
-pub use load::{BUILT_IN, Known, load};
+pub use load::{BUILT_IN, DEFAULT, Known, load, names};
 
 /// A command to run, as a keymap names it: its id, then what it is told.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -191,6 +191,14 @@ impl Role {
     }
 }
 
+impl Role {
+    /// One of the eight colours that programs print in.
+    #[must_use]
+    pub fn is_ansi(self) -> bool {
+        self.name().starts_with("ansi.")
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -81,7 +81,6 @@ fn indexed(index: u8) -> Color {
 pub fn at(color: Color, level: Level) -> Option<Color> {
     match (level, color) {
         (Level::Mono, _) => None,
-        (Level::True, color) => Some(color),
         (Level::Ansi256, Color::Rgb(red, green, blue)) => Some(nearest_256((red, green, blue))),
         (Level::Ansi16, Color::Rgb(red, green, blue)) => Some(nearest_16((red, green, blue))),
         (_, color) => Some(color),
@@ -160,16 +159,47 @@ pub fn distance(a: Rgb, b: Rgb) -> f64 {
         .sqrt()
 }
 
-fn oklab((red, green, blue): Rgb) -> [f64; 3] {
-    let (r, g, b) = (linear(red), linear(green), linear(blue));
-    let l = (0.412_221_470_8 * r + 0.536_332_536_3 * g + 0.051_445_992_9 * b).cbrt();
-    let m = (0.211_903_498_2 * r + 0.680_699_545_1 * g + 0.107_396_956_6 * b).cbrt();
-    let s = (0.088_302_461_9 * r + 0.281_718_837_6 * g + 0.629_978_700_5 * b).cbrt();
-    [
-        0.210_454_255_3 * l + 0.793_617_785_0 * m - 0.004_072_046_8 * s,
-        1.977_998_495_1 * l - 2.428_592_205_0 * m + 0.450_593_709_9 * s,
-        0.025_904_037_1 * l + 0.782_771_766_2 * m - 0.808_675_766_0 * s,
-    ]
+/// A colour without its gamma, each channel from 0 to 1.
+fn channels((red, green, blue): Rgb) -> [f64; 3] {
+    [linear(red), linear(green), linear(blue)]
+}
+
+fn times(matrix: [[f64; 3]; 3], vector: [f64; 3]) -> [f64; 3] {
+    matrix.map(|row| row.iter().zip(vector).map(|(a, b)| a * b).sum())
+}
+
+/// A colour after a linear change of its light, such as that of eyes which lack a kind of receptors.
+#[cfg(test)]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "clamped to a channel's range"
+)]
+pub(super) fn through(matrix: [[f64; 3]; 3], color: Rgb) -> Rgb {
+    let [red, green, blue] = times(matrix, channels(color)).map(|light| {
+        let light = light.clamp(0.0, 1.0);
+        let value = if light <= 0.003_130_8 {
+            12.92 * light
+        } else {
+            1.055 * light.powf(1.0 / 2.4) - 0.055
+        };
+        (value * 255.0).round() as u8
+    });
+    (red, green, blue)
+}
+
+fn oklab(color: Rgb) -> [f64; 3] {
+    const CONES: [[f64; 3]; 3] = [
+        [0.412_221_470_8, 0.536_332_536_3, 0.051_445_992_9],
+        [0.211_903_498_2, 0.680_699_545_1, 0.107_396_956_6],
+        [0.088_302_461_9, 0.281_718_837_6, 0.629_978_700_5],
+    ];
+    const LAB: [[f64; 3]; 3] = [
+        [0.210_454_255_3, 0.793_617_785_0, -0.004_072_046_8],
+        [1.977_998_495_1, -2.428_592_205_0, 0.450_593_709_9],
+        [0.025_904_037_1, 0.782_771_766_2, -0.808_675_766_0],
+    ];
+    times(LAB, times(CONES, channels(color)).map(f64::cbrt))
 }
 
 #[cfg(test)]

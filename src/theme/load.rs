@@ -9,80 +9,84 @@
 //! ```
 //!
 //! Roles and palettes of parents are taken first, then the file's own over them; a palette entry of the child also changes
-//! what the parent's roles name. A role without an entry is that of its name with the last part dropped.
+//! what the parent's roles name. A role without an entry is that of its name with the last part dropped. A mistake costs its
+//! own entry and is a warning, never an exit.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use ratatui::style::{Modifier, Style};
-use toml::{Spanned, Value};
+use ratatui::style::{Color, Modifier, Style};
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
 
-use super::Theme;
 use super::color::{self, Level};
+use super::{BUILT_IN, Theme, names};
 use crate::config::Warning;
 use crate::text::Role;
 
-/// Themes in the binary.
-pub const BUILT_IN: &[(&str, &str)] = &[
-    ("terminal", include_str!("../../themes/terminal.toml")),
-    ("mono", include_str!("../../themes/mono.toml")),
-];
+/// What stands for a theme that paints its own ground where a terminal has 16 colours, unless the file says otherwise.
+const SIXTEEN: &str = "terminal";
 
-/// Names of the themes there are: the built-in ones, then the user's own.
-#[must_use]
-pub fn names(folder: Option<&Path>) -> Vec<String> {
-    let mut names: Vec<String> = BUILT_IN.iter().map(|(name, _)| (*name).into()).collect();
-    let entries = folder.and_then(|folder| std::fs::read_dir(folder).ok());
-    for entry in entries.into_iter().flatten().flatten() {
-        let path = entry.path();
-        if path
-            .extension()
-            .is_some_and(|extension| extension == "toml")
-            && let Some(name) = path.file_stem().and_then(|name| name.to_str())
-            && !names.iter().any(|there| there == name)
-        {
-            names.push(name.to_owned());
-        }
-    }
-    names
+/// A text of a file with its place: which of the files, and the byte.
+#[derive(Debug, Clone)]
+struct Placed {
+    file: usize,
+    offset: usize,
+    text: String,
 }
 
-/// A value of a file with the place it came from.
-type Placed = (usize, usize, Value);
+/// What a file says of a role; names are not resolved yet.
+#[derive(Debug, Default)]
+struct Look {
+    fore: Option<Placed>,
+    ground: Option<Placed>,
+    modifiers: Modifier,
+}
 
 #[derive(Default)]
 struct Raw {
     files: Vec<(PathBuf, String)>,
     light: bool,
-    /// Role name → (file, offset, value).
-    roles: BTreeMap<String, Placed>,
+    sixteen: Option<String>,
+    roles: BTreeMap<String, Look>,
     palette: BTreeMap<String, Placed>,
+    warnings: Vec<Warning>,
 }
 
 /// Load a theme by name for a colour level, `folder` (the user's) before the built-in ones.
+///
+/// Without colours every theme is `mono`. The 16 colours are the user's own, so a theme that paints its own ground cannot be
+/// brought down to them by guesses: `terminal` stands in for it, or what the file names as `sixteen`.
 #[must_use]
 pub fn load(name: &str, folder: Option<&Path>, level: Level) -> (Theme, Vec<Warning>) {
-    let name = if level == Level::Mono { "mono" } else { name };
-    let mut raw = Raw::default();
-    let mut warnings = Vec::new();
-    raw.lay(name, folder, &mut warnings);
-    if raw.roles.is_empty() {
-        raw.lay("terminal", None, &mut warnings);
+    if level == Level::Mono {
+        return Raw::read("mono", folder).finish("mono", level);
     }
-    let styles = raw.styles(level, &mut warnings);
-    let theme = Theme {
-        name: name.into(),
-        light: raw.light,
-        styles,
-    };
+    let raw = Raw::read(name, folder);
+    if level != Level::Ansi16 || !raw.paints_ground() {
+        return raw.finish(name, level);
+    }
+    let instead = raw.sixteen.clone().unwrap_or_else(|| SIXTEEN.into());
+    let (theme, more) = Raw::read(&instead, folder).finish(&instead, level);
+    let mut warnings = raw.finish(name, level).1;
+    warnings.extend(more);
     (theme, warnings)
 }
 
 impl Raw {
-    fn lay(&mut self, name: &str, folder: Option<&Path>, warnings: &mut Vec<Warning>) {
-        let Some((file, text)) = self.text_of(name, folder) else {
+    fn read(name: &str, folder: Option<&Path>) -> Self {
+        let mut raw = Self::default();
+        raw.lay(name, folder);
+        if raw.roles.is_empty() {
+            raw.lay(SIXTEEN, None);
+        }
+        raw
+    }
+
+    fn lay(&mut self, name: &str, folder: Option<&Path>) {
+        let Some((path, text)) = self.text_of(name, folder) else {
             let known = names(folder).join(", ");
-            warnings.push(Warning {
+            self.warnings.push(Warning {
                 file: PathBuf::from(format!("theme {name}")),
                 place: None,
                 what: format!("there is no such theme, or it inherits from itself; known: {known}"),
@@ -92,55 +96,142 @@ impl Raw {
         let text = match text {
             Ok(text) => text,
             Err(error) => {
-                warnings.push(Warning::at(&file, "", None, error));
+                self.warnings.push(Warning::at(&path, "", None, error));
                 return;
             }
         };
-        self.files.push((file.clone(), text.clone()));
-        let at_file = self.files.len() - 1;
-        let keys: BTreeMap<Spanned<String>, Spanned<Value>> = match toml::from_str(&text) {
-            Ok(keys) => keys,
+        let file = self.files.len();
+        self.files.push((path, text.clone()));
+        let tops = match DeTable::parse(&text) {
+            Ok(tops) => tops.into_inner(),
             Err(error) => {
                 let offset = error.span().map(|span| span.start);
-                warnings.push(Warning::at(
-                    &file,
-                    &text,
-                    offset,
-                    error.message().to_owned(),
-                ));
-                return;
+                return self.warn(file, offset, error.message().to_owned());
             }
         };
-        let inherits = keys
-            .iter()
-            .find(|(key, _)| key.get_ref() == "inherits")
-            .and_then(|(_, value)| value.get_ref().as_str());
-        if let Some(parent) = inherits {
-            self.lay(parent, folder, warnings);
+        // The parent first, wherever in the file it is named.
+        for (key, value) in &tops {
+            if let ("inherits", DeValue::String(parent)) = (key.get_ref().as_ref(), value.get_ref())
+            {
+                self.lay(parent, folder);
+            }
         }
-        for (key, value) in keys {
-            let (at_key, at) = (key.span().start, value.span().start);
-            match (key.get_ref().as_str(), value.into_inner()) {
-                ("inherits", _) => {}
-                ("light", Value::Boolean(light)) => self.light = light,
-                ("palette", Value::Table(table)) => {
-                    for (name, value) in table {
-                        self.palette.insert(name, (at_file, at, value));
+        for (key, value) in tops {
+            self.top(file, &key, &value, folder);
+        }
+    }
+
+    /// One entry of a file's top.
+    fn top(
+        &mut self,
+        file: usize,
+        key: &Spanned<impl AsRef<str>>,
+        value: &Spanned<DeValue<'_>>,
+        folder: Option<&Path>,
+    ) {
+        let name = key.get_ref().as_ref();
+        let at = value.span().start;
+        match (name, value.get_ref()) {
+            ("inherits", DeValue::String(_)) => {}
+            ("light", DeValue::Boolean(light)) => self.light = *light,
+            ("sixteen", DeValue::String(name))
+                if names(folder).iter().any(|known| known == name) =>
+            {
+                self.sixteen = Some(name.to_string());
+            }
+            ("palette", DeValue::Table(table)) => {
+                for (name, value) in table {
+                    match placed(file, value) {
+                        Some(color) if color::parse(&color.text).is_some() => {
+                            self.palette.insert(name.get_ref().to_string(), color);
+                        }
+                        _ => {
+                            let what = format!(
+                                "`{}` of the palette: write `#rrggbb`, `default` or one of the 16 (`red`, `light-red`, …)",
+                                name.get_ref()
+                            );
+                            self.warn(file, Some(value.span().start), what);
+                        }
                     }
                 }
-                (role, value) => {
-                    if is_known(role) {
-                        self.roles.insert(role.to_owned(), (at_file, at, value));
-                    } else {
-                        let known = nearest_role(role);
-                        let what = format!("unknown role `{role}`; did you mean `{known}`?");
-                        warnings.push(Warning::at(&file, &text, Some(at_key), what));
-                    }
-                }
+            }
+            ("inherits", _) => self.warn(file, Some(at), "`inherits` is a theme's name".into()),
+            ("light", _) => self.warn(file, Some(at), "`light` is true or false".into()),
+            ("sixteen", _) => {
+                let known = names(folder).join(", ");
+                self.warn(file, Some(at), format!("`sixteen` is one of: {known}"));
+            }
+            ("palette", _) => self.warn(file, Some(at), "`[palette]` is a table".into()),
+            (role, _) if !is_known(role) => {
+                let what = format!(
+                    "unknown role `{role}`; did you mean `{}`?",
+                    nearest_role(role)
+                );
+                self.warn(file, Some(key.span().start), what);
+            }
+            (role, _) => {
+                let look = self.look(file, role, value);
+                self.roles.insert(role.to_owned(), look);
             }
         }
     }
 
+    fn look(&mut self, file: usize, role: &str, value: &Spanned<DeValue<'_>>) -> Look {
+        let mut look = Look::default();
+        let table = match value.get_ref() {
+            DeValue::String(_) => {
+                look.fore = placed(file, value);
+                return look;
+            }
+            DeValue::Table(table) => table,
+            _ => {
+                let what = format!("`{role}`: a role is a colour, or a table of fg, bg, modifiers");
+                self.warn(file, Some(value.span().start), what);
+                return look;
+            }
+        };
+        for (key, value) in table {
+            let at = value.span().start;
+            match (key.get_ref().as_ref(), value.get_ref()) {
+                ("fg", DeValue::String(_)) => look.fore = placed(file, value),
+                ("bg", DeValue::String(_)) => look.ground = placed(file, value),
+                ("fg" | "bg", _) => self.warn(file, Some(at), no_color(role, "this")),
+                // Helix's way to say it: its colour and style are not shown.
+                ("underline", _) => look.modifiers |= Modifier::UNDERLINED,
+                ("modifiers", DeValue::Array(array)) => {
+                    for item in array {
+                        let known = item.get_ref().as_str().and_then(modifier);
+                        match known {
+                            Some(modifier) => look.modifiers |= modifier,
+                            None => self.warn(
+                                file,
+                                Some(item.span().start),
+                                format!("`{role}`: no modifier; known: bold, dim, italic, underlined, reversed, crossed_out"),
+                            ),
+                        }
+                    }
+                }
+                ("modifiers", _) => {
+                    self.warn(file, Some(at), format!("`{role}`: `modifiers` is a list"));
+                }
+                (other, _) => {
+                    let what = format!(
+                        "`{role}`: unknown key `{other}`; known: fg, bg, underline, modifiers"
+                    );
+                    self.warn(file, Some(key.span().start), what);
+                }
+            }
+        }
+        look
+    }
+
+    fn warn(&mut self, file: usize, offset: Option<usize>, what: String) {
+        if let Some((path, text)) = self.files.get(file) {
+            self.warnings.push(Warning::at(path, text, offset, what));
+        }
+    }
+
+    /// The text of a theme that has not been read yet on this chain: a user's file of a name first, then the built-in one.
     fn text_of(
         &self,
         name: &str,
@@ -161,86 +252,79 @@ impl Raw {
         (!read(&path)).then(|| (path, Ok((*text).to_owned())))
     }
 
-    fn styles(&self, level: Level, warnings: &mut Vec<Warning>) -> Vec<Style> {
+    fn paints_ground(&self) -> bool {
+        let ground = self
+            .roles
+            .get("ui.background")
+            .and_then(|look| look.ground.as_ref());
+        ground.is_some_and(|ground| matches!(self.color(&ground.text), Some(Color::Rgb(..))))
+    }
+
+    fn finish(mut self, name: &str, level: Level) -> (Theme, Vec<Warning>) {
         let mut made: BTreeMap<&str, Style> = BTreeMap::new();
-        for (name, placed) in &self.roles {
-            let mut wrong = Vec::new();
-            let style = self.style(&placed.2, level, &mut wrong);
-            made.insert(name, style);
-            if let Some((file, text)) = self.files.get(placed.0) {
-                for what in wrong {
-                    let what = format!("`{name}`: {what}");
-                    warnings.push(Warning::at(file, text, Some(placed.1), what));
+        let mut wrong = Vec::new();
+        for (role, look) in &self.roles {
+            let mut color = |placed: &Option<Placed>| {
+                let placed = placed.as_ref()?;
+                let found = self.color(&placed.text);
+                if found.is_none() {
+                    let what = no_color(role, &format!("`{}`", placed.text));
+                    wrong.push((placed.file, placed.offset, what));
                 }
-            }
+                color::at(found?, level)
+            };
+            let style = Style {
+                fg: color(&look.fore),
+                bg: color(&look.ground),
+                ..Style::default()
+            };
+            made.insert(role, style.add_modifier(look.modifiers));
         }
-        Role::ALL
+        let styles = Role::ALL
             .iter()
             .map(|role| {
-                let mut name = role.name();
-                loop {
-                    if let Some(style) = made.get(name) {
-                        return *style;
-                    }
-                    match name.rsplit_once('.') {
-                        Some((parent, _)) => name = parent,
-                        None => return Style::default(),
-                    }
-                }
+                let parts =
+                    std::iter::successors(Some(role.name()), |name| Some(name.rsplit_once('.')?.0));
+                parts
+                    .filter_map(|name| made.get(name).copied())
+                    .next()
+                    .unwrap_or_default()
             })
-            .collect()
-    }
-
-    fn style(&self, value: &Value, level: Level, wrong: &mut Vec<String>) -> Style {
-        let mut style = Style::default();
-        let mut color = |value: &Value| {
-            let name = value.as_str().unwrap_or_default();
-            let found = self.color(name);
-            if found.is_none() {
-                wrong.push(format!("`{value}` is no colour: write `#rrggbb`, a name of the palette, `default` or one of the 16 (`red`, `light-red`, …)"));
-            }
-            found.and_then(|found| color::at(found, level))
+            .collect();
+        for (file, offset, what) in wrong {
+            self.warn(file, Some(offset), what);
+        }
+        // The first is the one that is shown at once: that should be the first in the file.
+        self.warnings.sort_by_key(|warning| warning.place);
+        let theme = Theme {
+            name: name.into(),
+            light: self.light,
+            styles,
         };
-        match value {
-            Value::String(_) => style.fg = color(value),
-            Value::Table(table) => {
-                for (key, value) in table {
-                    match key.as_str() {
-                        "fg" => style.fg = color(value),
-                        "bg" => style.bg = color(value),
-                        "underline" => style = style.add_modifier(Modifier::UNDERLINED),
-                        "modifiers" => {}
-                        _ => {}
-                    }
-                }
-                for (key, value) in table {
-                    match key.as_str() {
-                        "fg" | "bg" | "underline" => {}
-                        "modifiers" => {
-                            for name in value.as_array().into_iter().flatten() {
-                                match modifier(name.as_str().unwrap_or_default()) {
-                                    Some(modifier) => style = style.add_modifier(modifier),
-                                    None => wrong.push(format!("{name} is no modifier; known: bold, dim, italic, underlined, reversed, crossed_out")),
-                                }
-                            }
-                        }
-                        _ => wrong.push(format!(
-                            "unknown key `{key}`; known: fg, bg, underline, modifiers"
-                        )),
-                    }
-                }
-            }
-            _ => wrong.push("a role is a colour, or a table of fg, bg, modifiers".into()),
-        }
-        style
+        (theme, self.warnings)
     }
 
-    fn color(&self, name: &str) -> Option<ratatui::style::Color> {
-        match self.palette.get(name) {
-            Some((_, _, value)) => color::parse(value.as_str()?),
-            None => color::parse(name),
-        }
+    fn color(&self, name: &str) -> Option<Color> {
+        color::parse(
+            self.palette
+                .get(name)
+                .map_or(name, |placed| placed.text.as_str()),
+        )
     }
+}
+
+fn placed(file: usize, value: &Spanned<DeValue<'_>>) -> Option<Placed> {
+    Some(Placed {
+        file,
+        offset: value.span().start,
+        text: value.get_ref().as_str()?.to_owned(),
+    })
+}
+
+fn no_color(role: &str, what: &str) -> String {
+    format!(
+        "`{role}`: {what} is no colour: write `#rrggbb`, a name of the palette, `default` or one of the 16 (`red`, `light-red`, …)"
+    )
 }
 
 /// A role, or the beginning of one: `code` and `diff` may be set for all that follows.

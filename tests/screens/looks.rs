@@ -3,11 +3,11 @@
 use super::bench::{Bench, bench};
 use spotter::app::effect::{Effect, Screen};
 use spotter::app::state::Settings;
-use spotter::theme::{BUILT_IN, Level};
+use spotter::theme::{Level, names};
 
 #[test]
 fn every_theme_draws_every_level_at_every_size() {
-    for (name, _) in BUILT_IN {
+    for name in &names(None) {
         for (level, (width, height)) in [
             (Level::True, (160, 48)),
             (Level::Ansi256, (80, 24)),

@@ -48,11 +48,12 @@ pub(super) const COMMANDS: &[Command] = &[
         context: "global",
         arguments: &[],
         hint: 0,
-        enabled: |state| match state.runs.is_empty() {
-            true => {
+        enabled: |state| {
+            if state.runs.is_empty() {
                 Err("no run is open: start one from the tasks, or open one from the library".into())
+            } else {
+                Ok(())
             }
-            false => Ok(()),
         },
         run: |state, _| {
             state.view = View::Run;
@@ -370,7 +371,8 @@ fn open(state: &mut State, here: bool) -> Vec<Effect> {
             let arguments: Vec<&str> = match command.arguments {
                 [] => vec![""],
                 known if known.contains(&"") => vec![""],
-                _ if !here => vec![],
+                // In the palette everything can be run; of numbers the smallest, either way.
+                ["N"] if !here => vec!["1", "-1"],
                 known => known.to_vec(),
             };
             arguments
@@ -387,7 +389,11 @@ fn open(state: &mut State, here: bool) -> Vec<Effect> {
                 return None;
             }
             Some(Choice {
-                label: command.title.to_owned(),
+                label: match argument {
+                    "" | "N" => command.title.to_owned(),
+                    "1" => format!("{} +1", command.title),
+                    _ => format!("{} {argument}", command.title),
+                },
                 detail: command.doc.to_owned(),
                 keys: keys.first().map(|keys| shown(keys)).unwrap_or_default(),
                 disabled: (command.enabled)(state)

@@ -3,9 +3,11 @@
 //! A command has an id, words for people, the context that it belongs to, a check that says why it cannot run now, and a
 //! function from the state to effects. It never does anything itself.
 
+pub mod docs;
 mod global;
 mod library;
 mod moving;
+mod replay;
 mod run;
 mod steer;
 mod tasks;
@@ -112,6 +114,7 @@ const GROUPS: &[&[Command]] = &[
     tasks::COMMANDS,
     run::COMMANDS,
     steer::COMMANDS,
+    replay::COMMANDS,
     library::COMMANDS,
     typing::COMMANDS,
 ];
@@ -156,6 +159,10 @@ pub fn check(text: &str) -> Result<(), String> {
 }
 
 /// It can always run.
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "the type of every command's check"
+)]
 fn always(_: &State) -> Result<(), Reason> {
     Ok(())
 }
