@@ -68,11 +68,13 @@ pub(crate) async fn run(args: Args) -> Result<ExitCode, Failure> {
     } else {
         let plain = rows.iter().map(cells);
         text = table(std::iter::once(HEAD.map(str::to_owned)).chain(plain));
-        text.push_str(&if rows.len() == all {
-            format!("{all} rollouts\n")
+        let few = rows.len();
+        let count = if few == all {
+            format!("{all} rollouts")
         } else {
-            format!("{} of {all} rollouts\n", rows.len())
-        });
+            format!("{few} of {all} rollouts")
+        };
+        text.push_str(&count);
     }
     ink::print(text.trim_end_matches('\n'));
     Ok(ExitCode::SUCCESS)
