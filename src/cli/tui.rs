@@ -38,7 +38,7 @@ const SECOND: Duration = Duration::from_millis(500);
 #[derive(Debug, Parser)]
 pub(crate) struct Args {
     /// A rollout to open at once
-    rollout: Option<String>,
+    pub(super) rollout: Option<String>,
     /// Where tasks come from
     #[arg(long, value_name = "SOURCE", env = "SPOTTER_TASKS")]
     tasks: Option<String>,
@@ -72,20 +72,40 @@ pub(crate) struct Args {
     #[arg(long)]
     no_mouse: bool,
     #[command(flatten)]
-    store: StoreArgs,
+    pub(super) store: StoreArgs,
+}
+
+/// What the workbench begins with, besides its lists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum First {
+    /// The rollout that was named, if one was.
+    Rollout,
+    /// The same, told again from its beginning.
+    Replay,
+    /// The bundled task.
+    Demo,
 }
 
 /// Run the subcommand.
 pub(crate) async fn run(args: Args) -> Result<ExitCode, Failure> {
-    open(args, false).await
+    open(args, First::Rollout).await
+}
+
+/// The workbench on a stored rollout that is told again.
+pub(super) async fn replay(args: Args) -> Result<ExitCode, Failure> {
+    open(args, First::Replay).await
 }
 
 /// What the program does in a terminal when it is started with nothing to do: the workbench, and in it the bundled task.
 pub(crate) async fn show_itself() -> Result<ExitCode, Failure> {
-    open(Args::parse_from(["tui"]), true).await
+    open(Args::parse_from(["tui"]), First::Demo).await
 }
 
-async fn open(args: Args, demo: bool) -> Result<ExitCode, Failure> {
+#[expect(
+    clippy::too_many_lines,
+    reason = "everything that is decided before the first frame, in order"
+)]
+async fn open(args: Args, first: First) -> Result<ExitCode, Failure> {
     let (settings, warnings) = crate::config::load();
     let store = args.store.open(&settings)?;
     let folder = crate::config::user_file().and_then(|file| file.parent().map(PathBuf::from));
@@ -176,12 +196,15 @@ async fn open(args: Args, demo: bool) -> Result<ExitCode, Failure> {
     let mut effects = bench.state.begin();
     // What an interrupted spotter left behind goes, as at every start.
     tokio::spawn(async move { crate::rollout::leftovers::sweep(&swept).await });
-    if demo {
+    if first == First::Demo {
         effects.push(Effect::Demo);
         bench.state.layers.clear();
     }
     if let Some(id) = opened {
         effects.extend(crate::app::update::open_run(&mut bench.state, id.as_str()));
+        if let Some(run) = bench.state.run_mut().filter(|_| first == First::Replay) {
+            run.replay_when_told = true;
+        }
     }
     bench.run(effects).await
 }

@@ -283,11 +283,10 @@ impl Raw {
         let styles = Role::ALL
             .iter()
             .map(|role| {
-                let parts =
+                let mut parts =
                     std::iter::successors(Some(role.name()), |name| Some(name.rsplit_once('.')?.0));
                 parts
-                    .filter_map(|name| made.get(name).copied())
-                    .next()
+                    .find_map(|name| made.get(name).copied())
                     .unwrap_or_default()
             })
             .collect();

@@ -32,7 +32,9 @@ pub fn rows(keymap: &Keymap) -> Vec<Row> {
     let mut rows = Vec::new();
     for (context, _) in CONTEXTS {
         for command in all() {
-            let mut arguments: Vec<(&str, Option<&str>, Vec<&[Key]>)> = Vec::new();
+            // An argument, the file's own words for it, all keys.
+            type Bound<'a> = (&'a str, Option<&'a str>, Vec<&'a [Key]>);
+            let mut arguments: Vec<Bound<'_>> = Vec::new();
             let bound = keymap
                 .all()
                 .filter(|(there, _, binding)| there == context && binding.command == command.id);

@@ -43,6 +43,9 @@ struct Shared {
     settings: Settings,
     news: mpsc::Sender<News>,
     folders: Folders,
+    shelf: library::Shelf,
+    /// Cancelled when the program goes.
+    going: CancellationToken,
 }
 
 /// Where the user's own files lie.
@@ -79,6 +82,8 @@ impl Executor {
             settings,
             news,
             folders,
+            shelf: library::Shelf::default(),
+            going: CancellationToken::new(),
         });
         let told = Arc::clone(&shared);
         runtime.spawn(async move {
@@ -97,6 +102,7 @@ impl Executor {
 
     /// Let go of everything that runs here; it can be resumed.
     pub fn abandon(&self) {
+        self.shared.going.cancel();
         self.floor.abandon();
     }
 
