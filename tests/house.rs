@@ -52,7 +52,7 @@ const OWNED: &[(&str, &[&str])] = &[
     ("syntect", &["text"]),
     ("two_face", &["text"]),
     ("similar", &["text"]),
-    ("vt100", &["text"]),
+    ("vt100", &["text", "cli"]),
     ("nucleo_matcher", &["text"]),
     ("pulldown_cmark", &["text"]),
 ];

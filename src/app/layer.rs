@@ -82,7 +82,7 @@ impl Picker {
         // Labels and details are matched; there is no filter language over a picker.
         let mut query = std::mem::take(&mut self.query);
         let words = query.field.text().replace(':', " ");
-        query.words = words.trim().to_owned();
+        words.trim().clone_into(&mut query.words);
         if query.words.is_empty() {
             query.rows = (0..choices.len()).collect();
         } else {

@@ -215,9 +215,7 @@ fn value<'a>(row: &'a Summary, name: &str) -> Value<'a> {
         "tokens" => {
             Value::count(usize::try_from(row.tokens.0 + row.tokens.1).unwrap_or(usize::MAX))
         }
-        "seconds" => Value::count(
-            std::time::Duration::from_secs_f64(row.seconds.clamp(0.0, 1e12)).as_secs() as usize,
-        ),
+        "seconds" => Value::Number(row.seconds),
         "files" => Value::count(row.patch.0),
         "marks" => Value::count(row.marks),
         "live" => Value::Flag(row.live),

@@ -52,6 +52,7 @@ impl Messages {
     }
 
     /// All that are kept, newest first.
+    #[must_use]
     pub fn newest(&self) -> impl ExactSizeIterator<Item = &Message> {
         self.all.iter().rev()
     }

@@ -18,6 +18,7 @@ mod ink;
 mod keys;
 mod place;
 mod progress;
+pub mod pty;
 mod run;
 mod stream;
 mod tasks;

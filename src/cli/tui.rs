@@ -9,7 +9,9 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
+use futures_util::FutureExt as _;
 use jiff::Timestamp;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
 use super::place::StoreArgs;
@@ -151,6 +153,8 @@ async fn open(args: Args, demo: bool) -> Result<ExitCode, Failure> {
     };
     let swept = store.clone();
     let executor = Executor::new(store, settings, folders, sender);
+    // From here on a signal is heard, never the end of a program whose terminal is not its own.
+    let signals = Signals::listen().map_err(Failure::error)?;
     let guard = Guard::enter(!args.no_mouse).map_err(|error| {
         Failure::error(format!(
             "the workbench needs a terminal: {error}; `spotter run` works without one"
@@ -164,6 +168,7 @@ async fn open(args: Args, demo: bool) -> Result<ExitCode, Failure> {
         themes: own("themes"),
         executor,
         news,
+        signals,
         guard,
         canvas,
         pace: Pace::default(),
@@ -201,6 +206,7 @@ struct Bench {
     themes: Option<PathBuf>,
     executor: Executor,
     news: mpsc::Receiver<News>,
+    signals: Signals,
     guard: Guard,
     canvas: Canvas<std::io::Stdout>,
     pace: Pace,
@@ -214,10 +220,6 @@ enum Next {
 
 impl Bench {
     async fn run(mut self, first: Vec<Effect>) -> Result<ExitCode, Failure> {
-        use tokio::signal::unix::{SignalKind, signal};
-        let mut terminate = signal(SignalKind::terminate()).map_err(Failure::error)?;
-        let mut hang_up = signal(SignalKind::hangup()).map_err(Failure::error)?;
-        let mut interrupt = signal(SignalKind::interrupt()).map_err(Failure::error)?;
         let (width, height) = screen_size();
         self.state.size = (width, height);
         // The first frame is there before anything is asked of disks or of the terminal.
@@ -258,9 +260,7 @@ impl Bench {
             };
             let event = tokio::select! {
                 biased;
-                _ = terminate.recv() => return Ok(self.leave(143)),
-                _ = hang_up.recv() => return Ok(self.leave(129)),
-                _ = interrupt.recv() => return Ok(self.leave(INTERRUPTED)),
+                code = self.signals.next() => return Ok(self.leave(code)),
                 event = reading => match event {
                     Some(event) => event,
                     // The terminal is gone.
@@ -276,10 +276,17 @@ impl Bench {
                 },
                 () = beat => Event::Tick(Timestamp::now()),
             };
+            if cfg!(debug_assertions) && matches!(event, Event::Key(_)) {
+                panic_for_a_test();
+            }
             let now = Instant::now();
             let urgent = !matches!(event, Event::News(_) | Event::Tick(_) | Event::Resize(..));
             self.state.now = Timestamp::now();
             let mut effects = update(&mut self.state, event);
+            for what in crate::term::panicked() {
+                let text = format!("a task of spotter's own failed: {what}");
+                self.state.say(Weight::Error, text);
+            }
             if urgent {
                 self.pace.urgent(now);
             } else {
@@ -441,6 +448,8 @@ impl Bench {
             .arg(file.path())
             .status()
             .await;
+        // Ctrl-C was the editor's: both are in the terminal's foreground.
+        self.signals.forget_interrupts();
         if let Err(failure) = self.back(input) {
             return Err(failure.what);
         }
@@ -449,6 +458,49 @@ impl Bench {
             Ok(status) => Err(format!("{program} ended with {status}: nothing is changed")),
             Err(error) => Err(format!("{program} cannot be started: {error}; set $EDITOR")),
         }
+    }
+}
+
+/// Signals that end the workbench.
+struct Signals {
+    terminate: Signal,
+    hang_up: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn listen() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            hang_up: signal(SignalKind::hangup())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    /// The exit code of the next one: 128 and its number.
+    async fn next(&mut self) -> u8 {
+        tokio::select! {
+            _ = self.terminate.recv() => 143,
+            _ = self.hang_up.recv() => 129,
+            _ = self.interrupt.recv() => INTERRUPTED,
+        }
+    }
+
+    fn forget_interrupts(&mut self) {
+        while self.interrupt.recv().now_or_never().flatten().is_some() {}
+    }
+}
+
+/// `SPOTTER_TEST_PANIC=loop` or `=task` has a debug build panic at the next key, in its loop or in a task beside it: tests
+/// look at what becomes of the terminal.
+fn panic_for_a_test() {
+    #[expect(clippy::panic, reason = "that is what it is for")]
+    match std::env::var("SPOTTER_TEST_PANIC").as_deref() {
+        Ok("loop") => panic!("as SPOTTER_TEST_PANIC says"),
+        Ok("task") => drop(tokio::spawn(async {
+            panic!("as SPOTTER_TEST_PANIC says");
+        })),
+        _ => {}
     }
 }
 

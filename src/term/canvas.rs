@@ -86,7 +86,10 @@ impl<W: Write> Canvas<W> {
 
     /// Forget what is on the screen: the next frame is written whole.
     pub fn forget(&mut self) -> io::Result<()> {
-        self.terminal.clear()?;
+        // Not `Terminal::clear`: it asks the terminal where the cursor is and waits two seconds for the answer, which the
+        // reader of the input takes away from it.
+        let area = self.terminal.get_frame().area();
+        self.terminal.resize(area)?;
         self.send()
     }
 

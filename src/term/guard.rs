@@ -1,10 +1,13 @@
 //! Entering the terminal and leaving it as it was: on quit, on a panic, on a signal, around `$EDITOR` and Ctrl-Z.
 //!
 //! Whatever happens, [`restore`] is called once more than needed rather than once less: it is idempotent, and what a
-//! terminal does not know it ignores. The panic hook restores before the message is printed.
+//! terminal does not know it ignores. The panic hook restores before the message is printed. A panic of another thread than
+//! the one that entered ends a task, not the program: the terminal stays as it is, and [`panicked`] gives the words.
 
 use std::io::{self, IsTerminal as _, Write as _};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::thread::ThreadId;
 
 use crossterm::event::{
     DisableBracketedPaste, DisableFocusChange, EnableBracketedPaste, EnableFocusChange,
@@ -17,6 +20,13 @@ use crossterm::{cursor, execute};
 
 static ENTERED: AtomicBool = AtomicBool::new(false);
 static MOUSE: AtomicBool = AtomicBool::new(false);
+static HOOK: std::sync::Once = std::sync::Once::new();
+/// Whose panic ends the program.
+static OWNER: Mutex<Option<ThreadId>> = Mutex::new(None);
+/// What other threads panicked with.
+static OTHERS: Mutex<Vec<String>> = Mutex::new(Vec::new());
+/// More of them than this say nothing new.
+const MOST_OTHERS: usize = 16;
 
 /// Buttons, drags and the wheel, in cells beyond 223: not every motion, which crossterm's own command would ask for.
 const MOUSE_ON: &[u8] = b"\x1b[?1000h\x1b[?1002h\x1b[?1006h";
@@ -34,14 +44,23 @@ impl Guard {
                 "standard input and output must be a terminal",
             ));
         }
-        static HOOK: std::sync::Once = std::sync::Once::new();
         HOOK.call_once(|| {
             let before = std::panic::take_hook();
             std::panic::set_hook(Box::new(move |info| {
+                let owner = *OWNER.lock().unwrap_or_else(PoisonError::into_inner);
+                let here = std::thread::current().id();
+                if ENTERED.load(Ordering::SeqCst) && owner.is_some_and(|owner| owner != here) {
+                    let mut others = OTHERS.lock().unwrap_or_else(PoisonError::into_inner);
+                    if others.len() < MOST_OTHERS {
+                        others.push(info.to_string());
+                    }
+                    return;
+                }
                 restore();
                 before(info);
             }));
         });
+        *OWNER.lock().unwrap_or_else(PoisonError::into_inner) = Some(std::thread::current().id());
         MOUSE.store(mouse, Ordering::SeqCst);
         claim()?;
         Ok(Self(()))
@@ -62,6 +81,12 @@ impl Drop for Guard {
     fn drop(&mut self) {
         restore();
     }
+}
+
+/// What tasks of other threads panicked with since this was asked last.
+#[must_use]
+pub fn panicked() -> Vec<String> {
+    std::mem::take(&mut OTHERS.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
 fn claim() -> io::Result<()> {

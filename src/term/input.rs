@@ -162,8 +162,8 @@ fn key(event: KeyEvent) -> Option<Key> {
 pub fn typed_before(bytes: &[u8]) -> Vec<Event> {
     let text = String::from_utf8_lossy(bytes);
     let mut events = Vec::new();
-    let mut chars = text.chars();
-    while let Some(c) = chars.next() {
+    let chars = text.chars();
+    for c in chars {
         let key = match c {
             '\r' | '\n' => Key::plain(Code::Enter),
             '\t' => Key::plain(Code::Tab),

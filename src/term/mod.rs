@@ -12,7 +12,7 @@ pub mod input;
 mod pace;
 
 pub use canvas::Canvas;
-pub use guard::{Guard, flush_input, stop as guard_stop};
+pub use guard::{Guard, flush_input, panicked, stop as guard_stop};
 pub use pace::Pace;
 
 /// Columns and rows of the terminal.

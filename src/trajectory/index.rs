@@ -47,9 +47,9 @@ pub struct Summary {
     pub ended: Option<Ended>,
     /// What grading said, if it did.
     pub verdict: Option<Verdict>,
-    /// FAIL_TO_PASS tests that passed, and how many there are.
+    /// `FAIL_TO_PASS` tests that passed, and how many there are.
     pub fail_to_pass: Option<(usize, usize)>,
-    /// PASS_TO_PASS tests that passed, and how many there are.
+    /// `PASS_TO_PASS` tests that passed, and how many there are.
     pub pass_to_pass: Option<(usize, usize)>,
     /// Files, added and removed lines of the patch.
     pub patch: (usize, usize, usize),

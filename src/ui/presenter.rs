@@ -116,7 +116,7 @@ fn of_step(
         let first = safe::one_line(shown.object.lines().next().unwrap_or_default());
         push_cut(
             &mut line,
-            &format!("{} {first}", shown.verb).trim_start().to_owned(),
+            format!("{} {first}", shown.verb).trim_start(),
             Ink::of(Role::Action).bold(),
             columns.saturating_sub(6),
         );

@@ -125,14 +125,14 @@ fn draw_pane(
     push_cut(&mut title, &safe::one_line(&words), Role::Dim, room);
     paint.line(area, 0, &title);
     let (_, rows) = area.top(crate::app::update::PANE_HEAD);
-    let inside = if pane != Pane::Transcript {
+    let inside = if pane == Pane::Transcript {
+        rows
+    } else {
         Area {
             x: rows.x + 1,
             width: rows.width.saturating_sub(1),
             ..rows
         }
-    } else {
-        rows
     };
     let (lines, cursor) = match pane {
         Pane::Transcript => (&run.transcript.visible, None),
@@ -232,30 +232,27 @@ fn grid(state: &State, body: Area, paint: &mut Paint<'_>) {
         let steps: Vec<_> = run.story.steps.iter().rev().take(most).collect();
         for (row, step) in (1..).zip(steps.iter().rev()) {
             let mut line = Line::of(format!("   {:>3} ", step.number), Role::Dim);
-            match step.actions().last() {
-                Some((call, _)) => {
-                    let shown = call::shown(call, run.workdir());
-                    line.push(shown.sign(glyphs), Role::Sign);
-                    line.push(" ", Role::Text);
-                    let words = format!("{} {}", shown.verb, shown.object);
-                    let room = usize::from(area.width).saturating_sub(line.width());
-                    push_cut(
-                        &mut line,
-                        safe::one_line(words.trim()).as_str(),
-                        Role::Text,
-                        room,
-                    );
-                }
-                None => {
-                    let room = usize::from(area.width).saturating_sub(line.width());
-                    let thought = step.thought.text();
-                    push_cut(
-                        &mut line,
-                        &safe::one_line(thought.lines().last().unwrap_or_default()),
-                        Role::Dim,
-                        room,
-                    );
-                }
+            if let Some((call, _)) = step.actions().last() {
+                let shown = call::shown(call, run.workdir());
+                line.push(shown.sign(glyphs), Role::Sign);
+                line.push(" ", Role::Text);
+                let words = format!("{} {}", shown.verb, shown.object);
+                let room = usize::from(area.width).saturating_sub(line.width());
+                push_cut(
+                    &mut line,
+                    safe::one_line(words.trim()).as_str(),
+                    Role::Text,
+                    room,
+                );
+            } else {
+                let room = usize::from(area.width).saturating_sub(line.width());
+                let thought = step.thought.text();
+                push_cut(
+                    &mut line,
+                    &safe::one_line(thought.lines().last().unwrap_or_default()),
+                    Role::Dim,
+                    room,
+                );
             }
             paint.line(area, row, &line);
         }

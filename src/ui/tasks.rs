@@ -104,6 +104,7 @@ pub(super) fn matched(
     }
 }
 
+#[expect(clippy::too_many_lines, reason = "the columns of a row, in order")]
 fn list(state: &State, area: Area, paint: &mut Paint<'_>) {
     let tasks = &state.tasks;
     let glyphs = state.glyphs();

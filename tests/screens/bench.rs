@@ -251,7 +251,7 @@ impl Bench {
                 } => Some(News::Diff {
                     id: id.clone(),
                     request: *request,
-                    result: Ok(Arc::new(self.diff(*to))),
+                    result: Ok(Arc::new(Self::diff(*to))),
                 }),
                 Effect::Keymap { name } => Some(News::Keymap {
                     name: name.clone(),
@@ -272,7 +272,7 @@ impl Bench {
     }
 
     /// The run edits its file in step 4; from then on the diff is that of its patch.
-    fn diff(&self, to: u32) -> Vec<spotter::text::diff::FileDiff> {
+    fn diff(to: u32) -> Vec<spotter::text::diff::FileDiff> {
         if to < 4 {
             return Vec::new();
         }
@@ -301,8 +301,7 @@ pub(crate) fn keys(text: &str) -> Vec<Key> {
             let name = match name {
                 "lt" => "<".to_owned(),
                 "Enter" | "Esc" | "Tab" | "Up" | "Down" | "Left" | "Right" | "Home" | "End"
-                | "Space" | "Del" => name.to_lowercase(),
-                "F1" | "F2" | "F5" => name.to_lowercase(),
+                | "Space" | "Del" | "F1" | "F2" | "F5" => name.to_lowercase(),
                 "BSpace" => "backspace".into(),
                 "PgUp" => "pageup".into(),
                 "PgDn" => "pagedown".into(),

@@ -140,13 +140,7 @@ fn a_stored_run_shows_its_steps_its_diff_and_its_tests() {
     shown(
         "run_stored",
         "gl<Enter>",
-        &[
-            "spotter__tally-108",
-            "ls && grep -rn 'def allocate'",
-            "recorded",
-        ]
-        .map(|word| if word == "recorded" { "tally" } else { word })
-        .as_slice(),
+        &["spotter__tally-108", "ls && grep -rn 'def allocate'"],
     );
     let mut bench = bench(160, 48);
     let screen = bench.press("gl<Enter>G").screen();

@@ -48,11 +48,12 @@ pub(super) const COMMANDS: &[Command] = &[
         context: "global",
         arguments: &[],
         hint: 0,
-        enabled: |state| match state.runs.is_empty() {
-            true => {
+        enabled: |state| {
+            if state.runs.is_empty() {
                 Err("no run is open: start one from the tasks, or open one from the library".into())
+            } else {
+                Ok(())
             }
-            false => Ok(()),
         },
         run: |state, _| {
             state.view = View::Run;

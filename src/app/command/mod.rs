@@ -7,6 +7,7 @@ pub mod docs;
 mod global;
 mod library;
 mod moving;
+mod replay;
 mod run;
 mod steer;
 mod tasks;
@@ -113,6 +114,7 @@ const GROUPS: &[&[Command]] = &[
     tasks::COMMANDS,
     run::COMMANDS,
     steer::COMMANDS,
+    replay::COMMANDS,
     library::COMMANDS,
     typing::COMMANDS,
 ];
@@ -157,6 +159,10 @@ pub fn check(text: &str) -> Result<(), String> {
 }
 
 /// It can always run.
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "the type of every command's check"
+)]
 fn always(_: &State) -> Result<(), Reason> {
     Ok(())
 }

@@ -8,18 +8,10 @@ use crate::app::run::{Fold, LogPane, Pane, Scope, Tests};
 use crate::app::state::{Preset, State, View};
 use crate::app::update;
 
-fn on_a_run(state: &State) -> Result<(), Reason> {
+pub(super) fn on_a_run(state: &State) -> Result<(), Reason> {
     match (state.view, state.run()) {
         (View::Run, Some(_)) => Ok(()),
         _ => Err("no run is shown: open one from the library, or start one".into()),
-    }
-}
-
-fn in_a_replay(state: &State) -> Result<(), Reason> {
-    on_a_run(state)?;
-    match state.run().is_some_and(|run| run.replay.is_some()) {
-        true => Ok(()),
-        false => Err("this is no replay: key p begins one".into()),
     }
 }
 
@@ -516,132 +508,6 @@ pub(super) const COMMANDS: &[Command] = &[
             })]
         }
     ),
-    // Replay.
-    command!(
-        "replay.begin",
-        "replay",
-        "Tell the stored run again, from the step under the cursor or the beginning.",
-        "run",
-        &[],
-        0,
-        |state| {
-            on_a_run(state)?;
-            match state.run() {
-                Some(run) if run.live => {
-                    Err("it still runs: a replay is for what is stored".into())
-                }
-                Some(run) if run.records.is_empty() => Err("its records are not read yet".into()),
-                _ => Ok(()),
-            }
-        },
-        |state, _| update::begin_replay(state)
-    ),
-    command!(
-        "replay.play",
-        "play",
-        "Play or pause.",
-        "replay",
-        &[],
-        1,
-        in_a_replay,
-        |state, _| {
-            if let Some(replay) = state.run_mut().and_then(|run| run.replay.as_mut()) {
-                replay.toggle();
-            }
-            update::retell(state)
-        }
-    ),
-    command!(
-        "replay.step",
-        "step",
-        "One step on, or back.",
-        "replay",
-        &["N"],
-        2,
-        in_a_replay,
-        |state, told| {
-            let by = told
-                .argument
-                .parse::<i64>()
-                .unwrap_or(1)
-                .saturating_mul(told.times());
-            update::replay_by(state, by)
-        }
-    ),
-    command!(
-        "replay.moment",
-        "event",
-        "One event on, or back.",
-        "replay",
-        &["N"],
-        0,
-        in_a_replay,
-        |state, told| {
-            let by = told
-                .argument
-                .parse::<i64>()
-                .unwrap_or(1)
-                .saturating_mul(told.times());
-            if let Some(replay) = state.run_mut().and_then(|run| run.replay.as_mut()) {
-                replay.playing = false;
-                let at = i64::try_from(replay.at)
-                    .unwrap_or(0)
-                    .saturating_add(by)
-                    .max(0);
-                replay.set(usize::try_from(at).unwrap_or(0));
-            }
-            update::retell(state)
-        }
-    ),
-    command!(
-        "replay.speed",
-        "speed",
-        "Faster or slower, from 0.25 to 50 times.",
-        "replay",
-        &["N"],
-        3,
-        in_a_replay,
-        |state, told| {
-            let by = told.argument.parse::<i64>().unwrap_or(1);
-            if let Some(replay) = state.run_mut().and_then(|run| run.replay.as_mut()) {
-                replay.change_speed(by);
-            }
-            Vec::new()
-        }
-    ),
-    command!(
-        "replay.end",
-        "end the replay",
-        "All of the run again.",
-        "replay",
-        &[],
-        4,
-        in_a_replay,
-        |state, _| {
-            update::end_replay(state);
-            Vec::new()
-        }
-    ),
-    command!(
-        "replay.reexecute",
-        "carry out again",
-        "Carry the recorded actions out again in a fresh sandbox; what comes out otherwise is marked.",
-        "run",
-        &[],
-        0,
-        |state| {
-            on_a_run(state)?;
-            match state.run() {
-                Some(run) if run.live => Err("it still runs".into()),
-                _ => Ok(()),
-            }
-        },
-        |state, _| {
-            let id = state.run().map(|run| run.id.clone());
-            id.map(|id| vec![Effect::Reexecute { id }])
-                .unwrap_or_default()
-        }
-    ),
 ];
 
 /// Ask for a line.
@@ -677,12 +543,11 @@ fn find_step(state: &mut State, told: &Told) -> Vec<Effect> {
         .find(|step| step.number > from && fits(step))
         .or_else(|| run.story.steps.iter().find(|step| fits(step)))
         .map(|step| step.number);
-    match found {
-        Some(step) => update::step_to(state, step),
-        None => {
-            state.say(Weight::Info, format!("no step with: {}", told.argument));
-            Vec::new()
-        }
+    if let Some(step) = found {
+        update::step_to(state, step)
+    } else {
+        state.say(Weight::Info, format!("no step with: {}", told.argument));
+        Vec::new()
     }
 }
 
@@ -726,14 +591,13 @@ fn copy(state: &mut State, told: &Told) -> Vec<Effect> {
             (command, "the command")
         }
     };
-    match text.filter(|text| !text.is_empty()) {
-        Some(text) => vec![Effect::Screen(Screen::Copy {
+    if let Some(text) = text.filter(|text| !text.is_empty()) {
+        vec![Effect::Screen(Screen::Copy {
             text,
             what: what.into(),
-        })],
-        None => {
-            state.say(Weight::Info, format!("there is nothing to copy as {what}"));
-            Vec::new()
-        }
+        })]
+    } else {
+        state.say(Weight::Info, format!("there is nothing to copy as {what}"));
+        Vec::new()
     }
 }

@@ -39,9 +39,10 @@ fn can_take_over(state: &State) -> Result<(), Reason> {
 
 fn taken_over(state: &State) -> Result<(), Reason> {
     live(state)?;
-    match state.run().is_some_and(|run| run.story.taken_over) {
-        true => Ok(()),
-        false => Err("the agent has the shell: t takes it over".into()),
+    if state.run().is_some_and(|run| run.story.taken_over) {
+        Ok(())
+    } else {
+        Err("the agent has the shell: t takes it over".into())
     }
 }
 
@@ -77,10 +78,10 @@ pub(super) const COMMANDS: &[Command] = &[
         10,
         live,
         |state, _| {
-            let paused = matches!(
-                state.run().map(|run| &run.story.phase),
-                Some(Phase::Paused { .. })
-            );
+            // An action that waits for approval is not let go by the key that pauses.
+            let paused = state.run().is_some_and(|run| {
+                matches!(run.story.phase, Phase::Paused { .. }) && run.story.waiting().is_none()
+            });
             send(state, if paused { Op::Resume } else { Op::Pause })
         }
     ),

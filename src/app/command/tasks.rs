@@ -51,15 +51,12 @@ pub(super) const COMMANDS: &[Command] = &[
         hint: 0,
         enabled: always,
         run: |state, _| {
-            match state.view {
-                View::Library => {
-                    state.library.query.field.clear();
-                    state.library.refilter();
-                }
-                _ => {
-                    state.tasks.query.field.clear();
-                    state.tasks.refilter();
-                }
+            if state.view == View::Library {
+                state.library.query.field.clear();
+                state.library.refilter();
+            } else {
+                state.tasks.query.field.clear();
+                state.tasks.refilter();
             }
             Vec::new()
         },

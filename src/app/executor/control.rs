@@ -1,6 +1,9 @@
 //! Operations on a run, one after the other, in the order in which they were given.
+//!
+//! What takes long (a command in the shell) is waited for beside the line, so that an interrupt can follow it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 
@@ -11,6 +14,8 @@ use crate::trajectory::RolloutId;
 
 /// Operations that may wait for the answer to the one before; more are dropped, and a person gives them again.
 const WAITING: usize = 64;
+/// An operation that is not answered by then does not hold the next one up.
+const QUICK: Duration = Duration::from_millis(500);
 
 /// A line to a run: it ends when nobody can send on it any more.
 pub(super) fn line(
@@ -21,24 +26,22 @@ pub(super) fn line(
     let (sender, mut ops) = mpsc::channel::<Op>(WAITING);
     runtime.spawn(async move {
         while let Some(op) = ops.recv().await {
-            let what = start::name_of(&op);
-            let folder = RolloutId::parse(&name).map(|id| shared.store.folder(&id));
-            let answer = match folder {
-                Some(folder) => socket::ask(&folder, &op)
-                    .await
-                    .map_err(|error| format!("the run does not answer: {error}")),
-                None => Err("that is no rollout's id".into()),
-            };
-            let id = name.clone();
-            if shared
-                .news
-                .send(News::Answered { id, what, answer })
-                .await
-                .is_err()
-            {
-                return;
-            }
+            let sent = tokio::spawn(send(Arc::clone(&shared), name.clone(), op));
+            // The task goes on where this stops waiting for it.
+            let _ = tokio::time::timeout(QUICK, sent).await;
         }
     });
     sender
+}
+
+async fn send(shared: Arc<Shared>, id: String, op: Op) {
+    let what = start::name_of(&op);
+    let folder = RolloutId::parse(&id).map(|id| shared.store.folder(&id));
+    let answer = match folder {
+        Some(folder) => socket::ask(&folder, &op)
+            .await
+            .map_err(|error| format!("the run does not answer: {error}")),
+        None => Err("that is no rollout's id".into()),
+    };
+    let _ = shared.news.send(News::Answered { id, what, answer }).await;
 }

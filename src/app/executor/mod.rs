@@ -107,6 +107,10 @@ impl Executor {
     }
 
     /// Carry an effect out. Returns at once.
+    #[expect(
+        clippy::too_many_lines,
+        reason = "one arm for each effect, each of them small"
+    )]
     pub fn carry_out(&mut self, effect: Effect) {
         let shared = Arc::clone(&self.shared);
         match effect {

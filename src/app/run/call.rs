@@ -180,7 +180,7 @@ fn between(path: &str, old: &str, new: &str) -> Vec<(Option<bool>, String)> {
 mod tests {
     use super::*;
 
-    fn call(name: &str, arguments: serde_json::Value) -> ToolCall {
+    fn call(name: &str, arguments: &serde_json::Value) -> ToolCall {
         ToolCall {
             id: "1".into(),
             name: name.into(),
@@ -192,7 +192,7 @@ mod tests {
     fn an_edit_shows_the_lines_that_change_and_their_neighbours() {
         let edit = call(
             "str_replace_editor",
-            serde_json::json!({"command": "str_replace", "path": "/testbed/a/b.py",
+            &serde_json::json!({"command": "str_replace", "path": "/testbed/a/b.py",
                 "old_str": "x = 1\ny = 2\nz = 3\n", "new_str": "x = 1\ny = 5\nw = 6\nz = 3\n"}),
         );
         let shown = shown(&edit, "/testbed");
@@ -214,7 +214,7 @@ mod tests {
     fn arguments_that_are_no_json_are_shown_as_they_are() {
         let broken = ToolCall {
             arguments: "{\"command\": ".into(),
-            ..call("execute_bash", serde_json::json!({}))
+            ..call("execute_bash", &serde_json::json!({}))
         };
         let shown = shown(&broken, "/testbed");
         assert_eq!(shown.object, "execute_bash {\"command\":");

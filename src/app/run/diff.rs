@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::app::glyph::Glyphs;
 use crate::app::list::{Move, Scroll};
 use crate::app::news::Request;
+use crate::app::run::Room;
 use crate::app::story::Story;
 use crate::app::words;
 use crate::text::diff::{self, FileDiff, Item, Kind, Look, Side};
@@ -199,14 +199,12 @@ impl Diff {
     }
 
     /// Bring the lines up to date.
-    pub fn settle(
-        &mut self,
-        story: &Story,
-        cursor: u32,
-        height: usize,
-        width: usize,
-        glyphs: Glyphs,
-    ) {
+    pub fn settle(&mut self, story: &Story, room: Room) {
+        let Room {
+            width,
+            height,
+            glyphs,
+        } = room;
         self.visible.clear();
         let files = match &self.files {
             Some(Ok(files)) => Arc::clone(files),
@@ -227,7 +225,7 @@ impl Diff {
                 return;
             }
         };
-        let (from, to) = self.of.unwrap_or_default();
+        let (_, to) = self.of.unwrap_or_default();
         let added: usize = files.iter().map(|file| file.added).sum();
         let removed: usize = files.iter().map(|file| file.removed).sum();
         let what = match self.scope {
@@ -241,7 +239,6 @@ impl Diff {
             words::many(files.len(), "file", "files"),
             glyphs.minus()
         );
-        let _ = (from, cursor);
         if files.is_empty() {
             let words = match self.scope {
                 Scope::Total => "nothing has changed",

@@ -1,7 +1,7 @@
 //! Files: what differs from the base after the cursor's step, and what was only looked at.
 
-use crate::app::glyph::Glyphs;
 use crate::app::list::{List, Move};
+use crate::app::run::Room;
 use crate::app::run::call;
 use crate::app::run::page::push_cut;
 use crate::app::story::{Act, Story};
@@ -39,10 +39,13 @@ impl Files {
         cursor: u32,
         diff: Option<&[FileDiff]>,
         workdir: &str,
-        height: usize,
-        width: usize,
-        glyphs: Glyphs,
+        room: Room,
     ) {
+        let Room {
+            width,
+            height,
+            glyphs,
+        } = room;
         self.lines.clear();
         self.paths.clear();
         let whole = story.whole_step(cursor);

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::app::list::{Move, Scroll};
+use crate::app::run::Room;
 use crate::text::log::Log;
 use crate::text::search::Query;
 use crate::text::{Ink, Line, Role, wrap};
@@ -64,7 +65,7 @@ impl LogPane {
     }
 
     /// Bring the lines up to date.
-    pub fn settle(&mut self, height: usize, width: usize) {
+    pub fn settle(&mut self, Room { width, height, .. }: Room) {
         self.visible.clear();
         match &self.log {
             None => self.visible.push(Line::of("the log is read …", Role::Dim)),

@@ -25,10 +25,22 @@ pub use search::Search;
 pub use tests::{Target, Tests};
 pub use transcript::Transcript;
 
+use super::glyph::Glyphs;
 use super::news::Request;
 use super::story::{Phase, Story};
 use crate::task::Task;
 use crate::trajectory::Record;
+
+/// What a pane has to draw in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Room {
+    /// Columns.
+    pub width: usize,
+    /// Rows.
+    pub height: usize,
+    /// The set of signs.
+    pub glyphs: Glyphs,
+}
 
 /// A pane of the run view.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]

@@ -2,6 +2,7 @@
 
 use crate::app::glyph::Glyphs;
 use crate::app::list::{List, Move};
+use crate::app::run::Room;
 use crate::app::run::page::push_cut;
 use crate::app::story::Story;
 use crate::app::words;
@@ -44,15 +45,13 @@ impl Notes {
     }
 
     /// Bring the lines up to date.
-    pub fn settle(
-        &mut self,
-        id: &str,
-        story: &Story,
-        library: &[Summary],
-        height: usize,
-        width: usize,
-        glyphs: Glyphs,
-    ) {
+    #[expect(clippy::too_many_lines, reason = "one block of rows after the other")]
+    pub fn settle(&mut self, id: &str, story: &Story, library: &[Summary], room: Room) {
+        let Room {
+            width,
+            height,
+            glyphs,
+        } = room;
         let mut rows: Vec<(Line, Target)> = Vec::new();
         for mark in &story.marks {
             let mut line = Line::of(glyphs.mark(), Role::Attention)

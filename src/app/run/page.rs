@@ -4,17 +4,24 @@
 //! its own with one sign, what it printed is indented behind a thin line and cut to what matters. Time and tokens stand at the
 //! right. A folded step is one line that says what happened. Nothing here knows a position; [`super::transcript`] does.
 
+mod cut;
+mod ends;
+mod printed;
+
 use std::time::Duration;
 
+pub use cut::push_cut;
+pub use ends::{ended, ending, opening};
+use printed::{barred, observation, running};
+
 use super::call::{self, Shown};
-use crate::agent::Outcome;
 use crate::app::glyph::Glyphs;
-use crate::app::story::{Bounded, Item, Phase, Step, Story};
+use crate::app::story::{Item, Step, Story};
 use crate::app::words;
-use crate::grade::{Group, report};
+use crate::grade::Group;
 use crate::text::wrap::{self, Hang};
 use crate::text::{Ink, Line, Role, safe};
-use crate::trajectory::event::{Author, Ended};
+use crate::trajectory::event::Author;
 
 /// Prose is never wider.
 const PROSE: usize = 84;
@@ -27,8 +34,6 @@ const HEAD: usize = 7;
 const TAIL: usize = 4;
 /// Lines of a command or a thought that are shown.
 const COMMAND: usize = 8;
-/// Columns of one line of an observation that are shown while it is folded.
-const LONGEST: usize = 400;
 
 /// How much of a step is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -81,7 +86,7 @@ impl Look<'_> {
     }
 
     /// A line indented to the text's column.
-    fn indented(self, line: &Line) -> Line {
+    fn indented(line: &Line) -> Line {
         let mut out = Line::of(" ".repeat(GUTTER), Role::Text);
         for (piece, ink) in line.pieces() {
             out.push(piece, ink);
@@ -183,7 +188,7 @@ pub fn step(story: &Story, step: &Step, fold: Fold, look: Look<'_>) -> Vec<Line>
             }
             lines.push(look.with_right(first, &right));
         } else {
-            lines.push(look.indented(line));
+            lines.push(Look::indented(line));
         }
     }
     lines.push(Line::new());
@@ -455,145 +460,6 @@ fn head(shown: &Shown, fold: Fold, look: Look<'_>, body: &mut Vec<Line>) {
     }
 }
 
-fn barred(line: &Line, look: Look<'_>) -> Line {
-    let mut out = Line::of(look.glyphs.bar(), Role::Bar).with(" ", Role::Text);
-    for (piece, ink) in line.pieces() {
-        out.push(piece, ink);
-    }
-    out
-}
-
-fn observation(shown: &Shown, outcome: &Outcome, fold: Fold, look: Look<'_>, body: &mut Vec<Line>) {
-    let failed = outcome.error || outcome.exit.is_some_and(|code| code != 0);
-    let mut words = outcome.text.trim_end();
-    if fold != Fold::Whole
-        && let Some(code) = outcome.exit
-    {
-        // The foot says it, too.
-        let said = format!("[Command finished with exit code {code}]");
-        words = words
-            .strip_suffix(said.as_str())
-            .unwrap_or(words)
-            .trim_end();
-    }
-    if shown.is_quiet() && !failed && fold != Fold::Whole {
-        return;
-    }
-    let count = words.lines().count();
-    if fold == Fold::Whole {
-        for line in words.lines() {
-            let made = printed(line, failed);
-            for row in wrap::rows(&made, look.columns().saturating_sub(2), Hang::None) {
-                body.push(barred(&row, look));
-            }
-        }
-    } else {
-        let few = count <= HEAD + TAIL + 1;
-        let head = if few { count } else { HEAD };
-        let room = look.columns().saturating_sub(2);
-        let mut push = |line: &str| {
-            let mut made = Line::new();
-            let cut: String = line.chars().take(LONGEST).collect();
-            for (piece, ink) in printed(&cut, failed).pieces() {
-                let left = room.saturating_sub(made.width());
-                push_cut_ink(&mut made, piece, ink, left);
-            }
-            body.push(barred(&made, look));
-        };
-        words.lines().take(head).for_each(&mut push);
-        if !few {
-            let mut tail: Vec<&str> = words.rsplit('\n').take(TAIL).collect();
-            tail.reverse();
-            body.push(barred(
-                &left_out(count - HEAD - TAIL, Some(words.len()), look),
-                look,
-            ));
-            let mut push = |line: &str| {
-                let mut made = Line::new();
-                let cut: String = line.chars().take(LONGEST).collect();
-                for (piece, ink) in printed(&cut, failed).pieces() {
-                    let left = room.saturating_sub(made.width());
-                    push_cut_ink(&mut made, piece, ink, left);
-                }
-                body.push(barred(&made, look));
-            };
-            tail.into_iter().for_each(&mut push);
-        }
-    }
-    let mut foot = Line::of(look.glyphs.foot(), Role::Bar).with(" ", Role::Text);
-    if let Some(code) = outcome.exit {
-        let role = if code == 0 { Role::Dim } else { Role::Fail };
-        foot.push(&format!("exit {code}"), role);
-        foot.push(&format!(" {} ", look.glyphs.dot()), Role::Dim);
-    } else if outcome.error {
-        foot.push(&format!("failed {} ", look.glyphs.dot()), Role::Fail);
-    }
-    foot.push(&words::duration(outcome.took), Role::Dim);
-    if outcome.dropped > 0 {
-        let dropped = words::bytes(outcome.dropped);
-        foot.push(
-            &format!(" {} {dropped} left out", look.glyphs.dot()),
-            Role::Dim,
-        );
-    }
-    body.push(foot);
-}
-
-/// A line that a command printed; the words by which test runners say pass and fail have their colours.
-fn printed(line: &str, _failed: bool) -> Line {
-    let clean = clean(line);
-    let trimmed = clean.trim_end();
-    let verdicts = [
-        ("ok", Role::Pass),
-        ("PASSED", Role::Pass),
-        ("FAIL", Role::Fail),
-        ("FAILED", Role::Fail),
-        ("ERROR", Role::Fail),
-    ];
-    for (word, role) in verdicts {
-        if let Some(before) = trimmed.strip_suffix(word)
-            && (before.ends_with("... ") || before.ends_with(' ') && before.contains("::"))
-        {
-            return Line::of(before, Role::Output).with(word, role);
-        }
-        if let Some(after) = trimmed.strip_prefix(word)
-            && word != "ok"
-            && (after.starts_with(": ") || after.starts_with(' ') && after.contains("::"))
-        {
-            return Line::of(word, role).with(after, Role::Output);
-        }
-    }
-    Line::of(clean, Role::Output)
-}
-
-/// A command that runs: the last of what it printed.
-fn running(output: &Bounded, look: Look<'_>, body: &mut Vec<Line>) {
-    let words = output.text();
-    let mut tail: Vec<&str> = words.trim_end().rsplit('\n').take(HEAD + TAIL).collect();
-    tail.reverse();
-    let room = look.columns().saturating_sub(2);
-    for line in tail
-        .iter()
-        .filter(|line| tail.len() > 1 || !line.is_empty())
-    {
-        let mut made = Line::new();
-        // A progress bar rewrites its line: its last state is what a terminal shows.
-        let last = line
-            .trim_end_matches('\r')
-            .rsplit('\r')
-            .next()
-            .unwrap_or_default();
-        push_cut(&mut made, &clean(last), Role::Output, room);
-        body.push(barred(&made, look));
-    }
-    body.push(
-        Line::of(look.glyphs.foot(), Role::Bar)
-            .with(" ", Role::Text)
-            .with(look.glyphs.running(), Role::Running)
-            .with(" running", Role::Dim),
-    );
-}
-
 /// Calls that the model is still writing.
 fn coming(step: &Step, look: Look<'_>, body: &mut Vec<Line>) {
     for (name, arguments) in &step.coming {
@@ -610,169 +476,5 @@ fn coming(step: &Step, look: Look<'_>, body: &mut Vec<Line>) {
         push_cut(&mut line, &text(&tail), Role::Dim, room);
         line.push(look.glyphs.focus(), Role::Accent);
         body.push(line);
-    }
-}
-
-/// The head of the page: which task, and where it came from.
-#[must_use]
-pub fn opening(story: &Story, problem: Option<&str>, fold: Fold, look: Look<'_>) -> Vec<Line> {
-    let mut lines = Vec::new();
-    let Some(start) = &story.start else {
-        return vec![
-            Line::of("     nothing is written yet", Role::Dim),
-            Line::new(),
-        ];
-    };
-    if let Some(problem) = problem {
-        let title = problem
-            .lines()
-            .find(|line| !line.trim().is_empty())
-            .unwrap_or_default();
-        let title = title.trim_start_matches('#').trim().replace('`', "");
-        let line = Line::of(text(&title), Role::Heading);
-        for row in wrap::rows(&line, look.prose(), Hang::None) {
-            lines.push(look.indented(&row));
-        }
-        if fold == Fold::Whole {
-            for row in prose(problem, Ink::of(Role::Dim), look) {
-                lines.push(look.indented(&row));
-            }
-        }
-    }
-    if let Some(parent) = &start.parent {
-        lines.push(look.indented(&Line::of(
-            format!("branch of {} after step {}", parent.rollout, parent.step),
-            Role::Dim,
-        )));
-    }
-    if let Some(report) = &story.report {
-        let open: Vec<&str> = report
-            .holds
-            .iter()
-            .filter(|(_, holds)| matches!(holds, crate::sandbox::Holds::No { .. }))
-            .map(|(name, _)| name.as_str())
-            .collect();
-        if !open.is_empty() {
-            let words = format!("not held in {}: {}", report.tier, open.join(", "));
-            for row in wrap::rows(
-                &Line::of(text(&words), Role::Attention),
-                look.prose(),
-                Hang::Columns(2),
-            ) {
-                lines.push(look.indented(&row));
-            }
-        }
-    }
-    if story.gone > 0 {
-        lines.push(look.indented(&Line::of(
-            format!(
-                "steps 1{}{} are in the file only; a replay shows them",
-                look.glyphs.range(),
-                story.gone
-            ),
-            Role::Dim,
-        )));
-    }
-    if !lines.is_empty() {
-        lines.push(Line::new());
-    }
-    lines
-}
-
-/// The end of the page: what is under way now, how it ended, what grading said.
-#[must_use]
-pub fn ending(story: &Story, look: Look<'_>) -> Vec<Line> {
-    let mut lines = Vec::new();
-    if story.phase == Phase::Preparing && story.steps.is_empty() {
-        lines.push(
-            look.indented(
-                &Line::of(look.glyphs.running(), Role::Running)
-                    .with(" the sandbox is being made", Role::Dim),
-            ),
-        );
-    }
-    if let Some((how, patch)) = &story.ended {
-        let words = ended(how);
-        let size = match patch.files.len() {
-            0 => "no patch".into(),
-            files => words::many(files, "file", "files"),
-        };
-        let mut line = Line::of(look.glyphs.submit(), Role::Sign)
-            .with(" ", Role::Text)
-            .with(&text(&words), Role::Strong)
-            .with(&format!("  {size}"), Role::Dim);
-        if !patch.files.is_empty() {
-            line.push(&format!(" +{}", patch.added), Role::DiffAdd);
-            line.push(
-                &format!(" {}{}", look.glyphs.minus(), patch.removed),
-                Role::DiffDel,
-            );
-        }
-        lines.push(look.indented(&line));
-    }
-    if !look.outcome {
-        return lines;
-    }
-    if let Some(now) = story.now.as_ref() {
-        let of = now
-            .step
-            .map(|step| format!(" as of step {step}"))
-            .unwrap_or_default();
-        let line = Line::of(look.glyphs.grading(), Role::Running)
-            .with(&format!(" grading{of} in a fresh sandbox"), Role::Dim);
-        lines.push(look.indented(&line));
-    }
-    if let Some(verdict) = &story.verdict {
-        let (sign, role) = look.glyphs.verdict(verdict);
-        let mut line = Line::of(sign, Ink::of(role).bold()).with(" ", Role::Text);
-        line.push(&text(&report::sentence(verdict)), Ink::of(role).bold());
-        if let Some(grading) = &story.grading {
-            line.push(&format!("  {}", report::tally(grading)), Role::Dim);
-        }
-        for row in wrap::rows(&line, look.prose(), Hang::Columns(2)) {
-            lines.push(look.indented(&row));
-        }
-    }
-    lines
-}
-
-/// How it ended, in words.
-#[must_use]
-pub fn ended(how: &Ended) -> String {
-    match how {
-        Ended::Submitted => "submitted".into(),
-        Ended::Limit { which } => format!("limit on {which} reached"),
-        Ended::Stuck { rule } => format!("stuck: {rule}"),
-        Ended::Stopped { why } if why.is_empty() => "stopped by a person".into(),
-        Ended::Stopped { why } => format!("stopped by a person: {why}"),
-        Ended::Error { part, why } => format!("error ({part}): {why}"),
-    }
-}
-
-/// Add text that is cut to a number of columns, with a sign that it was.
-pub fn push_cut(line: &mut Line, words: &str, ink: impl Into<Ink>, columns: usize) {
-    push_cut_ink(line, words, ink.into(), columns);
-}
-
-fn push_cut_ink(line: &mut Line, words: &str, ink: Ink, columns: usize) {
-    use unicode_segmentation::UnicodeSegmentation;
-    use unicode_width::UnicodeWidthStr;
-    if words.width() <= columns {
-        line.push(words, ink);
-        return;
-    }
-    let mut used = 0;
-    let mut end = 0;
-    for (at, piece) in words.grapheme_indices(true) {
-        let wide = piece.width();
-        if used + wide > columns.saturating_sub(1) {
-            break;
-        }
-        used += wide;
-        end = at + piece.len();
-    }
-    line.push(words.get(..end).unwrap_or_default(), ink);
-    if columns > 0 {
-        line.push("…", Role::Dim);
     }
 }

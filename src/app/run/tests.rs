@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use crate::app::glyph::Glyphs;
 use crate::app::list::{List, Move};
+use crate::app::run::Room;
 use crate::app::run::page::push_cut;
 use crate::app::story::{Story, TestState};
 use crate::app::words;
@@ -31,7 +32,7 @@ pub struct Tests {
     pub visible: Vec<Line>,
     /// The heading's words after the title.
     pub subtitle: String,
-    /// PASS_TO_PASS is shown test by test.
+    /// `PASS_TO_PASS` is shown test by test.
     pub unfolded: bool,
     targets: Vec<Target>,
     lines: Vec<Line>,
@@ -96,11 +97,14 @@ impl Tests {
         story: &Story,
         task: Option<&Task>,
         cursor: u32,
-        height: usize,
-        width: usize,
-        glyphs: Glyphs,
+        room: Room,
         outcome: bool,
     ) {
+        let Room {
+            width,
+            height,
+            glyphs,
+        } = room;
         let key = (
             story.revision,
             width,
@@ -136,6 +140,10 @@ impl Tests {
         self.targets.push(target);
     }
 
+    #[expect(
+        clippy::too_many_lines,
+        reason = "the three things the table can show, one after the other"
+    )]
     fn build(
         &mut self,
         story: &Story,

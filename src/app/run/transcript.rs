@@ -131,8 +131,8 @@ impl Transcript {
         let (first, _) = self.cell_at(self.top);
         let (end, _) = self
             .cell_at((self.top + self.height.saturating_sub(1)).min(self.rows.saturating_sub(1)));
-        let low = self.step_of(story, first);
-        let high = self.step_of(story, end);
+        let low = Self::step_of(story, first);
+        let high = Self::step_of(story, end);
         self.cursor = self.cursor.clamp(low.min(high), high.max(low));
     }
 
@@ -151,7 +151,7 @@ impl Transcript {
     }
 
     fn show_cursor(&mut self, story: &Story) {
-        let cell = self.cell_of(story, self.cursor);
+        let cell = Self::cell_of(story, self.cursor);
         let row = self.row_of_cell(cell);
         let height = self.row_of_cell(cell + 1).saturating_sub(row);
         // The whole step where it fits; its beginning where it does not.
@@ -173,11 +173,11 @@ impl Transcript {
             .unwrap_or_else(|| self.index.total())
     }
 
-    fn cell_of(&self, story: &Story, step: u32) -> usize {
+    fn cell_of(story: &Story, step: u32) -> usize {
         (step.saturating_sub(story.gone) as usize).min(story.steps.len())
     }
 
-    fn step_of(&self, story: &Story, cell: usize) -> u32 {
+    fn step_of(story: &Story, cell: usize) -> u32 {
         let cell = u32::try_from(cell.min(story.steps.len())).unwrap_or(0);
         if cell == 0 { 0 } else { story.gone + cell }
     }
@@ -185,14 +185,14 @@ impl Transcript {
     /// First row of a step.
     #[must_use]
     pub fn row_of(&self, story: &Story, step: u32) -> usize {
-        self.row_of_cell(self.cell_of(story, step))
+        self.row_of_cell(Self::cell_of(story, step))
     }
 
     /// The step that a row of the window belongs to.
     #[must_use]
     pub fn step_at(&self, story: &Story, row: usize) -> Option<u32> {
         let row = self.top + row;
-        (row < self.rows).then(|| self.step_of(story, self.cell_at(row).0))
+        (row < self.rows).then(|| Self::step_of(story, self.cell_at(row).0))
     }
 
     /// Bring heights and lines in view up to date with the story and the window. Work is that of what changed and of what is
@@ -290,7 +290,7 @@ impl Transcript {
     }
 
     fn key(&self, story: &Story, cell: usize, look: Look<'_>) -> Key {
-        let step = self.step_of(story, cell);
+        let step = Self::step_of(story, cell);
         let last = cell == story.steps.len() + 1;
         let revision = if last {
             story.revision

@@ -70,7 +70,7 @@ impl Bounded {
         }
         let mut text = self.head.clone();
         if self.dropped > 0 {
-            text.push_str(&format!("\n… {} bytes are in the file only …\n", self.dropped).as_str());
+            text.push_str(format!("\n… {} bytes are in the file only …\n", self.dropped).as_str());
         }
         for piece in &self.tail {
             text.push_str(piece);

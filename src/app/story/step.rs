@@ -26,6 +26,7 @@ pub enum Act {
 }
 
 /// Something that happened within a step, in order.
+#[expect(clippy::large_enum_variant, reason = "nearly all items are actions")]
 #[derive(Debug, Clone, PartialEq)]
 pub enum Item {
     /// A call, proposed or carried out.

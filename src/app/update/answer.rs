@@ -109,7 +109,7 @@ fn answer(state: &mut State, ask: Ask, text: String) -> Vec<Effect> {
             if empty {
                 return Vec::new();
             }
-            state.tasks.source = text.trim().to_owned();
+            text.trim().clone_into(&mut state.tasks.source);
             vec![state.load_tasks()]
         }
     }

@@ -349,15 +349,12 @@ pub fn search_next(state: &mut State, forward: bool) -> Vec<Effect> {
         return Vec::new();
     }
     search.refresh(&run.story);
-    match search.next(run.transcript.cursor, forward) {
-        Some(step) => {
-            run.transcript.set_fold(step, super::run::Fold::Whole);
-            run.transcript.go_to(&run.story, step);
-        }
-        None => {
-            let text = format!("`{}` is in no step", search.text);
-            state.say(Weight::Info, text);
-        }
+    if let Some(step) = search.next(run.transcript.cursor, forward) {
+        run.transcript.set_fold(step, super::run::Fold::Whole);
+        run.transcript.go_to(&run.story, step);
+    } else {
+        let text = format!("`{}` is in no step", search.text);
+        state.say(Weight::Info, text);
     }
     Vec::new()
 }

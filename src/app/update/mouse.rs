@@ -30,7 +30,7 @@ pub(super) fn mouse(state: &mut State, mouse: Mouse) -> Vec<Effect> {
             let on_list = mouse.column < split;
             match mouse.kind {
                 MouseKind::Wheel(lines) if on_list => {
-                    state.tasks.list.go(Move::Rows(i64::from(lines)))
+                    state.tasks.list.go(Move::Rows(i64::from(lines)));
                 }
                 MouseKind::Wheel(lines) => state.tasks.scroll.go(Move::Rows(i64::from(lines))),
                 MouseKind::Press => {
@@ -111,7 +111,7 @@ fn in_run(state: &mut State, mouse: Mouse) -> Vec<Effect> {
                     }
                 }
                 Pane::Tests if run.log.is_none() => {
-                    run.tests.go(Move::To(run.tests.list.top + row))
+                    run.tests.go(Move::To(run.tests.list.top + row));
                 }
                 Pane::Files => run.files.go(Move::To(run.files.list.top + row)),
                 Pane::Notes => run.notes.go(Move::To(run.notes.list.top + row)),

@@ -13,6 +13,10 @@ use crate::trajectory::Record;
 /// Bytes' worth of records (by count) that are kept of a stored run for a replay.
 const MOST_RECORDS: usize = 400_000;
 
+#[expect(
+    clippy::too_many_lines,
+    reason = "one arm for each kind of news, each of them small"
+)]
 pub(super) fn news(state: &mut State, news: News) -> Vec<Effect> {
     match news {
         News::Tasks {
@@ -236,12 +240,11 @@ fn edited(state: &mut State, purpose: Purpose, result: Result<String, String>) -
         }
     };
     match purpose {
-        Purpose::Look => Vec::new(),
         Purpose::Say { id } if !text.trim().is_empty() => vec![Effect::Control {
             id,
             op: Op::Say { text },
         }],
-        Purpose::Say { .. } => Vec::new(),
+        Purpose::Look | Purpose::Say { .. } => Vec::new(),
         Purpose::Action { id, index } => match serde_json::from_str(&text) {
             Ok(arguments) => vec![Effect::Control {
                 id,

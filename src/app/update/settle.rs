@@ -5,8 +5,8 @@
 use crate::app::effect::Effect;
 use crate::app::layer::Layer;
 use crate::app::layout::Class;
-use crate::app::run::Pane;
 use crate::app::run::page::Look;
+use crate::app::run::{Pane, Room};
 use crate::app::state::{Preset, State, View};
 use crate::text::{Line, Role, markdown, wrap};
 
@@ -168,9 +168,14 @@ fn settle_run(state: &mut State) -> Vec<Effect> {
         let problem = run.problem().map(str::to_owned);
         for (pane, area) in &panes {
             // A column at each side stays free where panes stand side by side.
-            let free = if *pane != Pane::Transcript { 2 } else { 1 };
+            let free = if *pane == Pane::Transcript { 1 } else { 2 };
             let width = usize::from(area.width.saturating_sub(free));
             let height = usize::from(area.height.saturating_sub(PANE_HEAD));
+            let room = Room {
+                width,
+                height,
+                glyphs,
+            };
             let cursor = run.transcript.cursor;
             match pane {
                 Pane::Transcript => {
@@ -185,34 +190,20 @@ fn settle_run(state: &mut State) -> Vec<Effect> {
                     run.transcript
                         .settle(&run.story, problem.as_deref(), live, height, look);
                 }
-                Pane::Diff => run.diff.settle(&run.story, cursor, height, width, glyphs),
+                Pane::Diff => run.diff.settle(&run.story, room),
                 Pane::Tests => match &mut run.log {
-                    Some(log) => log.settle(height, width),
-                    None => run.tests.settle(
-                        &run.story,
-                        run.task.as_deref(),
-                        cursor,
-                        height,
-                        width,
-                        glyphs,
-                        outcome,
-                    ),
+                    Some(log) => log.settle(room),
+                    None => {
+                        run.tests
+                            .settle(&run.story, run.task.as_deref(), cursor, room, outcome);
+                    }
                 },
                 Pane::Files => {
                     let files = run.diff.list().map(<[_]>::to_vec);
-                    run.files.settle(
-                        &run.story,
-                        cursor,
-                        files.as_deref(),
-                        &workdir,
-                        height,
-                        width,
-                        glyphs,
-                    );
+                    run.files
+                        .settle(&run.story, cursor, files.as_deref(), &workdir, room);
                 }
-                Pane::Notes => run
-                    .notes
-                    .settle(&run.id, &run.story, &library, height, width, glyphs),
+                Pane::Notes => run.notes.settle(&run.id, &run.story, &library, room),
             }
         }
         let wanted = run.diff.wanted(&run.story, run.transcript.cursor);

@@ -3,6 +3,7 @@
 mod kills;
 mod sandbox;
 mod script;
+mod ui;
 
 use std::process::ExitCode;
 
@@ -23,6 +24,8 @@ enum What {
     Kills(kills::Args),
     /// What starting, running, keeping and bringing back cost, beside plain git and docker
     Sandbox(sandbox::Args),
+    /// What the workbench costs: start, keys, scrolling, filters, streams, memory; beside a peer
+    Ui(ui::Args),
 }
 
 /// Run the subcommand.
@@ -30,5 +33,6 @@ pub(crate) async fn run(args: Args) -> Result<ExitCode, Failure> {
     match args.what {
         What::Kills(args) => Box::pin(kills::run(args)).await,
         What::Sandbox(args) => Box::pin(sandbox::run(args)).await,
+        What::Ui(args) => Box::pin(ui::run(args)).await,
     }
 }

@@ -1,0 +1,159 @@
+//! Commands of replays: the clock, and carrying recorded actions out again.
+
+use super::run::on_a_run;
+use super::{Command, Reason};
+use crate::app::effect::Effect;
+use crate::app::state::State;
+use crate::app::update;
+
+fn in_a_replay(state: &State) -> Result<(), Reason> {
+    on_a_run(state)?;
+    if state.run().is_some_and(|run| run.replay.is_some()) {
+        Ok(())
+    } else {
+        Err("this is no replay: key p begins one".into())
+    }
+}
+
+macro_rules! command {
+    ($id:literal, $title:literal, $doc:literal, $context:literal, $arguments:expr, $hint:literal, $enabled:expr, $run:expr) => {
+        Command {
+            id: $id,
+            title: $title,
+            doc: $doc,
+            context: $context,
+            arguments: $arguments,
+            hint: $hint,
+            enabled: $enabled,
+            run: $run,
+        }
+    };
+}
+
+pub(super) const COMMANDS: &[Command] = &[
+    command!(
+        "replay.begin",
+        "replay",
+        "Tell the stored run again, from the step under the cursor or the beginning.",
+        "run",
+        &[],
+        0,
+        |state| {
+            on_a_run(state)?;
+            match state.run() {
+                Some(run) if run.live => {
+                    Err("it still runs: a replay is for what is stored".into())
+                }
+                Some(run) if run.records.is_empty() => Err("its records are not read yet".into()),
+                _ => Ok(()),
+            }
+        },
+        |state, _| update::begin_replay(state)
+    ),
+    command!(
+        "replay.play",
+        "play",
+        "Play or pause.",
+        "replay",
+        &[],
+        1,
+        in_a_replay,
+        |state, _| {
+            if let Some(replay) = state.run_mut().and_then(|run| run.replay.as_mut()) {
+                replay.toggle();
+            }
+            update::retell(state)
+        }
+    ),
+    command!(
+        "replay.step",
+        "step",
+        "One step on, or back.",
+        "replay",
+        &["N"],
+        2,
+        in_a_replay,
+        |state, told| {
+            let by = told
+                .argument
+                .parse::<i64>()
+                .unwrap_or(1)
+                .saturating_mul(told.times());
+            update::replay_by(state, by)
+        }
+    ),
+    command!(
+        "replay.moment",
+        "event",
+        "One event on, or back.",
+        "replay",
+        &["N"],
+        0,
+        in_a_replay,
+        |state, told| {
+            let by = told
+                .argument
+                .parse::<i64>()
+                .unwrap_or(1)
+                .saturating_mul(told.times());
+            if let Some(replay) = state.run_mut().and_then(|run| run.replay.as_mut()) {
+                replay.playing = false;
+                let at = i64::try_from(replay.at)
+                    .unwrap_or(0)
+                    .saturating_add(by)
+                    .max(0);
+                replay.set(usize::try_from(at).unwrap_or(0));
+            }
+            update::retell(state)
+        }
+    ),
+    command!(
+        "replay.speed",
+        "speed",
+        "Faster or slower, from 0.25 to 50 times.",
+        "replay",
+        &["N"],
+        3,
+        in_a_replay,
+        |state, told| {
+            let by = told.argument.parse::<i64>().unwrap_or(1);
+            if let Some(replay) = state.run_mut().and_then(|run| run.replay.as_mut()) {
+                replay.change_speed(by);
+            }
+            Vec::new()
+        }
+    ),
+    command!(
+        "replay.end",
+        "end the replay",
+        "All of the run again.",
+        "replay",
+        &[],
+        4,
+        in_a_replay,
+        |state, _| {
+            update::end_replay(state);
+            Vec::new()
+        }
+    ),
+    command!(
+        "replay.reexecute",
+        "carry out again",
+        "Carry the recorded actions out again in a fresh sandbox; what comes out otherwise is marked.",
+        "run",
+        &[],
+        0,
+        |state| {
+            on_a_run(state)?;
+            match state.run() {
+                Some(run) if run.live => Err("it still runs".into()),
+                _ => Ok(()),
+            }
+        },
+        |state, _| {
+            let id = state.run().map(|run| run.id.clone());
+            id.map(|id| vec![Effect::Reexecute { id }])
+                .unwrap_or_default()
+        }
+    ),
+];
