@@ -26,13 +26,16 @@ pub struct Row {
     pub doc: &'static str,
 }
 
+/// An argument, the file's own words, and the keys of both.
+type Bound<'a> = (&'a str, Option<&'a str>, Vec<&'a [Key]>);
+
 /// A keymap as rows.
 #[must_use]
 pub fn rows(keymap: &Keymap) -> Vec<Row> {
     let mut rows = Vec::new();
     for (context, _) in CONTEXTS {
         for command in all() {
-            let mut arguments: Vec<(&str, Option<&str>, Vec<&[Key]>)> = Vec::new();
+            let mut arguments: Vec<Bound<'_>> = Vec::new();
             let bound = keymap
                 .all()
                 .filter(|(there, _, binding)| there == context && binding.command == command.id);
