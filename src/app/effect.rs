@@ -99,6 +99,11 @@ pub enum Effect {
         /// Its name.
         name: String,
     },
+    /// Its files have changed: read the keymap in use again. It stays where they cannot be read.
+    KeymapAgain {
+        /// Its name.
+        name: String,
+    },
     /// Keep layout, theme and the rest for the next session.
     Save(Box<super::session::Session>),
     /// For the loop.
@@ -114,6 +119,11 @@ pub enum Screen {
         name: String,
         /// Remember it.
         keep: bool,
+    },
+    /// Its files have changed: read the theme in use again. It stays where they cannot be read.
+    ThemeAgain {
+        /// Its name.
+        name: String,
     },
     /// Put text on the clipboard.
     Copy {

@@ -16,6 +16,12 @@ macro_rules! signs {
             $($(#[$meta])+ #[must_use] pub const fn $name(self) -> &'static str {
                 if self.ascii { $ascii } else { $unicode }
             })+
+
+            /// All of them, by name.
+            #[cfg(test)]
+            fn all(self) -> Vec<(&'static str, &'static str)> {
+                vec![$((stringify!($name), self.$name())),+]
+            }
         }
     };
 }
@@ -117,6 +123,55 @@ impl Glyphs {
             Verdict::TimedOut { .. } => (self.timed_out(), Role::NoVerdict),
             Verdict::InfrastructureError { .. } => (self.infra(), Role::Attention),
             Verdict::NotGraded { .. } => (self.ungraded(), Role::Dim),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_sign_has_a_form_in_ascii() {
+        for (name, sign) in (Glyphs { ascii: true }).all() {
+            assert!(
+                !sign.is_empty() && sign.chars().all(|c| c.is_ascii_graphic()),
+                "{name}: {sign}"
+            );
+        }
+    }
+
+    #[test]
+    fn signs_take_one_column_so_that_what_stands_beside_them_stays() {
+        // These stand at the end of a text or in running text, never in a column of their own.
+        let words = [("more", 3), ("enter", 5)];
+        for ascii in [false, true] {
+            for (name, sign) in (Glyphs { ascii }).all() {
+                let wide = words.iter().find(|(word, _)| ascii && *word == name);
+                let wanted = wide.map_or(1, |(_, width)| *width);
+                assert_eq!(crate::text::wrap::columns(sign), wanted, "{name}: {sign}");
+            }
+        }
+    }
+
+    #[test]
+    fn signs_of_one_list_differ_from_each_other() {
+        for glyphs in [Glyphs { ascii: false }, Glyphs { ascii: true }] {
+            let mut states = vec![
+                glyphs.waiting(),
+                glyphs.running(),
+                glyphs.grading(),
+                glyphs.good(),
+                glyphs.bad(),
+                glyphs.empty(),
+                glyphs.no_apply(),
+                glyphs.timed_out(),
+                glyphs.infra(),
+                glyphs.ungraded(),
+                glyphs.paused(),
+            ];
+            states.sort_unstable();
+            assert!(states.windows(2).all(|two| two[0] != two[1]), "{states:?}");
         }
     }
 }

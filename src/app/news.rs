@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use crate::app::messages::Weight;
+use crate::config::ThemeChoice;
 use crate::rollout::control::Answer;
 use crate::task::Task;
 use crate::text::diff::FileDiff;
@@ -109,7 +110,7 @@ pub enum News {
         /// The text, or why not.
         result: Result<String, String>,
     },
-    /// A theme or keymap file changed on disk, or another one is to be used.
+    /// The keymap to use: another one, or the same read again.
     Keymap {
         /// Its name.
         name: String,
@@ -117,6 +118,20 @@ pub enum News {
         keymap: Box<crate::keymap::Keymap>,
         /// Mistakes in its files.
         warnings: Vec<String>,
+    },
+    /// The user's own themes or keymaps changed on disk: names of all there are now, where some did.
+    Files {
+        /// Themes.
+        themes: Option<Vec<String>>,
+        /// Keymaps.
+        keymaps: Option<Vec<String>>,
+    },
+    /// The settings' file asks for something else than before.
+    Settings {
+        /// For this theme, or these two.
+        theme: Option<ThemeChoice>,
+        /// For this keymap.
+        keymap: Option<String>,
     },
     /// Something for people.
     Message {

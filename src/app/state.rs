@@ -80,6 +80,8 @@ pub struct State {
     pub view: View,
     /// Keys to commands.
     pub keymap: Keymap,
+    /// Its name.
+    pub keymap_name: String,
     /// Keys of an unfinished sequence.
     pub pending: Vec<Key>,
     /// A count that was typed before a command.
@@ -90,6 +92,8 @@ pub struct State {
     pub session: Session,
     /// Theme in use.
     pub theme: String,
+    /// The terminal's ground is light, where that is known.
+    pub light: Option<bool>,
     /// The tasks view.
     pub tasks: Tasks,
     /// Open runs.
@@ -157,9 +161,17 @@ impl State {
             focused: true,
             view: View::Tasks,
             keymap,
+            keymap_name: session
+                .keymap
+                .clone()
+                .unwrap_or_else(|| crate::keymap::DEFAULT.into()),
+            light: None,
             pending: Vec::new(),
             count: None,
-            theme: session.theme.clone().unwrap_or_else(|| "terminal".into()),
+            theme: session
+                .theme
+                .clone()
+                .unwrap_or_else(|| crate::theme::DEFAULT.into()),
             tasks: Tasks::new(&settings.source, form),
             runs: Vec::new(),
             current: 0,

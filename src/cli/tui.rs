@@ -23,6 +23,7 @@ use crate::app::news::News;
 use crate::app::session::Session;
 use crate::app::state::Settings as Given;
 use crate::app::{Event, State, settle, update};
+use crate::config::{Settings, ThemeChoice};
 use crate::keymap;
 use crate::term::{Canvas, Guard, Pace, caps, clipboard, input};
 use crate::text::mask::Mask;
@@ -119,16 +120,9 @@ async fn open(args: Args, first: First) -> Result<ExitCode, Failure> {
     let env = |name: &str| std::env::var(name).ok();
     let level = caps::level(&args.color, env);
     let ascii = args.ascii || !caps::unicode(env);
-    let theme_name = args
-        .theme
-        .clone()
-        .or_else(|| session.theme.clone())
-        .unwrap_or_else(|| "terminal".into());
-    let keymap_name = args
-        .keymap
-        .clone()
-        .or_else(|| session.keymap.clone())
-        .unwrap_or_else(|| "default".into());
+    let light = caps::ground(env);
+    let looks = looks(&args, &session, &settings, light);
+    let (theme_name, keymap_name, by_ground) = (looks.theme, looks.keymap, looks.by_ground);
     let (keymap, key_warnings) = keymap::load(&keymap_name, own("keymaps").as_deref(), &known());
     let (made, theme_warnings) = theme::load(&theme_name, own("themes").as_deref(), level);
     let given = Given {
@@ -154,6 +148,8 @@ async fn open(args: Args, first: First) -> Result<ExitCode, Failure> {
     };
     let mut state = State::new(given, session, keymap, Timestamp::now());
     state.theme = theme_name;
+    state.keymap_name = keymap_name;
+    state.light = light;
     for warning in warnings.iter().chain(&key_warnings).chain(&theme_warnings) {
         state.say(Weight::Warning, warning.to_string());
     }
@@ -164,6 +160,7 @@ async fn open(args: Args, first: First) -> Result<ExitCode, Failure> {
     };
     let (sender, news) = mpsc::channel(WAITING);
     let folders = Folders {
+        config: folder.clone(),
         keymaps: own("keymaps"),
         session: session_file,
     };
@@ -186,6 +183,7 @@ async fn open(args: Args, first: First) -> Result<ExitCode, Failure> {
         eye,
         level,
         themes: own("themes"),
+        by_ground,
         executor,
         news,
         signals,
@@ -215,6 +213,33 @@ fn named(state: &mut State, id: &str, first: First) -> Vec<Effect> {
     effects
 }
 
+/// How it looks, and what its keys are.
+struct Looks {
+    theme: String,
+    keymap: String,
+    /// Which themes, where the settings leave it to the ground: the terminal is asked for that after the first frame.
+    by_ground: Option<ThemeChoice>,
+}
+
+/// The flag, else what was picked in the last session, else the settings.
+fn looks(args: &Args, session: &Session, settings: &Settings, light: Option<bool>) -> Looks {
+    let named = args.theme.clone().or_else(|| session.theme.clone());
+    let by_ground = match (&named, &settings.theme) {
+        (None, Some(choice @ ThemeChoice::ByGround { .. })) => Some(choice.clone()),
+        _ => None,
+    };
+    Looks {
+        theme: named.unwrap_or_else(|| theme::choose(settings.theme.as_ref(), light).to_owned()),
+        keymap: args
+            .keymap
+            .clone()
+            .or_else(|| session.keymap.clone())
+            .or_else(|| settings.keymap.clone())
+            .unwrap_or_else(|| keymap::DEFAULT.into()),
+        by_ground,
+    }
+}
+
 /// What must not be seen while presenting.
 fn mask() -> Mask {
     let mut mask = Mask::new();
@@ -233,6 +258,7 @@ struct Bench {
     eye: Eye,
     level: Level,
     themes: Option<PathBuf>,
+    by_ground: Option<ThemeChoice>,
     executor: Executor,
     news: mpsc::Receiver<News>,
     signals: Signals,
@@ -258,7 +284,16 @@ impl Bench {
             return Ok(code);
         }
         let (light, typed) = caps::ask_ground();
-        let _ = light;
+        self.state.light = light.or(self.state.light);
+        if let Some(choice) = &self.by_ground {
+            let name = theme::choose(Some(choice), self.state.light).to_owned();
+            if name != self.state.theme {
+                self.state.theme.clone_from(&name);
+                let screen = Screen::Theme { name, keep: true };
+                self.carry_out(vec![Effect::Screen(screen)], &mut input)
+                    .await?;
+            }
+        }
         input = Some(input::Input::default());
         for event in input::typed_before(&typed) {
             let effects = update(&mut self.state, event);
@@ -392,6 +427,20 @@ impl Bench {
                         }
                     }
                     self.pace.urgent(Instant::now());
+                }
+                Screen::ThemeAgain { name } => {
+                    let again = theme::reload(&name, self.themes.as_deref(), self.level);
+                    let warnings = match again {
+                        Ok((theme, warnings)) => {
+                            self.eye.theme = theme;
+                            self.pace.urgent(Instant::now());
+                            warnings
+                        }
+                        Err(warnings) => warnings,
+                    };
+                    for warning in warnings {
+                        self.state.say(Weight::Warning, warning.to_string());
+                    }
                 }
                 Screen::Copy { text, what } => {
                     let bytes = crate::app::words::bytes(text.len() as u64);

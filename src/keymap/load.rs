@@ -84,9 +84,27 @@ pub struct Known<'a> {
 /// Load a keymap by name, `folder` (the user's) before the built-in ones.
 #[must_use]
 pub fn load(name: &str, folder: Option<&Path>, known: &Known<'_>) -> (Keymap, Vec<Warning>) {
+    let (keymap, warnings, _) = read(name, folder, known);
+    (keymap, warnings)
+}
+
+/// The same after a file has changed: a keymap of which a file cannot be read at all is none, so that the old one stays.
+pub fn reload(
+    name: &str,
+    folder: Option<&Path>,
+    known: &Known<'_>,
+) -> Result<(Keymap, Vec<Warning>), Vec<Warning>> {
+    match read(name, folder, known) {
+        (keymap, warnings, true) => Ok((keymap, warnings)),
+        (_, warnings, false) => Err(warnings),
+    }
+}
+
+/// A keymap, its mistakes, and whether all of its files could be read.
+fn read(name: &str, folder: Option<&Path>, known: &Known<'_>) -> (Keymap, Vec<Warning>, bool) {
     let mut keymap = Keymap::default();
     let mut warnings = Vec::new();
-    lay(
+    let whole = lay(
         name,
         folder,
         known,
@@ -94,7 +112,7 @@ pub fn load(name: &str, folder: Option<&Path>, known: &Known<'_>) -> (Keymap, Ve
         &mut warnings,
         &mut Vec::new(),
     );
-    (keymap, warnings)
+    (keymap, warnings, whole)
 }
 
 /// The text of a keymap that has not been read yet on this chain: a user's file of a name first, then the built-in one.
@@ -118,6 +136,7 @@ fn text_of(
     (!read.contains(&path)).then(|| (path, Ok((*text).to_owned())))
 }
 
+/// Lay a file over what is there, after what it inherits. False where one of them could not be read at all.
 fn lay(
     name: &str,
     folder: Option<&Path>,
@@ -125,7 +144,7 @@ fn lay(
     keymap: &mut Keymap,
     warnings: &mut Vec<Warning>,
     read: &mut Vec<PathBuf>,
-) {
+) -> bool {
     let Some((file, text)) = text_of(name, folder, read) else {
         warnings.push(Warning {
             file: PathBuf::from(format!("keymap {name}")),
@@ -135,10 +154,10 @@ fn lay(
                 names(folder).join(", ")
             ),
         });
-        if read.is_empty() && name != "default" {
-            lay("default", folder, known, keymap, warnings, read);
+        if read.is_empty() && name != DEFAULT {
+            lay(DEFAULT, folder, known, keymap, warnings, read);
         }
-        return;
+        return false;
     };
     read.push(file.clone());
     let mut warn = |offset: Option<usize>, text: &str, what: String| {
@@ -148,7 +167,8 @@ fn lay(
         Ok(text) => text,
         Err(error) => {
             warn(None, "", error);
-            return lay("default", None, known, keymap, warnings, read);
+            lay(DEFAULT, None, known, keymap, warnings, read);
+            return false;
         }
     };
     let tops = match DeTable::parse(&text) {
@@ -160,15 +180,16 @@ fn lay(
                 error.message().to_owned(),
             );
             if read.len() == 1 {
-                lay("default", None, known, keymap, warnings, read);
+                lay(DEFAULT, None, known, keymap, warnings, read);
             }
-            return;
+            return false;
         }
     };
+    let mut whole = true;
     // The parent first, wherever in the file it is named.
     for (key, value) in &tops {
         if let ("inherits", DeValue::String(parent)) = (key.get_ref().as_ref(), value.get_ref()) {
-            lay(parent, folder, known, keymap, warnings, read);
+            whole &= lay(parent, folder, known, keymap, warnings, read);
         }
     }
     for (key, value) in tops {
@@ -189,6 +210,7 @@ fn lay(
             )),
         }
     }
+    whole
 }
 
 fn bind_all(

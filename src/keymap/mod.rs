@@ -13,7 +13,7 @@ mod load;
 use std::collections::BTreeMap;
 
 pub use key::{Code, Key, shown};
-pub use load::{BUILT_IN, DEFAULT, Known, load, names};
+pub use load::{BUILT_IN, DEFAULT, Known, load, names, reload};
 
 /// A command to run, as a keymap names it: its id, then what it is told.
 #[derive(Debug, Clone, PartialEq, Eq)]

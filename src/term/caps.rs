@@ -37,6 +37,14 @@ pub fn level(wanted: &str, env: impl Fn(&str) -> Option<String>) -> Level {
     }
 }
 
+/// Whether the terminal's ground is light, as far as the environment says: some set `COLORFGBG` to ink and ground among the 16.
+#[must_use]
+pub fn ground(env: impl Fn(&str) -> Option<String>) -> Option<bool> {
+    let value = env("COLORFGBG")?;
+    let ground: u8 = value.rsplit(';').next()?.trim().parse().ok()?;
+    (ground < 16).then_some(ground == 7 || ground > 8)
+}
+
 /// Whether the terminal's locale can show more than ASCII.
 #[must_use]
 pub fn unicode(env: impl Fn(&str) -> Option<String>) -> bool {
@@ -169,6 +177,18 @@ mod tests {
         assert_eq!(at(&[terminal, ("NO_COLOR", "1")], "256"), Level::Ansi256);
         assert_eq!(at(&[("TERM", "dumb")], "auto"), Level::Mono);
         assert_eq!(at(&[("TERM", "vt100")], "auto"), Level::Ansi16);
+    }
+
+    #[test]
+    fn the_environment_may_say_what_the_ground_is() {
+        let said = |value: Option<&str>| ground(|_| value.map(str::to_owned));
+        assert_eq!(said(Some("15;0")), Some(false));
+        assert_eq!(said(Some("0;default;15")), Some(true));
+        assert_eq!(said(Some("0;7")), Some(true));
+        assert_eq!(said(Some("15;8")), Some(false));
+        for nothing in [None, Some("15;default"), Some(""), Some("0;200")] {
+            assert_eq!(said(nothing), None, "{nothing:?}");
+        }
     }
 
     #[test]

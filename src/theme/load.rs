@@ -51,6 +51,8 @@ struct Raw {
     roles: BTreeMap<String, Look>,
     palette: BTreeMap<String, Placed>,
     warnings: Vec<Warning>,
+    /// A file could not be read at all.
+    torn: bool,
 }
 
 /// Load a theme by name for a colour level, `folder` (the user's) before the built-in ones.
@@ -73,6 +75,19 @@ pub fn load(name: &str, folder: Option<&Path>, level: Level) -> (Theme, Vec<Warn
     (theme, warnings)
 }
 
+/// The same after a file has changed: a theme of which a file cannot be read at all is none, so that the old one stays.
+pub fn reload(
+    name: &str,
+    folder: Option<&Path>,
+    level: Level,
+) -> Result<(Theme, Vec<Warning>), Vec<Warning>> {
+    let raw = Raw::read(name, folder);
+    if raw.torn {
+        return Err(raw.warnings);
+    }
+    Ok(load(name, folder, level))
+}
+
 impl Raw {
     fn read(name: &str, folder: Option<&Path>) -> Self {
         let mut raw = Self::default();
@@ -86,6 +101,7 @@ impl Raw {
     fn lay(&mut self, name: &str, folder: Option<&Path>) {
         let Some((path, text)) = self.text_of(name, folder) else {
             let known = names(folder).join(", ");
+            self.torn = true;
             self.warnings.push(Warning {
                 file: PathBuf::from(format!("theme {name}")),
                 place: None,
@@ -96,6 +112,7 @@ impl Raw {
         let text = match text {
             Ok(text) => text,
             Err(error) => {
+                self.torn = true;
                 self.warnings.push(Warning::at(&path, "", None, error));
                 return;
             }
@@ -105,6 +122,7 @@ impl Raw {
         let tops = match DeTable::parse(&text) {
             Ok(tops) => tops.into_inner(),
             Err(error) => {
+                self.torn = true;
                 let offset = error.span().map(|span| span.start);
                 return self.warn(file, offset, error.message().to_owned());
             }

@@ -14,7 +14,7 @@ use ratatui::style::{Modifier, Style};
 use crate::text::{Ink, Role};
 pub use choose::{BUILT_IN, DEFAULT, choose, names};
 pub use color::Level;
-pub use load::load;
+pub use load::{load, reload};
 
 /// What each role looks like.
 #[derive(Debug, Clone, PartialEq, Eq)]

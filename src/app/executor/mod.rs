@@ -9,6 +9,7 @@ mod follow;
 mod library;
 mod start;
 mod stored;
+mod watch;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -51,6 +52,8 @@ struct Shared {
 /// Where the user's own files lie.
 #[derive(Debug, Clone, Default)]
 pub struct Folders {
+    /// The one of `config.toml`, `themes/` and `keymaps/`; they are watched.
+    pub config: Option<PathBuf>,
     /// `keymaps/` of the user.
     pub keymaps: Option<PathBuf>,
     /// The session file.
@@ -85,6 +88,13 @@ impl Executor {
             shelf: library::Shelf::default(),
             going: CancellationToken::new(),
         });
+        if let Some(folder) = shared.folders.config.clone() {
+            let watched = (
+                shared.settings.theme.clone(),
+                shared.settings.keymap.clone(),
+            );
+            runtime.spawn(watch::watch(folder, watched, shared.news.clone()));
+        }
         let told = Arc::clone(&shared);
         runtime.spawn(async move {
             while let Some(news) = receiver.recv().await {
@@ -220,6 +230,9 @@ impl Executor {
                         })
                         .await;
                 });
+            }
+            Effect::KeymapAgain { name } => {
+                self.runtime.spawn(watch::keymap_again(shared, name));
             }
             Effect::Save(session) => {
                 if let Some(path) = self.shared.folders.session.clone() {

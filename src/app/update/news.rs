@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::app::effect::Effect;
+use crate::app::effect::{Effect, Screen};
 use crate::app::layer::Asked;
 use crate::app::messages::Weight;
 use crate::app::news::{News, Purpose};
@@ -154,6 +154,7 @@ pub(super) fn news(state: &mut State, news: News) -> Vec<Effect> {
             warnings,
         } => {
             state.keymap = *keymap;
+            state.keymap_name.clone_from(&name);
             state.pending.clear();
             match warnings.first() {
                 None => state.say(Weight::Info, format!("keymap: {name}")),
@@ -168,6 +169,40 @@ pub(super) fn news(state: &mut State, news: News) -> Vec<Effect> {
                 }
             }
             Vec::new()
+        }
+        News::Files { themes, keymaps } => {
+            let mut effects = Vec::new();
+            if let Some(names) = themes {
+                state.settings.themes = names;
+                effects.push(Effect::Screen(Screen::ThemeAgain {
+                    name: state.theme.clone(),
+                }));
+            }
+            if let Some(names) = keymaps {
+                state.settings.keymaps = names;
+                effects.push(Effect::KeymapAgain {
+                    name: state.keymap_name.clone(),
+                });
+            }
+            effects
+        }
+        News::Settings { theme, keymap } => {
+            let mut effects = Vec::new();
+            if theme.is_some() {
+                // What was picked before gives way to what was written after.
+                state.session.theme = None;
+                crate::theme::choose(theme.as_ref(), state.light).clone_into(&mut state.theme);
+                effects.push(Effect::Screen(Screen::Theme {
+                    name: state.theme.clone(),
+                    keep: true,
+                }));
+            }
+            if let Some(name) = keymap {
+                state.session.keymap = None;
+                effects.push(Effect::Keymap { name });
+            }
+            effects.extend(super::save(state));
+            effects
         }
         News::Message { weight, text } => {
             state.say(weight, text);
