@@ -102,10 +102,6 @@ pub(crate) async fn show_itself() -> Result<ExitCode, Failure> {
     open(Args::parse_from(["tui"]), First::Demo).await
 }
 
-#[expect(
-    clippy::too_many_lines,
-    reason = "everything that is decided before the first frame, in order"
-)]
 async fn open(args: Args, first: First) -> Result<ExitCode, Failure> {
     let (settings, warnings) = crate::config::load();
     let store = args.store.open(&settings)?;

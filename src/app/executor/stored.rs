@@ -140,11 +140,6 @@ pub(super) async fn test(shared: Arc<Shared>, name: String, step: u32) {
     super::library::refresh(&shared, &id);
 }
 
-pub(super) async fn reexecute(shared: Arc<Shared>, name: String) {
-    let _ = name;
-    shared.say(Weight::Warning, "not built yet").await;
-}
-
 /// As `spotter tasks check` does it, once; the result is kept in the store.
 pub(super) async fn check(shared: Arc<Shared>, source: String, id: String) {
     let text = match Box::pin(checked(&shared, &source, &id)).await {
