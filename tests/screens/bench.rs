@@ -151,6 +151,22 @@ impl Bench {
         self.event(Event::News(news));
     }
 
+    /// The process that worked on the live run is gone.
+    pub(crate) fn over(&mut self) {
+        self.live = false;
+        let Some(run) = self.state.runs.first() else {
+            return;
+        };
+        let news = News::Records {
+            id: run.id.clone(),
+            generation: run.generation,
+            records: Vec::new(),
+            live: false,
+            caught_up: true,
+        };
+        self.event(Event::News(news));
+    }
+
     /// Type: `gt`, `<Enter>`, `<C-p>`, `<M-1>`, `<Esc>`, `<lt>`.
     pub(crate) fn press(&mut self, text: &str) -> &mut Self {
         for key in keys(text) {

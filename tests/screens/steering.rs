@@ -213,3 +213,16 @@ fn counts_go_before_keys() {
     bench.press("5G");
     assert_eq!(bench.state.run().unwrap().transcript.cursor, 5);
 }
+
+#[test]
+fn a_live_run_keeps_no_records_and_is_read_again_for_a_replay() {
+    let mut bench = bench(160, 48).live(|_| false);
+    bench.press("gl<Enter>");
+    assert!(bench.state.run().unwrap().records.is_empty());
+    bench.over();
+    assert!(bench.state.run().unwrap().records.is_empty());
+    bench.press("p<Space>");
+    let run = bench.state.run().unwrap();
+    assert!(run.replay.is_some());
+    assert_eq!(run.records.len(), super::bench::stored().len());
+}

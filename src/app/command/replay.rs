@@ -43,7 +43,7 @@ pub(super) const COMMANDS: &[Command] = &[
                 Some(run) if run.live => {
                     Err("it still runs: a replay is for what is stored".into())
                 }
-                Some(run) if run.records.is_empty() => Err("its records are not read yet".into()),
+                Some(run) if run.story.told == 0 => Err("its records are not read yet".into()),
                 _ => Ok(()),
             }
         },

@@ -248,7 +248,8 @@ fn records_of(
         };
         let was = (run.story.verdict.is_some(), run.live);
         run.tell(&records, live, caught_up);
-        if run.replay.is_none() && run.records.len() < MOST_RECORDS {
+        // A live run may go on for days: what a replay of it needs is read again when one begins.
+        if !live && run.replay.is_none() && run.records.len() < MOST_RECORDS {
             run.records.extend(records);
         }
         was

@@ -8,9 +8,22 @@ use crate::app::story::Story;
 
 /// Tell the stored run again, from the step under the cursor.
 pub fn begin_replay(state: &mut State) -> Vec<Effect> {
+    let generation = state.request();
     let Some(run) = state.runs.get_mut(state.current) else {
         return Vec::new();
     };
+    if run.records.len() < run.story.told {
+        // It was live when it was opened, and a live run keeps no records: they are read again, and then it begins.
+        let revision = run.story.revision;
+        run.generation = generation;
+        run.records.clear();
+        run.story = Story::default();
+        run.story.restarted(revision);
+        run.caught_up = false;
+        run.replay_when_told = true;
+        let id = run.id.clone();
+        return vec![Effect::Open { id, generation }];
+    }
     let mut replay = Replay::of(&run.records);
     let step = run.step();
     let from = if step <= 1 || step >= run.story.last() {
