@@ -23,7 +23,9 @@ const RECORDED: &str = concat!(
 #[tokio::test(flavor = "multi_thread")]
 async fn every_subcommand_has_help() {
     let bench = Bench::new();
-    for name in ["run", "tasks", "grade", "control", "doctor"] {
+    for name in [
+        "run", "tasks", "list", "replay", "grade", "control", "doctor",
+    ] {
         let ran = bench.spotter(&[name, "--help"]).await;
         assert_eq!(ran.code, 0, "{ran:?}");
         assert!(ran.out.contains("Usage: spotter"), "{ran:?}");

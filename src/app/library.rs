@@ -2,85 +2,10 @@
 
 use super::list::List;
 use super::query::Query;
-use crate::grade::report;
-use crate::text::filter::{Field, FieldKind, Value};
+use crate::text::filter::Value;
 use crate::trajectory::index::Summary;
-
-/// Columns that the table can be sorted by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Column {
-    /// When it began.
-    #[default]
-    Started,
-    /// Its task.
-    Task,
-    /// The verdict.
-    Verdict,
-    /// Steps.
-    Steps,
-    /// Tokens.
-    Tokens,
-    /// Seconds.
-    Seconds,
-    /// The model.
-    Model,
-}
-
-impl Column {
-    /// In the order of the table.
-    pub const ALL: [Self; 7] = [
-        Self::Started,
-        Self::Task,
-        Self::Verdict,
-        Self::Steps,
-        Self::Tokens,
-        Self::Seconds,
-        Self::Model,
-    ];
-
-    /// Its heading.
-    #[must_use]
-    pub const fn title(self) -> &'static str {
-        match self {
-            Self::Started => "started",
-            Self::Task => "task",
-            Self::Verdict => "verdict",
-            Self::Steps => "steps",
-            Self::Tokens => "tokens",
-            Self::Seconds => "time",
-            Self::Model => "model",
-        }
-    }
-}
-
-/// What the filter language knows of a row.
-pub const FIELDS: &[Field] = &[
-    field("task", FieldKind::Text, "instance id"),
-    field("id", FieldKind::Text, "rollout"),
-    field("scaffold", FieldKind::Text, "the agent's design"),
-    field("model", FieldKind::Text, "the policy's name"),
-    field(
-        "verdict",
-        FieldKind::Text,
-        "resolved, unresolved, …; none where there is none",
-    ),
-    field(
-        "ended",
-        FieldKind::Text,
-        "submitted, limit, stuck, stopped, error; none",
-    ),
-    field("steps", FieldKind::Number, "whole steps"),
-    field("tokens", FieldKind::Number, "prompt and reply tokens"),
-    field("seconds", FieldKind::Number, "time that was worked"),
-    field("files", FieldKind::Number, "files that the patch changes"),
-    field("marks", FieldKind::Number, "audit marks"),
-    field("live", FieldKind::Flag, "a process works on it"),
-    field("branch", FieldKind::Flag, "it branched off another"),
-];
-
-const fn field(name: &'static str, kind: FieldKind, doc: &'static str) -> Field {
-    Field { name, kind, doc }
-}
+pub use crate::trajectory::index::columns::{Column, FIELDS};
+use crate::trajectory::index::columns::{compare, value};
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -102,18 +27,27 @@ pub struct Library {
 impl Library {
     /// Rows came; one replaces that of its id.
     pub fn take(&mut self, rows: Vec<Summary>, complete: bool) {
-        if self.rows.is_empty() {
-            self.rows = rows;
-        } else {
-            for row in rows {
-                match self.rows.iter_mut().find(|there| there.id == row.id) {
-                    Some(there) => *there = row,
-                    None => self.rows.push(row),
+        // They are sorted by id: thousands of rows come in slices, and each must find its place at once.
+        let mut new = Vec::new();
+        for row in rows {
+            match self.rows.binary_search_by(|there| there.id.cmp(&row.id)) {
+                Ok(at) => {
+                    if let Some(there) = self.rows.get_mut(at) {
+                        *there = row;
+                    }
                 }
+                Err(_) => new.push(row),
             }
         }
+        self.rows.append(&mut new);
         self.rows.sort_by(|a, b| a.id.cmp(&b.id));
         self.complete |= complete;
+        self.refilter();
+    }
+
+    /// Rollouts are gone.
+    pub fn drop_rows(&mut self, ids: &[String]) {
+        self.rows.retain(|row| !ids.contains(&row.id));
         self.refilter();
     }
 
@@ -179,47 +113,5 @@ impl Library {
             }
         }
         self.refilter();
-    }
-}
-
-fn compare(by: Column, a: &Summary, b: &Summary) -> std::cmp::Ordering {
-    let word = |row: &Summary| row.verdict.as_ref().map_or("", report::word);
-    match by {
-        Column::Started => a.started.cmp(&b.started),
-        Column::Task => a.task.cmp(&b.task),
-        Column::Verdict => word(a).cmp(word(b)),
-        Column::Steps => a.steps.cmp(&b.steps),
-        Column::Tokens => (a.tokens.0 + a.tokens.1).cmp(&(b.tokens.0 + b.tokens.1)),
-        Column::Seconds => a.seconds.total_cmp(&b.seconds),
-        Column::Model => a.model.cmp(&b.model),
-    }
-}
-
-fn value<'a>(row: &'a Summary, name: &str) -> Value<'a> {
-    use crate::trajectory::event::Ended;
-    match name {
-        "task" => Value::text(&row.task),
-        "id" => Value::text(&row.id),
-        "scaffold" => Value::text(&row.scaffold),
-        "model" => Value::text(&row.model),
-        "verdict" => Value::text(row.verdict.as_ref().map_or("none", report::word)),
-        "ended" => Value::text(match &row.ended {
-            None => "none",
-            Some(Ended::Submitted) => "submitted",
-            Some(Ended::Limit { .. }) => "limit",
-            Some(Ended::Stuck { .. }) => "stuck",
-            Some(Ended::Stopped { .. }) => "stopped",
-            Some(Ended::Error { .. }) => "error",
-        }),
-        "steps" => Value::count(row.steps as usize),
-        "tokens" => {
-            Value::count(usize::try_from(row.tokens.0 + row.tokens.1).unwrap_or(usize::MAX))
-        }
-        "seconds" => Value::Number(row.seconds),
-        "files" => Value::count(row.patch.0),
-        "marks" => Value::count(row.marks),
-        "live" => Value::Flag(row.live),
-        "branch" => Value::Flag(row.parent.is_some()),
-        _ => Value::text(""),
     }
 }

@@ -35,6 +35,11 @@ pub enum News {
         /// The scan is over: nothing is missing.
         complete: bool,
     },
+    /// Rows of the library whose rollouts are gone.
+    Gone {
+        /// Which.
+        ids: Vec<String>,
+    },
     /// A rollout was started or opened by this program.
     Begun {
         /// Its id.

@@ -10,6 +10,8 @@
 //! callback, errors say whether the order was wrong or something failed.
 
 pub mod again;
+pub mod as_of;
+pub mod check;
 pub mod checks;
 pub mod choose;
 pub mod floor;

@@ -7,21 +7,17 @@ use std::sync::Arc;
 
 use clap::Args as ClapArgs;
 use indicatif::{ProgressBar, ProgressStyle};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
-use tokio_util::sync::CancellationToken;
 
 use super::ink::{self, Ink};
 use super::place::{self, SandboxArgs, StoreArgs};
-use super::{Failure, NOT_RESOLVED};
+use super::{Failure, NOT_RESOLVED, progress};
+use crate::batch::check::check;
 use crate::batch::choose::Choice;
 use crate::batch::{checks, supply};
-use crate::grade::{self, Check, CheckRun, CheckVerdict, CheckedPatch, Grading, RuleSet};
-use crate::rollout::Ground;
-use crate::rollout::ground::Wishes;
-use crate::sandbox;
+use crate::grade::{Check, CheckVerdict, RuleSet};
 use crate::task::Task;
-use crate::trajectory::Store;
 
 /// Arguments of `spotter tasks check`.
 #[derive(Debug, ClapArgs)]
@@ -75,7 +71,7 @@ pub(crate) async fn run(args: Args) -> Result<ExitCode, Failure> {
             .map(|id| supply::find(&all, id))
             .collect::<Result<_, _>>()?
     };
-    let bar = progress(tasks.len() as u64, args.json);
+    let bar = bar(tasks.len() as u64, args.json);
     let places = Arc::new(Semaphore::new(args.jobs.max(1)));
     let mut running: JoinSet<Outcome> = JoinSet::new();
     for task in &tasks {
@@ -88,7 +84,8 @@ pub(crate) async fn run(args: Args) -> Result<ExitCode, Failure> {
         let (times, rules) = (args.times.max(1), args.rules);
         running.spawn(async move {
             let _place = places.acquire_owned().await;
-            let check = check(&task, &store, &wishes, times, rules).await;
+            let telling = progress::telling();
+            let check = check(&task, &store, &wishes, times, rules, &telling).await;
             (task, check)
         });
     }
@@ -116,71 +113,12 @@ pub(crate) async fn run(args: Args) -> Result<ExitCode, Failure> {
     }))
 }
 
-fn progress(count: u64, json: bool) -> ProgressBar {
+fn bar(count: u64, json: bool) -> ProgressBar {
     let style = ProgressStyle::with_template("{bar:30} {pos} of {len} tasks, {elapsed}");
     match style {
         Ok(style) if !json => ProgressBar::new(count).with_style(style),
         _ => ProgressBar::hidden(),
     }
-}
-
-async fn check(
-    task: &Arc<Task>,
-    store: &Store,
-    wishes: &Wishes,
-    times: u32,
-    rules: Option<RuleSet>,
-) -> Result<Check, String> {
-    let plan = grade::plan(task, wishes.place(), rules).map_err(|why| why.to_string())?;
-    let ground = place::lay(task, wishes, store)
-        .await
-        .map_err(|error| error.to_string())?;
-    let mut runs = Vec::new();
-    for _ in 0..times {
-        for patch in [CheckedPatch::Gold, CheckedPatch::Empty] {
-            let grading = one(task, &plan, &ground, patch).await?;
-            runs.push(CheckRun::new(patch, &grading));
-        }
-    }
-    Ok(Check::new(task, plan.rules, runs))
-}
-
-async fn one(
-    task: &Task,
-    plan: &grade::Plan,
-    ground: &Ground,
-    patch: CheckedPatch,
-) -> Result<Grading, String> {
-    let state = tempfile::Builder::new()
-        .prefix("spotter-check-")
-        .tempdir()
-        .map_err(|error| error.to_string())?;
-    let spec = ground.spec(state.path().join("sandbox"), "check");
-    let sandbox = sandbox::start(spec)
-        .await
-        .map_err(|error| error.to_string())?;
-    // Nobody watches: progress is dropped.
-    let (sender, _) = mpsc::channel(1);
-    let cancel = CancellationToken::new();
-    let grading = match patch {
-        CheckedPatch::Gold => {
-            grade::grade(
-                plan,
-                task,
-                &task.gold_patch,
-                sandbox.as_ref(),
-                sender,
-                &cancel,
-            )
-            .await
-        }
-        CheckedPatch::Empty => {
-            grade::grade_unpatched(plan, task, sandbox.as_ref(), sender, &cancel).await
-        }
-    };
-    let _ = sandbox.stop().await;
-    let _ = sandbox::clear(state.path());
-    Ok(grading)
 }
 
 fn line(task: &Task, result: &Result<Check, String>, json: bool, ink: Ink) -> String {

@@ -10,7 +10,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::ink::{self, Ink};
 use super::place::{self, SandboxArgs, StoreArgs};
-use super::{Failure, NOT_RESOLVED, stream};
+use super::{Failure, NOT_RESOLVED, progress, stream};
+use crate::batch::as_of::{self, AsOf};
 use crate::batch::{again, supply};
 use crate::grade::{self, Grading, RuleSet, Verdict, report};
 use crate::sandbox;
@@ -149,6 +150,9 @@ async fn of_rollout(
     name: &str,
 ) -> Result<(Arc<Task>, Grading), Failure> {
     let id = store.find(name).map_err(Failure::error)?;
+    if let Some(step) = args.step {
+        return as_of_step(args, store, &id, step).await;
+    }
     let records = store.read(&id).map_err(Failure::error)?;
     let state = State::of(&records);
     let start = state
@@ -156,19 +160,16 @@ async fn of_rollout(
         .as_ref()
         .ok_or_else(|| Failure::error(format!("rollout {id} never began")))?;
     let task = supply::find(&place::load(&start.tasks).await?, &start.instance_id)?;
-    if args.again || args.step.is_some() {
-        let patch = match args.step {
-            Some(step) => patch_at(store, &id, &state, step)?,
-            None => state
-                .ended
-                .as_ref()
-                .map(|(_, patch)| patch.clone())
-                .ok_or_else(|| {
-                    Failure::error(format!(
-                        "rollout {id} has not ended: --step N grades it as of a step"
-                    ))
-                })?,
-        };
+    if args.again {
+        let patch = state
+            .ended
+            .as_ref()
+            .map(|(_, patch)| patch.clone())
+            .ok_or_else(|| {
+                Failure::error(format!(
+                    "rollout {id} has not ended: --step N grades it as of a step"
+                ))
+            })?;
         let wishes = again::wishes_of(start);
         let grading = fresh(&task, &patch, &wishes, store, args.rules.or(start.rules)).await?;
         return Ok((task, grading));
@@ -198,12 +199,30 @@ async fn of_rollout(
     Ok((task, grading))
 }
 
-fn patch_at(store: &Store, id: &RolloutId, state: &State, step: u32) -> Result<String, Failure> {
-    let (Some(base), Some(snapshot)) = (&state.base, state.snapshot_at(step)) else {
-        return Err(Failure::error(format!(
-            "rollout {id} has steps 0 to {}, not {step}",
-            state.step
-        )));
-    };
-    sandbox::stored_diff(&store.folder(id).join("sandbox"), base, snapshot).map_err(Failure::error)
+/// The same as in the workbench: the tests become part of the rollout's trajectory.
+async fn as_of_step(
+    args: &Args,
+    store: &Store,
+    id: &RolloutId,
+    step: u32,
+) -> Result<(Arc<Task>, Grading), Failure> {
+    let cancel = CancellationToken::new();
+    let on_signal = cancel.clone();
+    let signals = tokio::spawn(async move {
+        if tokio::signal::ctrl_c().await.is_ok() {
+            on_signal.cancel();
+        }
+    });
+    let telling = progress::telling();
+    let ran = as_of::run(store, id, step, args.rules, &telling, &cancel).await;
+    signals.abort();
+    let AsOf { task, result } = ran?;
+    match result {
+        Ok((mut grading, log)) => {
+            let log = log.and_then(|log| std::fs::read(store.folder(id).join(log)).ok());
+            grading.raw_log = String::from_utf8_lossy(&log.unwrap_or_default()).into_owned();
+            Ok((task, *grading))
+        }
+        Err(verdict) => Err(Failure::error(report::sentence(&verdict))),
+    }
 }

@@ -16,9 +16,11 @@ mod doctor;
 mod grade;
 mod ink;
 mod keys;
+mod list;
 mod place;
 mod progress;
 pub mod pty;
+mod replay;
 mod run;
 mod stream;
 mod tasks;
@@ -51,12 +53,16 @@ struct Cli {
 enum Command {
     /// The workbench: watch, steer and replay rollouts
     Tui(Box<tui::Args>),
+    /// Tell a stored rollout again
+    Replay(Box<replay::Args>),
     /// Let an agent attempt tasks, and grade what it did
     Run(Box<run::Args>),
     /// List, show and check tasks
     Tasks(tasks::Args),
     /// Grade a patch, or a rollout again
     Grade(grade::Args),
+    /// List the rollouts of the store
+    List(list::Args),
     /// Steer a running rollout
     Control(control::Args),
     /// Say what this machine can do, and what is missing
@@ -135,9 +141,11 @@ pub fn main() -> ExitCode {
             None if in_a_terminal() => tui::show_itself().await,
             None => run::show_itself().await,
             Some(Command::Tui(args)) => tui::run(*args).await,
+            Some(Command::Replay(args)) => replay::run(*args).await,
             Some(Command::Run(args)) => run::run(*args).await,
             Some(Command::Tasks(args)) => tasks::run(args).await,
             Some(Command::Grade(args)) => grade::run(args).await,
+            Some(Command::List(args)) => list::run(args).await,
             Some(Command::Control(args)) => control::run(args).await,
             Some(Command::Doctor(args)) => doctor::run(args).await,
             Some(Command::Keys(args)) => keys::run(&args),

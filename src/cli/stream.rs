@@ -207,7 +207,7 @@ pub(crate) fn lines(event: &Event, ink: Ink) -> Vec<String> {
             ink.attention("⚑ the same action three times")
         )],
         Event::Ended { how, patch } => vec![ended(how, patch, ink), String::new()],
-        Event::GradingStarted { rules, step } => {
+        Event::GradingStarted { rules, step, .. } => {
             let of = step
                 .map(|step| format!(" as of step {step}"))
                 .unwrap_or_default();

@@ -39,7 +39,7 @@ const SECOND: Duration = Duration::from_millis(500);
 #[derive(Debug, Parser)]
 pub(crate) struct Args {
     /// A rollout to open at once
-    rollout: Option<String>,
+    pub(super) rollout: Option<String>,
     /// Where tasks come from
     #[arg(long, value_name = "SOURCE", env = "SPOTTER_TASKS")]
     tasks: Option<String>,
@@ -73,20 +73,36 @@ pub(crate) struct Args {
     #[arg(long)]
     no_mouse: bool,
     #[command(flatten)]
-    store: StoreArgs,
+    pub(super) store: StoreArgs,
+}
+
+/// What the workbench begins with, besides its lists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum First {
+    /// The rollout that was named, if one was.
+    Rollout,
+    /// The same, told again from its beginning.
+    Replay,
+    /// The bundled task.
+    Demo,
 }
 
 /// Run the subcommand.
 pub(crate) async fn run(args: Args) -> Result<ExitCode, Failure> {
-    open(args, false).await
+    open(args, First::Rollout).await
+}
+
+/// The workbench on a stored rollout that is told again.
+pub(super) async fn replay(args: Args) -> Result<ExitCode, Failure> {
+    open(args, First::Replay).await
 }
 
 /// What the program does in a terminal when it is started with nothing to do: the workbench, and in it the bundled task.
 pub(crate) async fn show_itself() -> Result<ExitCode, Failure> {
-    open(Args::parse_from(["tui"]), true).await
+    open(Args::parse_from(["tui"]), First::Demo).await
 }
 
-async fn open(args: Args, demo: bool) -> Result<ExitCode, Failure> {
+async fn open(args: Args, first: First) -> Result<ExitCode, Failure> {
     let (settings, warnings) = crate::config::load();
     let store = args.store.open(&settings)?;
     let folder = crate::config::user_file().and_then(|file| file.parent().map(PathBuf::from));
@@ -174,12 +190,15 @@ async fn open(args: Args, demo: bool) -> Result<ExitCode, Failure> {
     let mut effects = bench.state.begin();
     // What an interrupted spotter left behind goes, as at every start.
     tokio::spawn(async move { crate::rollout::leftovers::sweep(&swept).await });
-    if demo {
+    if first == First::Demo {
         effects.push(Effect::Demo);
         bench.state.layers.clear();
     }
     if let Some(id) = opened {
         effects.extend(crate::app::update::open_run(&mut bench.state, id.as_str()));
+        if let Some(run) = bench.state.run_mut().filter(|_| first == First::Replay) {
+            run.replay_when_told = true;
+        }
     }
     bench.run(effects).await
 }
@@ -348,12 +367,17 @@ impl Bench {
     }
 
     fn draw(&mut self) -> Result<(), Failure> {
+        // The terminal may have another size than the last event said, and that event may have come before anybody listened.
+        self.state.size = screen_size();
         let effects = settle(&mut self.state);
         let (state, eye) = (&self.state, &self.eye);
         self.canvas
             .draw(|frame| ui::view(state, eye, frame))
             .map_err(|error| Failure::error(format!("the terminal cannot be written: {error}")))?;
         self.pace.drawn(Instant::now());
+        if screen_size() != self.state.size {
+            self.pace.changed(Instant::now());
+        }
         for effect in effects {
             self.executor.carry_out(effect);
         }
@@ -435,6 +459,7 @@ impl Bench {
                 Screen::Suspend => {
                     self.away(input);
                     let stopped = crate::term::guard_stop();
+                    self.guard.reenter().map_err(Failure::error)?;
                     self.back(input)?;
                     if let Err(error) = stopped {
                         self.state
@@ -456,7 +481,6 @@ impl Bench {
     }
 
     fn back(&mut self, input: &mut Option<input::Input>) -> Result<(), Failure> {
-        self.guard.reenter().map_err(Failure::error)?;
         crate::term::flush_input();
         if let Some(input) = input {
             input.resume();
@@ -499,7 +523,8 @@ impl Bench {
             .await;
         // Ctrl-C was the editor's: both are in the terminal's foreground.
         self.signals.forget_interrupts();
-        if let Err(failure) = self.back(input) {
+        let back = self.guard.reclaim().map_err(Failure::error);
+        if let Err(failure) = back.and_then(|()| self.back(input)) {
             return Err(failure.what);
         }
         match status {

@@ -94,7 +94,7 @@ pub(super) async fn run(
                     verdict: Verdict::NotGraded { why },
                 })?;
             }
-            _ => judge(&attempt, &id, &writer, patch, None, &abandon).await?,
+            _ => judge(&*attempt, &id, &writer, patch, None, &abandon).await?,
         }
     }
     let state = Box::new(State::of(&attempt.store.read(&id)?));

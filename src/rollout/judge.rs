@@ -6,11 +6,12 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::{Attempt, RolloutError};
-use crate::grade::{self, Grading, Progress, Verdict};
+use super::{Attempt, Ground, RolloutError};
+use crate::grade::{self, Grading, Plan, Progress, Verdict};
 use crate::sandbox;
+use crate::task::Task;
 use crate::trajectory::event::Event;
-use crate::trajectory::{RolloutId, TrajectoryError, Writer};
+use crate::trajectory::{RolloutId, Store, TrajectoryError, Writer};
 
 /// Progress messages that may wait; grading waits for the file.
 const WAITING_PROGRESS: usize = 256;
@@ -18,16 +19,46 @@ const WAITING_PROGRESS: usize = 256;
 /// Lines of the test log that go into the trajectory as they come; the whole log is in its own file.
 const MOST_LINES: usize = 2_000;
 
+/// What grading needs to know of a rollout.
+pub struct Case<'a> {
+    /// Where its trajectory is.
+    pub store: &'a Store,
+    /// The task.
+    pub task: &'a Task,
+    /// How it is graded, or why it cannot be.
+    pub plan: &'a Result<Arc<Plan>, String>,
+    /// How sandboxes are made.
+    pub ground: &'a Ground,
+    /// Nobody runs the rollout: it is graded afterwards.
+    pub afterwards: bool,
+}
+
+impl<'a> From<&'a Attempt> for Case<'a> {
+    fn from(attempt: &'a Attempt) -> Self {
+        Self {
+            store: &attempt.store,
+            task: &attempt.task,
+            plan: &attempt.plan,
+            ground: &attempt.ground,
+            afterwards: false,
+        }
+    }
+}
+
 /// Grade a patch and record it. `step` is `None` for the rollout's own end.
-pub(super) async fn judge(
-    attempt: &Attempt,
+///
+/// # Errors
+/// Where the trajectory cannot be written, or it was abandoned.
+pub async fn judge(
+    case: impl Into<Case<'_>>,
     id: &RolloutId,
     writer: &Arc<Writer>,
     patch: &str,
     step: Option<u32>,
     abandon: &CancellationToken,
 ) -> Result<(), RolloutError> {
-    let plan = match &attempt.plan {
+    let case = case.into();
+    let plan = match case.plan {
         Ok(plan) => plan,
         Err(why) => {
             let verdict = Verdict::NotGraded { why: why.clone() };
@@ -38,27 +69,21 @@ pub(super) async fn judge(
     writer.append(Event::GradingStarted {
         rules: plan.rules,
         step,
+        afterwards: case.afterwards,
     })?;
-    let folder = attempt.store.folder(id);
+    let folder = case.store.folder(id);
     let name = match step {
         None => "grade-final".to_owned(),
         Some(step) => unused_name(&folder, step)?,
     };
     let state = folder.join(format!("{name}.sandbox"));
-    let spec = attempt.ground.spec(state.clone(), id.as_str());
+    let spec = case.ground.spec(state.clone(), id.as_str());
     let (sender, receiver) = mpsc::channel(WAITING_PROGRESS);
     let grading = async {
         match sandbox::start(spec).await {
             Ok(sandbox) => {
-                let grading = grade::grade(
-                    plan,
-                    &attempt.task,
-                    patch,
-                    sandbox.as_ref(),
-                    sender,
-                    abandon,
-                )
-                .await;
+                let grading =
+                    grade::grade(plan, case.task, patch, sandbox.as_ref(), sender, abandon).await;
                 let _ = sandbox.stop().await;
                 Ok(grading)
             }

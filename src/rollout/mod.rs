@@ -13,7 +13,7 @@ mod carry;
 pub mod control;
 mod drive;
 pub mod ground;
-mod judge;
+pub mod judge;
 pub mod leftovers;
 mod memory;
 mod pace;

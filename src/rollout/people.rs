@@ -220,7 +220,7 @@ impl Driver {
                     self.abandon.clone(),
                 );
                 self.tests.spawn(async move {
-                    judge(&attempt, &id, &writer, &patch, Some(step), &abandon).await
+                    judge(&*attempt, &id, &writer, &patch, Some(step), &abandon).await
                 });
                 self.accept_with(request, Answer::ok().with("step", step))
             }

@@ -21,6 +21,8 @@ use crossterm::{cursor, execute};
 static ENTERED: AtomicBool = AtomicBool::new(false);
 static MOUSE: AtomicBool = AtomicBool::new(false);
 static HOOK: std::sync::Once = std::sync::Once::new();
+/// The terminal's settings when it was taken.
+static ORIGINAL: Mutex<Option<rustix::termios::Termios>> = Mutex::new(None);
 /// Whose panic ends the program.
 static OWNER: Mutex<Option<ThreadId>> = Mutex::new(None);
 /// What other threads panicked with.
@@ -71,8 +73,20 @@ impl Guard {
         restore();
     }
 
-    /// Take it again.
+    /// Take it again from a shell, which may have changed its settings meanwhile: they are the ones to go back to.
     pub fn reenter(&self) -> io::Result<()> {
+        claim()
+    }
+
+    /// Take it again from a program that was to leave it as it was. One that crashed did not.
+    pub fn reclaim(&self) -> io::Result<()> {
+        if let Some(original) = &*ORIGINAL.lock().unwrap_or_else(PoisonError::into_inner) {
+            rustix::termios::tcsetattr(
+                io::stdin(),
+                rustix::termios::OptionalActions::Now,
+                original,
+            )?;
+        }
         claim()
     }
 }
@@ -90,6 +104,8 @@ pub fn panicked() -> Vec<String> {
 }
 
 fn claim() -> io::Result<()> {
+    let settings = rustix::termios::tcgetattr(io::stdin())?;
+    *ORIGINAL.lock().unwrap_or_else(PoisonError::into_inner) = Some(settings);
     enable_raw_mode()?;
     ENTERED.store(true, Ordering::SeqCst);
     let mut out = io::stdout();

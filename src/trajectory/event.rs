@@ -399,6 +399,9 @@ pub enum Event {
         /// For tests as of a step: which.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         step: Option<u32>,
+        /// By a process that does not run the rollout: its time is none of the rollout's.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        afterwards: bool,
     },
     /// A stage of grading, or lines of its log.
     GradingProgress {

@@ -85,6 +85,8 @@ pub struct State {
     pub worked: std::time::Duration,
     /// Where each message comes from.
     pub origins: HashMap<u32, Origin>,
+    /// What is written is a grading by somebody who does not run it.
+    afterwards: bool,
     asked: HashMap<u32, u32>,
     pending_actions: Vec<(u32, ToolCall)>,
     parts: Parts,
@@ -315,7 +317,14 @@ impl State {
                     ..
                 }
         );
-        if !after_a_start && !self.paused {
+        self.afterwards = match record.event {
+            Event::GradingStarted { afterwards, .. } => afterwards,
+            Event::GradingProgress { .. } | Event::Graded { .. } | Event::NotGraded { .. } => {
+                self.afterwards
+            }
+            _ => false,
+        };
+        if !after_a_start && !self.paused && !self.afterwards {
             let millis = record.at.as_millisecond() - last.as_millisecond();
             self.worked += std::time::Duration::from_millis(u64::try_from(millis).unwrap_or(0));
         }

@@ -1,6 +1,13 @@
 //! The library's rows: what a list shows of a rollout without opening its files.
 //!
-//! A [`Summary`] is a fold of the records, like everything else that is derived from them: it can be made again at any time.
+//! A [`Summary`] is a fold of the records, like everything else that is derived from them: it can be made again at any
+//! time. [`Index`] keeps them in a file, [`columns`] says what can be asked of them.
+
+mod cache;
+pub mod columns;
+pub mod made;
+
+pub use cache::{Index, Refreshed};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};

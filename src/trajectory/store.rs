@@ -8,6 +8,7 @@
 //!                       sandbox/         layers and the shadow repository
 //! <store>/bases/                         base folders of tasks, shared by rollouts
 //! <store>/checks/                        results of `tasks check`
+//! <store>/index.sqlite                   rows for lists: a cache, made again whenever it is missing
 //! ```
 //!
 //! Ids sort by time, are random beyond that, and are never reused: a ULID in lower case. A unique beginning of an id,
@@ -61,7 +62,10 @@ pub struct Store {
     root: PathBuf,
 }
 
-fn file(path: &Path, what: &'static str) -> impl FnOnce(std::io::Error) -> TrajectoryError {
+pub(super) fn file(
+    path: &Path,
+    what: &'static str,
+) -> impl FnOnce(std::io::Error) -> TrajectoryError {
     let path = path.display().to_string();
     move |source| TrajectoryError::File { path, what, source }
 }
@@ -163,7 +167,8 @@ impl Store {
         let Ok(lock) = fs::File::open(self.folder(id).join("lock")) else {
             return false;
         };
-        matches!(lock.try_lock(), Err(fs::TryLockError::WouldBlock))
+        // Shared: two who only look must not take each other for the process that runs it.
+        matches!(lock.try_lock_shared(), Err(fs::TryLockError::WouldBlock))
     }
 
     /// Keep other processes from running it, until the hold is dropped; `None` where one runs it.

@@ -37,6 +37,10 @@ pub struct Eye {
 /// Draw everything.
 pub fn view(state: &State, eye: &Eye, frame: &mut Frame<'_>) {
     let area = frame.area();
+    if (area.width, area.height) != state.size {
+        // The terminal changed between the state's layout and this frame: another frame comes, and cells outside would be fatal.
+        return;
+    }
     let presenting = state.preset == Preset::Demo && state.view == View::Run;
     let mut paint = Paint::new(frame.buffer_mut(), eye, presenting, state.settings.ascii);
     paint.ground();

@@ -155,10 +155,15 @@ async fn end(how: End, number: usize) {
             assert_eq!(seat.exit_code(), 0);
             restored(&seat, how);
         }
-        End::Suspended => suspended(
-            &seat().program("/bin/bash", &["--norc", "--noprofile", "-i"]),
-            how,
-        ),
+        End::Suspended => {
+            // The shell's own line editing asks for pastes in brackets, too.
+            let inputrc = bench.file("inputrc", "set enable-bracketed-paste off\n");
+            let seat = seat().env("INPUTRC", inputrc.to_str().unwrap());
+            suspended(
+                &seat.program("/bin/bash", &["--norc", "--noprofile", "-i"]),
+                how,
+            );
+        }
         End::Editor | End::EditorCrashed => {
             let script = if how == End::Editor {
                 "#!/bin/sh\nstty -a > $0.stty\nprintf 'the editor is here'\nkill -INT $PPID\nread answer\n"
@@ -194,10 +199,7 @@ fn suspended(seat: &Seat, how: End) {
         .see("ready> stty -g");
     let settings = |seat: &Sitting| {
         let screen = seat.screen();
-        let found = screen
-            .lines()
-            .filter(|line| line.matches(':').count() > 10)
-            .next_back();
+        let found = screen.lines().rfind(|line| line.matches(':').count() > 10);
         found.map(str::to_owned)
     };
     until("the settings", || settings(&seat).is_some());

@@ -5,7 +5,12 @@
 
 #![allow(
     clippy::unwrap_used,
+    clippy::expect_used,
     clippy::panic,
+    clippy::string_slice,
+    clippy::print_stderr,
+    clippy::format_collect,
+    dead_code,
     clippy::indexing_slicing,
     clippy::too_many_lines,
     reason = "a test that cannot go on should say where, and a session is told in one piece"

@@ -24,9 +24,8 @@ pub(crate) fn cast(
         rest.extend_from_slice(&bytes[from..piece.end]);
         from = piece.end;
         let whole = match std::str::from_utf8(&rest) {
-            Ok(_) => rest.len(),
             Err(error) if error.error_len().is_none() => error.valid_up_to(),
-            Err(_) => rest.len(),
+            Ok(_) | Err(_) => rest.len(),
         };
         let told: Vec<u8> = rest.drain(..whole).collect();
         let at = piece.at.duration_since(started).as_secs_f64();

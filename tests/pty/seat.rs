@@ -220,7 +220,14 @@ impl Drop for Sitting {
     fn drop(&mut self) {
         if std::thread::panicking() {
             self.record();
-            eprintln!("{}, when it was left:\n{}", self.name, self.screen());
+            let raw = self.raw();
+            let tail = String::from_utf8_lossy(&raw[raw.len().saturating_sub(600)..]).into_owned();
+            eprintln!(
+                "{}, when it was left (running: {}; the last bytes: {tail:?}):\n{}",
+                self.name,
+                self.terminal.is_running(),
+                self.screen()
+            );
             let log = std::process::Command::new("sh")
                 .args(["-c", r#"grep -hE '"type":"(control|paused|proposed|step_done|ended)"' "$SPOTTER_STORE"/rollouts/*/events.jsonl | cut -c1-300"#])
                 .env("SPOTTER_STORE", self.store.clone())

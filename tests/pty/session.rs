@@ -23,7 +23,9 @@ fn said(words: &str, command: &str) -> Turn {
 /// Wait until step `number` waits for approval: its action stands under the transcript with its choices.
 fn until_waits(seat: &Sitting, action: &str) {
     seat.wait_for(&format!("`{action}` to wait for approval"), |screen| {
-        screen.contains(action) && screen.contains("approve") && screen.contains("skip")
+        screen
+            .lines()
+            .any(|line| line.contains("‖ next") && line.contains(action))
     });
 }
 
@@ -89,7 +91,7 @@ async fn from_the_task_list_to_a_graded_run_with_every_way_to_steer() {
     until_waits(&seat, "echo never-run");
     seat.press("s");
     next_after(&bench, &seat, 4).await;
-    until_waits(&seat, "amounts.py");
+    until_waits(&seat, "python3 -");
     // Said now, heard at the next turn.
     seat.press("i").press("mind the refunds<Enter>");
     seat.press("a");

@@ -79,7 +79,7 @@ pub(super) async fn follow(
         }
         let over = was_live == Some(true) && !live && caught_up;
         if over || was_live.is_none() && caught_up && !live {
-            super::library::refresh(&shared, &id).await;
+            super::library::refresh(&shared, &id);
         }
         if caught_up {
             was_live = Some(live);

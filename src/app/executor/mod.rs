@@ -44,6 +44,9 @@ struct Shared {
     settings: Settings,
     news: mpsc::Sender<News>,
     folders: Folders,
+    shelf: library::Shelf,
+    /// Cancelled when the program goes.
+    going: CancellationToken,
 }
 
 /// Where the user's own files lie.
@@ -82,6 +85,8 @@ impl Executor {
             settings,
             news,
             folders,
+            shelf: library::Shelf::default(),
+            going: CancellationToken::new(),
         });
         if let Some(folder) = shared.folders.config.clone() {
             let watched = (
@@ -107,6 +112,7 @@ impl Executor {
 
     /// Let go of everything that runs here; it can be resumed.
     pub fn abandon(&self) {
+        self.shared.going.cancel();
         self.floor.abandon();
     }
 

@@ -135,7 +135,7 @@ pub(super) async fn on_the_floor(shared: &Arc<Shared>, news: batch::News) {
         } => {
             shared.say(Weight::Error, format!("{name}: {why}")).await;
         }
-        batch::News::Over { id: Some(id), .. } => super::library::refresh(shared, &id).await,
+        batch::News::Over { id: Some(id), .. } => super::library::refresh(shared, &id),
         _ => {}
     }
 }

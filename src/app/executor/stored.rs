@@ -5,10 +5,15 @@ use std::sync::Arc;
 use super::Shared;
 use crate::app::messages::Weight;
 use crate::app::news::{News, Request};
-use crate::sandbox::SnapshotId;
+use crate::batch::as_of::{self, AsOf};
+use crate::batch::{check, checks, supply};
+use crate::grade::{Check, CheckVerdict, report};
+use crate::rollout::ground::Wishes;
 use crate::sandbox::snapshot::Shadow;
+use crate::sandbox::{Kind, Limits, SnapshotId};
 use crate::text::diff::{self, FileDiff};
 use crate::text::log::Log;
+use crate::text::safe::one_line;
 use crate::trajectory::RolloutId;
 
 /// A raw log larger than this is not read whole.
@@ -102,14 +107,29 @@ fn read_log(shared: &Shared, name: &str, file: &str) -> Result<Log, String> {
     std::fs::read(&path).map(Log::new).map_err(told)
 }
 
+/// What happens is written to the trajectory, and read from there by whoever has the run open.
 pub(super) async fn test(shared: Arc<Shared>, name: String, step: u32) {
-    let _ = (name, step);
-    shared
-        .say(
-            Weight::Warning,
-            "tests as of a step of a stored run: `spotter grade ROLLOUT --step N --again`",
-        )
-        .await;
+    let Some(id) = RolloutId::parse(&name) else {
+        return;
+    };
+    let (nobody, cancel) = (supply::untold(), shared.going.child_token());
+    let ran = Box::pin(as_of::run(&shared.store, &id, step, None, &nobody, &cancel)).await;
+    match ran {
+        Ok(AsOf { result, .. }) => {
+            let (weight, words) = match &result {
+                Ok((grading, _)) => (Weight::Info, report::sentence(&grading.verdict)),
+                Err(verdict) => (Weight::Warning, report::sentence(verdict)),
+            };
+            let words = one_line(&words);
+            let text = format!("tests as of step {step}: {words}");
+            shared.say(weight, text).await;
+        }
+        Err(why) => {
+            let text = format!("the tests as of step {step} cannot be run: {why}");
+            shared.say(Weight::Error, text).await;
+        }
+    }
+    super::library::refresh(&shared, &id);
 }
 
 pub(super) async fn reexecute(shared: Arc<Shared>, name: String) {
@@ -117,9 +137,42 @@ pub(super) async fn reexecute(shared: Arc<Shared>, name: String) {
     shared.say(Weight::Warning, "not built yet").await;
 }
 
-pub(super) async fn check(shared: Arc<Shared>, source: String, task: String) {
-    let _ = (source, task);
-    shared
-        .say(Weight::Warning, "`spotter tasks check` does this")
-        .await;
+/// As `spotter tasks check` does it, once; the result is kept in the store.
+pub(super) async fn check(shared: Arc<Shared>, source: String, id: String) {
+    let text = match Box::pin(checked(&shared, &source, &id)).await {
+        Ok(check) => {
+            let weight = match check.verdict {
+                CheckVerdict::Sound => Weight::Info,
+                _ => Weight::Warning,
+            };
+            (
+                weight,
+                format!("{id}: {}", one_line(&checks::words(&check))),
+            )
+        }
+        Err(why) => (Weight::Error, format!("{id} cannot be checked: {why}")),
+    };
+    shared.say(text.0, text.1).await;
+}
+
+async fn checked(shared: &Shared, source: &str, id: &str) -> Result<Check, String> {
+    let telling = supply::untold();
+    let loaded = supply::load(source, &telling).await;
+    let (tasks, _) = loaded.map_err(|error| error.to_string())?;
+    let task = supply::find(&tasks, id).map_err(|error| error.to_string())?;
+    let kind = match shared.settings.sandbox.as_deref() {
+        Some("docker") => Kind::Docker,
+        _ => Kind::Local,
+    };
+    let wishes = Wishes {
+        kind,
+        repos: shared.settings.repos.clone(),
+        image: None,
+        network: false,
+        limits: Limits::default(),
+        snapshot_ignored: false,
+    };
+    let check = check::check(&task, &shared.store, &wishes, 1, None, &telling).await?;
+    checks::keep(&shared.store, &task, &check)?;
+    Ok(check)
 }

@@ -118,6 +118,8 @@ pub struct Run {
     pub search: Option<Search>,
     /// The stored records and the clock, while it is replayed.
     pub replay: Option<Replay>,
+    /// It is to be replayed as soon as it is read.
+    pub replay_when_told: bool,
     /// Records of a run that is over, for a replay.
     pub records: Vec<Record>,
 }
@@ -144,6 +146,7 @@ impl Run {
             zoom: false,
             search: None,
             replay: None,
+            replay_when_told: false,
             records: Vec::new(),
         }
     }

@@ -106,7 +106,8 @@ mod tests {
         }
         let shown = text.text();
         assert!(shown.starts_with("line 0 ü\n") && shown.ends_with("line 99999 ü\n"));
-        assert!(text.bytes() < HEAD + 2 * TAIL + 4096, "{}", text.bytes());
+        // A growing string reserves up to twice what it holds.
+        assert!(text.bytes() < 2 * HEAD + 2 * TAIL, "{}", text.bytes());
         assert!(shown.contains("bytes are in the file only"));
         let whole: usize = (0..100_000)
             .map(|number| format!("line {number} ü\n").len())
@@ -119,7 +120,8 @@ mod tests {
     fn one_huge_chunk_is_cut_like_many_small_ones() {
         let mut text = Bounded::default();
         text.push(&"ä".repeat(4 << 20));
-        assert!(text.bytes() < HEAD + 2 * TAIL + 4096, "{}", text.bytes());
+        // A growing string reserves up to twice what it holds.
+        assert!(text.bytes() < 2 * HEAD + 2 * TAIL, "{}", text.bytes());
         assert!(text.text().ends_with('ä'));
     }
 }

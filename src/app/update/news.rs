@@ -52,6 +52,11 @@ pub(super) fn news(state: &mut State, news: News) -> Vec<Effect> {
             state.tasks.recount(&state.library.rows);
             Vec::new()
         }
+        News::Gone { ids } => {
+            state.library.drop_rows(&ids);
+            state.tasks.recount(&state.library.rows);
+            Vec::new()
+        }
         News::Begun { id, focus } => {
             if focus {
                 return super::open_run(state, &id);
@@ -206,6 +211,22 @@ pub(super) fn news(state: &mut State, news: News) -> Vec<Effect> {
     }
 }
 
+/// A run was opened to be replayed, and is read now.
+fn begin_if_wanted(state: &mut State, at: usize) {
+    let Some(run) = state.runs.get_mut(at) else {
+        return;
+    };
+    if !run.caught_up || !std::mem::take(&mut run.replay_when_told) {
+        return;
+    }
+    if run.live {
+        let why = "it still runs: a replay is for what is stored";
+        state.say(Weight::Warning, why);
+    } else if state.current == at {
+        super::begin_replay(state);
+    }
+}
+
 fn records_of(
     state: &mut State,
     id: &str,
@@ -232,6 +253,7 @@ fn records_of(
         }
         was
     };
+    begin_if_wanted(state, at);
     // Its task, and the library's row, follow.
     let Some(run) = state.runs.get(at) else {
         return;
@@ -297,5 +319,50 @@ fn edited(state: &mut State, purpose: Purpose, result: Result<String, String>) -
                 Vec::new()
             }
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trajectory::event::Event;
+
+    fn told(state: &mut State, live: bool, caught_up: bool, seq: u64) {
+        let generation = state.runs[0].generation;
+        let record = Record {
+            seq,
+            at: jiff::Timestamp::UNIX_EPOCH,
+            event: Event::Repeating { step: 1 },
+        };
+        records_of(state, "a", generation, vec![record], live, caught_up);
+    }
+
+    fn opened() -> State {
+        let keymap = crate::keymap::load("default", None, &crate::app::executor::known()).0;
+        let session = crate::app::session::Session::default();
+        let given = crate::app::state::Settings::default();
+        let mut state = State::new(given, session, keymap, jiff::Timestamp::UNIX_EPOCH);
+        crate::app::update::open_run(&mut state, "a");
+        state.runs[0].replay_when_told = true;
+        state
+    }
+
+    #[test]
+    fn a_run_that_was_opened_for_a_replay_is_replayed_once_all_of_it_is_read() {
+        let mut state = opened();
+        told(&mut state, false, false, 0);
+        assert!(state.runs[0].replay.is_none());
+        told(&mut state, false, true, 1);
+        assert!(state.runs[0].replay.is_some());
+        super::super::end_replay(&mut state);
+        told(&mut state, false, true, 2);
+        assert!(state.runs[0].replay.is_none(), "only once");
+    }
+
+    #[test]
+    fn a_run_that_still_runs_is_not_replayed() {
+        let mut state = opened();
+        told(&mut state, true, true, 0);
+        assert!(state.runs[0].replay.is_none());
     }
 }

@@ -61,6 +61,7 @@ struct Inner {
     last: Instant,
     last_frame: Option<Instant>,
     tail: Vec<u8>,
+    closing: bool,
     closed: bool,
 }
 
@@ -134,6 +135,7 @@ impl Terminal {
                 last: now,
                 last_frame: None,
                 tail: Vec::new(),
+                closing: false,
                 closed: false,
             }),
             changed: Condvar::new(),
@@ -323,6 +325,11 @@ impl Terminal {
 
     /// Close the terminal under the program.
     pub fn hang_up(&mut self) {
+        // The reader has the terminal, too, and waits in a read: another size is something to tell of, and then it lets go.
+        held(&self.shared.inner).closing = true;
+        if let Some(master) = &self.master {
+            let _ = master.resize(size(41, 11));
+        }
         self.writer = None;
         self.master = None;
     }
@@ -393,7 +400,11 @@ fn read(mut reader: Box<dyn Read + Send>, shared: &Shared, answers: Option<&Writ
             inner.last_frame = Some(at);
         }
         let cursor = inner.parser.screen().cursor_position();
+        let closing = inner.closing;
         drop(inner);
+        if closing {
+            break;
+        }
         if ends > 0 || length < PIECE {
             shared.changed.notify_all();
         }
@@ -405,6 +416,7 @@ fn read(mut reader: Box<dyn Read + Send>, shared: &Shared, answers: Option<&Writ
             }
         }
     }
+    drop(reader);
     held(&shared.inner).closed = true;
     shared.changed.notify_all();
 }

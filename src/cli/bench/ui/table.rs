@@ -108,7 +108,7 @@ impl Table {
         lines.extend(
             self.lines
                 .iter()
-                .filter(|line| !line.values.is_empty())
+                .filter(|line| !line.values.is_empty() || !line.peer.is_empty())
                 .map(|line| {
                     let value = |share| number(at_most(&line.values, share));
                     let peer = match at_most(&line.peer, 0.5) {

@@ -1,0 +1,123 @@
+use tokio::sync::mpsc::Receiver;
+
+use super::*;
+use crate::app::effect::Effect;
+use crate::app::executor::{Executor, Folders, WAITING};
+use crate::trajectory::Writer;
+use crate::trajectory::index::made;
+
+/// Longest wait for what must come.
+const LONGEST: Duration = Duration::from_secs(30);
+
+struct Bench {
+    _keep: tempfile::TempDir,
+    store: Store,
+    executor: Executor,
+    news: Receiver<News>,
+}
+
+impl Bench {
+    async fn of(count: usize) -> (Self, Vec<Summary>) {
+        let keep = tempfile::tempdir().unwrap();
+        let store = Store::open(keep.path()).unwrap();
+        made::fill(&store, count, 3).unwrap();
+        let (sender, news) = tokio::sync::mpsc::channel(WAITING);
+        let settings = crate::config::Settings::default();
+        let executor = Executor::new(store.clone(), settings, Folders::default(), sender);
+        let mut bench = Self {
+            _keep: keep,
+            store,
+            executor,
+            news,
+        };
+        let rows = bench.load().await;
+        (bench, rows)
+    }
+
+    async fn next(&mut self) -> News {
+        let next = tokio::time::timeout(LONGEST, self.news.recv()).await;
+        next.unwrap().unwrap()
+    }
+
+    async fn load(&mut self) -> Vec<Summary> {
+        self.executor.carry_out(Effect::LoadLibrary);
+        let mut told = Vec::new();
+        loop {
+            if let News::Library { rows, complete } = self.next().await {
+                told.extend(rows);
+                if complete {
+                    return told;
+                }
+            }
+        }
+    }
+
+    async fn row(&mut self) -> Summary {
+        loop {
+            if let News::Library { rows, .. } = self.next().await
+                && let Some(row) = rows.into_iter().next()
+            {
+                return row;
+            }
+        }
+    }
+
+    /// A run of another process: its folder, then its records.
+    fn begin(&self, like: &Summary) -> (RolloutId, Writer) {
+        let from = self.store.folder(&RolloutId::parse(&like.id).unwrap());
+        let id = RolloutId::generate();
+        let folder = self.store.create(&id).unwrap();
+        let text = std::fs::read_to_string(from.join("events.jsonl")).unwrap();
+        let first = text.lines().next().unwrap();
+        std::fs::write(folder.join("events.jsonl"), format!("{first}\n")).unwrap();
+        (id, Writer::open(&folder).unwrap().0)
+    }
+}
+
+#[tokio::test]
+async fn runs_of_other_processes_appear_change_when_they_end_and_go() {
+    let (mut bench, rows) = Bench::of(3).await;
+    assert_eq!(rows.len(), 3);
+    let (id, writer) = bench.begin(&rows[0]);
+    let row = bench.row().await;
+    assert_eq!((row.id.as_str(), row.live), (id.as_str(), true));
+    assert_eq!(row.ended, None);
+    let how = crate::trajectory::Ended::Submitted;
+    let patch = String::new();
+    writer
+        .append(crate::trajectory::Event::Ended { how, patch })
+        .unwrap();
+    drop(writer);
+    let row = bench.row().await;
+    assert_eq!((row.id.as_str(), row.live), (id.as_str(), false));
+    assert!(row.ended.is_some());
+    std::fs::remove_dir_all(bench.store.folder(&id)).unwrap();
+    loop {
+        if let News::Gone { ids } = bench.next().await {
+            assert_eq!(ids, [id.as_str()]);
+            break;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_run_that_was_live_at_the_start_is_told_of_when_it_ends() {
+    let (mut bench, rows) = Bench::of(1).await;
+    let (id, writer) = bench.begin(&rows[0]);
+    bench.row().await;
+    // Another workbench opens while it runs.
+    let settings = crate::config::Settings::default();
+    let (sender, news) = tokio::sync::mpsc::channel(WAITING);
+    bench.executor = Executor::new(bench.store.clone(), settings, Folders::default(), sender);
+    bench.news = news;
+    let rows = bench.load().await;
+    assert!(rows.iter().any(|row| row.id == id.as_str() && row.live));
+    drop(writer);
+    loop {
+        let row = bench.row().await;
+        assert_eq!(row.id, id.as_str());
+        if !row.live {
+            break;
+        }
+    }
+}
