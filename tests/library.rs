@@ -51,13 +51,13 @@ async fn tests_as_of_a_step_become_part_of_the_trajectory_and_change_nothing_els
     let id = bench.only();
     let before = bench.state(&id);
     let last = before.step;
-    // The base: the tests that must fail do.
+    // The base: nothing was changed yet.
     let ran = bench
         .spotter(&["grade", "last", "--step", "0", "--json"])
         .await;
     assert_eq!(ran.code, 3, "{ran:?}");
     let grading: Value = serde_json::from_str(&ran.out).unwrap();
-    assert_eq!(grading["verdict"]["verdict"], "unresolved", "{grading}");
+    assert_eq!(grading["verdict"]["verdict"], "empty_patch", "{grading}");
     // The end, as the workbench asks for it.
     let effect = Effect::Test {
         id: id.to_string(),
@@ -84,9 +84,15 @@ async fn tests_as_of_a_step_become_part_of_the_trajectory_and_change_nothing_els
     });
     assert_eq!(begun.count(), 2);
     for record in &records {
-        if let Event::Graded { log: Some(log), .. } = &record.event {
+        if let Event::Graded {
+            log: Some(log),
+            grading,
+            ..
+        } = &record.event
+        {
             let log = bench.store().folder(&id).join(log);
-            assert!(std::fs::metadata(log).unwrap().len() > 0);
+            let length = std::fs::metadata(log).unwrap().len();
+            assert_eq!(length > 0, !grading.tests.is_empty());
         }
     }
     // No such step, and nothing is written for it.

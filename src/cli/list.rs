@@ -68,12 +68,13 @@ pub(crate) async fn run(args: Args) -> Result<ExitCode, Failure> {
     } else {
         let plain = rows.iter().map(cells);
         text = table(std::iter::once(HEAD.map(str::to_owned)).chain(plain));
-        let shown = if rows.len() == all {
-            String::new()
+        let few = rows.len();
+        let count = if few == all {
+            format!("{all} rollouts")
         } else {
-            format!("{} of ", rows.len())
+            format!("{few} of {all} rollouts")
         };
-        text = format!("{text}{shown}{all} rollouts\n");
+        text.push_str(&count);
     }
     ink::print(text.trim_end_matches('\n'));
     Ok(ExitCode::SUCCESS)

@@ -10,6 +10,7 @@ use crate::batch::News;
 
 /// Arguments of `spotter replay`.
 #[derive(Debug, ClapArgs)]
+#[group(skip)]
 pub(crate) struct Args {
     /// Print the steps as lines, all at once
     #[arg(long)]

@@ -195,12 +195,18 @@ async fn open(args: Args, first: First) -> Result<ExitCode, Failure> {
         bench.state.layers.clear();
     }
     if let Some(id) = opened {
-        effects.extend(crate::app::update::open_run(&mut bench.state, id.as_str()));
-        if let Some(run) = bench.state.run_mut().filter(|_| first == First::Replay) {
-            run.replay_when_told = true;
-        }
+        effects.extend(named(&mut bench.state, id.as_str(), first));
     }
     bench.run(effects).await
+}
+
+/// Open the rollout that was named.
+fn named(state: &mut State, id: &str, first: First) -> Vec<Effect> {
+    let effects = crate::app::update::open_run(state, id);
+    if let Some(run) = state.run_mut() {
+        run.replay_when_told = first == First::Replay;
+    }
+    effects
 }
 
 /// How it looks, and what its keys are.

@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 
 use super::event::Record;
 
-/// Bytes read at a time: a bound on the memory of one step, and on how long it takes.
-const CHUNK: usize = 1 << 20;
+/// Bytes read at a time: a bound on the memory of one step, and on how long whoever takes its records in is busy with them.
+const CHUNK: usize = 128 << 10;
 
 /// See the module.
 #[derive(Debug)]

@@ -26,14 +26,15 @@ pub struct Row {
     pub doc: &'static str,
 }
 
+/// An argument, the file's own words, and the keys of both.
+type Bound<'a> = (&'a str, Option<&'a str>, Vec<&'a [Key]>);
+
 /// A keymap as rows.
 #[must_use]
 pub fn rows(keymap: &Keymap) -> Vec<Row> {
     let mut rows = Vec::new();
     for (context, _) in CONTEXTS {
         for command in all() {
-            // An argument, the file's own words for it, all keys.
-            type Bound<'a> = (&'a str, Option<&'a str>, Vec<&'a [Key]>);
             let mut arguments: Vec<Bound<'_>> = Vec::new();
             let bound = keymap
                 .all()

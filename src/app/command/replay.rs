@@ -1,8 +1,7 @@
-//! Commands of replays: the clock, and carrying recorded actions out again.
+//! Commands of replays: the clock and what it tells.
 
 use super::run::on_a_run;
 use super::{Command, Reason};
-use crate::app::effect::Effect;
 use crate::app::state::State;
 use crate::app::update;
 
@@ -134,26 +133,6 @@ pub(super) const COMMANDS: &[Command] = &[
         |state, _| {
             update::end_replay(state);
             Vec::new()
-        }
-    ),
-    command!(
-        "replay.reexecute",
-        "carry out again",
-        "Carry the recorded actions out again in a fresh sandbox; what comes out otherwise is marked.",
-        "run",
-        &[],
-        0,
-        |state| {
-            on_a_run(state)?;
-            match state.run() {
-                Some(run) if run.live => Err("it still runs".into()),
-                _ => Ok(()),
-            }
-        },
-        |state, _| {
-            let id = state.run().map(|run| run.id.clone());
-            id.map(|id| vec![Effect::Reexecute { id }])
-                .unwrap_or_default()
         }
     ),
 ];

@@ -17,6 +17,10 @@ use crate::trajectory::follow::Follower;
 
 /// How often a live run is looked at when nothing wakes the follower.
 const LIVE: Duration = Duration::from_millis(250);
+/// Pieces that may wait to be taken in before the next is read. The channel counts news, and a piece of a file is a large one.
+const AHEAD: usize = 4;
+/// How often it is looked whether they were.
+const TAKEN: Duration = Duration::from_millis(1);
 /// Pieces that come close together are told together.
 const GATHER: Duration = Duration::from_millis(8);
 
@@ -93,8 +97,16 @@ pub(super) async fn follow(
                 () = changed.notified() => tokio::time::sleep(GATHER).await,
                 () = tokio::time::sleep(timeout) => {}
             }
-        } else if stop.is_cancelled() {
-            return;
+        } else {
+            while shared.news.max_capacity() - shared.news.capacity() > AHEAD
+                && !stop.is_cancelled()
+                && !shared.news.is_closed()
+            {
+                tokio::time::sleep(TAKEN).await;
+            }
+            if stop.is_cancelled() {
+                return;
+            }
         }
     }
 }

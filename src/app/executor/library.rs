@@ -147,11 +147,11 @@ async fn watch(shared: Arc<Shared>) {
             shared.shelf.hear(&under, event);
         }
     });
-    let begun = watcher.and_then(|mut watcher| {
+    let placed = watcher.and_then(|mut watcher| {
         watcher.watch(&rollouts, RecursiveMode::NonRecursive)?;
         Ok(watcher)
     });
-    let Ok(mut watcher) = begun else {
+    let Ok(mut watcher) = placed else {
         let text = "the store cannot be watched: `reload` shows what other processes do";
         shared.say(Weight::Warning, text).await;
         return;

@@ -209,9 +209,6 @@ impl Executor {
             Effect::Test { id, step } => {
                 self.runtime.spawn(stored::test(shared, id, step));
             }
-            Effect::Reexecute { id } => {
-                self.runtime.spawn(stored::reexecute(shared, id));
-            }
             Effect::Check { source, task } => {
                 self.runtime.spawn(stored::check(shared, source, task));
             }

@@ -112,8 +112,16 @@ pub(super) async fn test(shared: Arc<Shared>, name: String, step: u32) {
     let Some(id) = RolloutId::parse(&name) else {
         return;
     };
-    let (nobody, cancel) = (supply::untold(), shared.going.child_token());
-    let ran = Box::pin(as_of::run(&shared.store, &id, step, None, &nobody, &cancel)).await;
+    let (telling, cancel) = (supply::untold(), shared.going.child_token());
+    let ran = Box::pin(as_of::run(
+        &shared.store,
+        &id,
+        step,
+        None,
+        &telling,
+        &cancel,
+    ))
+    .await;
     match ran {
         Ok(AsOf { result, .. }) => {
             let (weight, words) = match &result {
@@ -130,11 +138,6 @@ pub(super) async fn test(shared: Arc<Shared>, name: String, step: u32) {
         }
     }
     super::library::refresh(&shared, &id);
-}
-
-pub(super) async fn reexecute(shared: Arc<Shared>, name: String) {
-    let _ = name;
-    shared.say(Weight::Warning, "not built yet").await;
 }
 
 /// As `spotter tasks check` does it, once; the result is kept in the store.

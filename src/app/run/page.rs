@@ -2,7 +2,7 @@
 //!
 //! Mental model: the step's number stands in the gutter, its thought is prose (84 columns at most), each action has a line of
 //! its own with one sign, what it printed is indented behind a thin line and cut to what matters. Time and tokens stand at the
-//! right. A folded step is one line that says what happened. Nothing here knows a position; [`super::transcript`] does.
+//! right. A folded step is one line that says what happened. Nothing here knows a position; the transcript does.
 
 mod cut;
 mod ends;

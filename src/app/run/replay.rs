@@ -21,7 +21,7 @@ pub struct Replay {
     pub at: usize,
     /// It runs.
     pub playing: bool,
-    /// Index into [`SPEEDS`].
+    /// Index into the speeds, slowest first.
     pub speed: usize,
     /// Stop at each of these moments by itself (presenting).
     pub stops: bool,

@@ -54,8 +54,8 @@ fn write(folder: &Path, number: usize, draw: &mut Draw) -> std::io::Result<()> {
         "base_commit": "0", "rules": "swe-gym",
     })];
     for step in 1..=steps {
-        let snapshot = json!({"tree": "0", "git": null});
-        events.push(json!({"type": "repeating", "step": step, "snapshot": snapshot}));
+        let snapshot = json!({"files": "0", "git": "0"});
+        events.push(json!({"type": "step_done", "step": step, "snapshot": snapshot, "files": []}));
     }
     if draw.below(8) > 0 {
         events.push(json!({"type": "ended", "ended": "submitted", "patch": ""}));

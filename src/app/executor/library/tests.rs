@@ -1,3 +1,5 @@
+//! The library kept up to date with what other processes do to the store.
+
 use tokio::sync::mpsc::Receiver;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! The index: when files are opened, and what is done when it cannot be used.
+
 use super::super::made;
 use super::*;
 use crate::trajectory::Writer;
