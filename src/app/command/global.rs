@@ -388,11 +388,12 @@ fn open(state: &mut State, here: bool) -> Vec<Effect> {
             if argument == "N" && keys.is_empty() {
                 return None;
             }
+            let title = command.title.trim_end_matches(" …");
             Some(Choice {
                 label: match argument {
                     "" | "N" => command.title.to_owned(),
-                    "1" => format!("{} +1", command.title),
-                    _ => format!("{} {argument}", command.title),
+                    "1" => format!("{title} +1"),
+                    _ => format!("{title} {argument}"),
                 },
                 detail: command.doc.to_owned(),
                 keys: keys.first().map(|keys| shown(keys)).unwrap_or_default(),

@@ -108,12 +108,8 @@ fn every_command_is_reached_by_a_key_of_its_context_or_by_the_palette() {
             let keys = stacks()
                 .iter()
                 .any(|stack| !keymap.keys_for(stack, command.id, None).is_empty());
-            // Comforts that these leave out: moves by half pages, edits by words.
-            let comfort = match name {
-                "minimal" => matches!(command.context, "move" | "field"),
-                "emacs" => command.id == "move.half",
-                _ => false,
-            };
+            // Moves by half pages and edits by words are comfort that `minimal` leaves out.
+            let comfort = name == "minimal" && matches!(command.context, "move" | "field");
             // Run by the answer to a question.
             let answer = command.id.ends_with("-confirmed");
             assert!(
