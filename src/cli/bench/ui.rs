@@ -2,9 +2,12 @@
 //! the same (mini-swe-agent's inspector).
 //!
 //! The real program runs in a pty of 200×60, as a person's terminal would run it; times are from a key to the end of the
-//! frame that answers it. Rounds of ours and the peer's alternate. What it was measured with is printed with the numbers.
+//! frame that answers it, as it is read from the pty: the emulator that looks at the frame comes after that. What the pty and
+//! the threads that read it cost is a line of its own. Rounds of ours and the peer's alternate. What it was measured with is
+//! printed with the numbers.
 
 mod drive;
+mod long;
 mod stream;
 mod table;
 mod workload;
@@ -18,7 +21,7 @@ use clap::Args as ClapArgs;
 
 use crate::cli::pty::Terminal;
 use crate::cli::{Failure, ink};
-use drive::{answer, answer_with, memory, ms, quiet};
+use drive::{answer, answer_in, answer_with, memory, ms, quiet};
 use stream::{Live, Speed};
 use table::{Goal, Table, at_most};
 use workload::{MARK, Workload};
@@ -35,7 +38,7 @@ pub(crate) struct Args {
     /// mini-swe-agent's `mini-extra`, measured beside
     #[arg(long, value_name = "PROGRAM")]
     peer: Option<PathBuf>,
-    /// Only what has this in its name: start open key stream scroll filter log idle memory long
+    /// Only what has this in its name: driver start open key stream scroll filter log idle memory long
     #[arg(long, value_name = "WORD")]
     only: Option<String>,
     /// Print JSON
@@ -43,6 +46,7 @@ pub(crate) struct Args {
     json: bool,
 }
 
+const DRIVER: &str = "the measuring itself: key → echo of `cat`";
 const START: &str = "start → first full frame";
 const OPEN: &str = "open 168k tokens, 101 messages";
 const KEY: &str = "key → frame, idle";
@@ -94,14 +98,14 @@ impl Bench {
             drop(terminal);
 
             let terminal = self.on_large()?;
-            let shown = drive::until_shown(&terminal, "Step 1:")?;
+            let shown = drive::until_framed(&terminal, "Step 1:")?;
             self.table.note(OPEN, "ms", Goal::Median(60.0), shown);
             let settled = ms(quiet(&terminal).duration_since(terminal.started()));
             self.table.note(
                 "  and its last change after that (highlighting)",
                 "ms",
                 Goal::Median(150.0),
-                settled - shown,
+                (settled - shown).max(0.0),
             );
             self.table.note(
                 LARGE,
@@ -143,6 +147,30 @@ impl Bench {
         }
         terminal.press("<C-c>")?;
         terminal.press("q")?;
+        Ok(())
+    }
+
+    /// What the measuring itself costs: a program that only gives back what it gets.
+    fn driver(&mut self) -> io::Result<()> {
+        let terminal = drive::start(
+            Path::new("/bin/sh"),
+            &["-c", "stty raw -echo; echo ready; exec cat"],
+            self.workload.folder.path(),
+            Path::new("/"),
+        )?;
+        drive::until_shown(&terminal, "ready")?;
+        for _ in 0..self.repetitions * 7 {
+            let before = terminal.text();
+            let pressed = Instant::now();
+            terminal.press("x")?;
+            let seen = terminal.wait(drive::LONGEST, |screen| {
+                (screen.contents() != before).then_some(())
+            });
+            let (at, ()) = seen.ok_or_else(|| io::Error::other("no echo"))?;
+            let took = ms(at.saturating_duration_since(pressed));
+            self.table.note(DRIVER, "ms", Goal::None, took);
+            std::thread::sleep(Duration::from_millis(15));
+        }
         Ok(())
     }
 
@@ -197,8 +225,9 @@ impl Bench {
             terminal.press(keys)?;
             quiet(&terminal);
             let what = format!("scroll, {place}");
-            for _ in 0..self.repetitions * 4 {
-                let took = answer(&terminal, there)?;
+            for _ in 0..self.repetitions * 16 {
+                // The heading counts the rows below: no other change of the screen is taken for the answer.
+                let took = answer_in(&terminal, there, "▌Transcript")?;
                 self.table.note(&what, "ms", Goal::Late(5.0), took);
                 std::thread::sleep(Duration::from_millis(10));
             }
@@ -237,7 +266,7 @@ impl Bench {
         quiet(&terminal);
         terminal.press("/")?;
         quiet(&terminal);
-        while self.table.values("filter key over 6,048").len() < self.repetitions * 4 {
+        while self.table.values("filter key over 6,048").len() < self.repetitions * 10 {
             for key in ["p", "a", "n", "d", "a", "s", "1", "<BS>", "2", "<BS>"] {
                 let took = answer(&terminal, key)?;
                 self.table
@@ -339,47 +368,6 @@ impl Bench {
         ));
         Ok(())
     }
-
-    /// An hour's events, as fast as they are taken: the first and the last tenth are compared.
-    fn long(&mut self, events: u64) -> io::Result<()> {
-        let mut live = Live::begin(&self.workload)?;
-        let store = self.workload.store()?;
-        let terminal = self.ours(&[live.id.as_str()], store.root())?;
-        drive::until_shown(&terminal, "▌Transcript")?;
-        let pid = terminal
-            .pid()
-            .ok_or_else(|| io::Error::other("it has no process"))?;
-        let began = Instant::now();
-        let flow = live.flow(Speed::AsTaken(pid), events)?;
-        let mut tenths: Vec<(f64, f64)> = Vec::new();
-        while !flow.is_over() {
-            let tenth = flow.written() * 10 / events.max(1);
-            let what = format!("long run, tenth {}: key → frame", tenth + 1);
-            self.focus(&terminal, &what, Goal::None, 2)?;
-            if tenths.len() as u64 <= tenth {
-                tenths.push((memory(&terminal), 0.0));
-            }
-            if began.elapsed() > Duration::from_secs(1200) {
-                self.table.say("long run: stopped after 20 minutes");
-                break;
-            }
-        }
-        let written = flow.stop()?;
-        let rate = written as f64 / began.elapsed().as_secs_f64();
-        self.table
-            .say(format!("long run: {written} events, {rate:.0} a second"));
-        if let (Some((second, _)), Some((last, _))) = (tenths.get(1), tenths.last()) {
-            self.table.note(
-                "long run: memory gained from the second tenth to the last",
-                "MB",
-                Goal::Most(1.0),
-                last - second,
-            );
-            self.table
-                .note("long run: memory at its end", "MB", Goal::None, *last);
-        }
-        Ok(())
-    }
 }
 
 /// Run the subcommand.
@@ -403,7 +391,7 @@ fn measure(args: &Args) -> io::Result<ExitCode> {
     );
     table.with(
         "terminal",
-        "200×60, answers DA1, CPR, OSC 11, DECRQM; times end with the frame's last byte",
+        "200×60, answers DA1, CPR, OSC 11, DECRQM; times end when the frame's last byte is read, before it is emulated",
     );
     table.with("kernel", read("/proc/sys/kernel/osrelease"));
     table.with(
@@ -428,7 +416,8 @@ fn measure(args: &Args) -> io::Result<ExitCode> {
         table,
         repetitions: args.repetitions.max(1),
     };
-    let parts: [(&str, Part); 6] = [
+    let parts: [(&str, Part); 7] = [
+        ("driver", Bench::driver),
         ("start open memory", Bench::starts),
         ("key idle", Bench::keys),
         ("scroll", Bench::scrolls),
@@ -448,11 +437,13 @@ fn measure(args: &Args) -> io::Result<ExitCode> {
             if let Err(error) = part(&mut bench) {
                 bench.table.say(format!("{names}: NOT MEASURED: {error}"));
             }
+            let load = read("/proc/loadavg");
+            bench.table.with(&format!("load after {names}"), load);
         }
     }
     if wanted("long") && args.events > 0 {
         ink::complain("long");
-        if let Err(error) = bench.long(args.events) {
+        if let Err(error) = long::measure(&mut bench, args.events) {
             bench.table.say(format!("long: NOT MEASURED: {error}"));
         }
     }

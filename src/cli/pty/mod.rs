@@ -1,15 +1,18 @@
 //! A program in a terminal of its own, driven from outside as a person would: keys go in, a screen comes out.
 //!
-//! Mental model: a [`Terminal`] is the outer end of a pty. One thread reads what the program prints, gives it to an
-//! emulator, notes when it came, and answers what programs ask their terminal. [`Terminal::wait`] looks at the screen after
-//! every change; [`Terminal::press`] types. The measurements of `bench ui` and the tests of the whole program use the same
-//! one, so that what is measured is what is tested. The workbench itself knows nothing of it.
+//! Mental model: a [`Terminal`] is the outer end of a pty. One thread only reads what the program prints and notes when it
+//! came, so that no program waits for this one's emulator and no time holds the emulator's. A second one gives it to the
+//! emulator and answers what programs ask their terminal; after every change it lets whoever is in [`Terminal::wait`] look
+//! before it goes on. [`Terminal::press`] types. The measurements of `bench ui` and the tests of the whole program use the
+//! same one, so that what is measured is what is tested. The workbench itself knows nothing of it.
 
 mod answer;
 mod keys;
 
 use std::io::{self, Read, Write};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -19,6 +22,8 @@ use portable_pty::{Child, CommandBuilder, ExitStatus, MasterPty, PtySize};
 const AFTER_ESC: Duration = Duration::from_millis(60);
 /// The kernel hands out at most so much at a time: a shorter piece is the last for now.
 const PIECE: usize = 4095;
+/// Whoever waits has looked by then, or is not coming back.
+const LOOK: Duration = Duration::from_secs(1);
 /// End of a synchronised frame.
 pub const FRAME_END: &[u8] = b"\x1b[?2026l";
 
@@ -61,13 +66,20 @@ struct Inner {
     last: Instant,
     last_frame: Option<Instant>,
     tail: Vec<u8>,
-    closing: bool,
     closed: bool,
+    /// Somebody looks at every change.
+    waiting: bool,
+    /// They have looked at this one.
+    looked: bool,
 }
 
 struct Shared {
     inner: Mutex<Inner>,
     changed: Condvar,
+    /// Bytes read so far; the emulator may not have come to the last ones yet.
+    read: AtomicU64,
+    /// The reader is to let go of the terminal.
+    closing: AtomicBool,
 }
 
 type Writer = Arc<Mutex<Box<dyn Write + Send>>>;
@@ -135,19 +147,27 @@ impl Terminal {
                 last: now,
                 last_frame: None,
                 tail: Vec::new(),
-                closing: false,
                 closed: false,
+                waiting: false,
+                looked: false,
             }),
             changed: Condvar::new(),
+            read: AtomicU64::new(0),
+            closing: AtomicBool::new(false),
         });
+        let (printed, pieces) = channel();
+        let there = Arc::clone(&shared);
+        std::thread::Builder::new()
+            .name("terminal".into())
+            .spawn(move || read(reader, &there, &printed))?;
         let (there, answers) = (Arc::clone(&shared), Arc::clone(&writer));
         let (mute, keep) = (launch.mute, launch.keep);
         std::thread::Builder::new()
-            .name("terminal".into())
+            .name("emulator".into())
             .spawn(move || {
                 // What this ends with is that the terminal is closed: there is nobody to tell.
                 let answers = (!mute).then_some(answers);
-                read(reader, &there, answers.as_ref(), keep);
+                emulate(&pieces, &there, answers.as_ref(), keep);
             })?;
         let before = settings(&*pair.master);
         let started = Instant::now();
@@ -213,23 +233,9 @@ impl Terminal {
         patience: Duration,
         mut look: impl FnMut(&vt100::Screen) -> Option<T>,
     ) -> Option<(Instant, T)> {
-        let until = Instant::now() + patience;
-        let mut inner = held(&self.shared.inner);
-        loop {
-            if let Some(found) = look(inner.parser.screen()) {
-                return Some((inner.last, found));
-            }
-            let left = until.checked_duration_since(Instant::now())?;
-            if inner.closed {
-                return None;
-            }
-            inner = self
-                .shared
-                .changed
-                .wait_timeout(inner, left)
-                .unwrap_or_else(PoisonError::into_inner)
-                .0;
-        }
+        self.watch(patience, |inner| {
+            look(inner.parser.screen()).map(|found| (inner.last, found))
+        })
     }
 
     /// The same, and wait for the end of the frame that shows it, for programs that mark them. That is when it came.
@@ -238,21 +244,41 @@ impl Terminal {
         patience: Duration,
         mut look: impl FnMut(&vt100::Screen) -> bool,
     ) -> Option<Instant> {
-        let (at, ()) = self.wait(patience, |screen| look(screen).then_some(()))?;
+        let mut shown = None;
+        self.watch(patience, |inner| {
+            if shown.is_none() && look(inner.parser.screen()) {
+                shown = Some(inner.last);
+            }
+            inner
+                .last_frame
+                .filter(|end| shown.is_some_and(|at| *end >= at))
+        })
+    }
+
+    /// Look after every change, until something is found.
+    fn watch<T>(&self, patience: Duration, mut look: impl FnMut(&Inner) -> Option<T>) -> Option<T> {
         let until = Instant::now() + patience;
         let mut inner = held(&self.shared.inner);
-        loop {
-            if let Some(end) = inner.last_frame.filter(|end| *end >= at) {
-                return Some(end);
+        inner.waiting = true;
+        let found = loop {
+            let found = look(&inner);
+            inner.looked = true;
+            self.shared.changed.notify_all();
+            if found.is_some() || inner.closed {
+                break found;
             }
-            let left = until.checked_duration_since(Instant::now())?;
+            let Some(left) = until.checked_duration_since(Instant::now()) else {
+                break None;
+            };
             inner = self
                 .shared
                 .changed
-                .wait_timeout(inner, left)
+                .wait_timeout_while(inner, left, |inner| inner.looked && !inner.closed)
                 .unwrap_or_else(PoisonError::into_inner)
                 .0;
-        }
+        };
+        inner.waiting = false;
+        found
     }
 
     /// Wait until nothing was printed for so long; when the last came.
@@ -260,13 +286,18 @@ impl Terminal {
     pub fn settle(&self, silence: Duration, patience: Duration) -> Instant {
         let until = Instant::now() + patience;
         loop {
-            let last = held(&self.shared.inner).last;
+            let (last, bytes) = {
+                let inner = held(&self.shared.inner);
+                (inner.last, inner.bytes)
+            };
             let now = Instant::now();
-            let quiet = now.duration_since(last);
-            if quiet >= silence || now >= until {
+            let quiet = now.saturating_duration_since(last);
+            let all = bytes == self.shared.read.load(Ordering::SeqCst);
+            if all && quiet >= silence || now >= until {
                 return last;
             }
-            std::thread::sleep(silence.saturating_sub(quiet).min(Duration::from_millis(20)));
+            let rest = silence.saturating_sub(quiet);
+            std::thread::sleep(rest.clamp(Duration::from_millis(1), Duration::from_millis(20)));
         }
     }
 
@@ -326,7 +357,7 @@ impl Terminal {
     /// Close the terminal under the program.
     pub fn hang_up(&mut self) {
         // The reader has the terminal, too, and waits in a read: another size is something to tell of, and then it lets go.
-        held(&self.shared.inner).closing = true;
+        self.shared.closing.store(true, Ordering::SeqCst);
         if let Some(master) = &self.master {
             let _ = master.resize(size(41, 11));
         }
@@ -376,47 +407,56 @@ impl Drop for Terminal {
     }
 }
 
-fn read(mut reader: Box<dyn Read + Send>, shared: &Shared, answers: Option<&Writer>, keep: bool) {
+/// What was read at a time, and when.
+type Printed = (Instant, Vec<u8>);
+
+fn read(mut reader: Box<dyn Read + Send>, shared: &Shared, printed: &Sender<Printed>) {
     let mut buffer = vec![0u8; 65_536];
-    let mut asked = answer::Questions::default();
     // What is left when the last slave closes is an error (EIO) on Linux, the end of the file elsewhere.
     while let Ok(length) = reader.read(&mut buffer)
         && length > 0
     {
         let at = Instant::now();
-        let bytes = buffer.get(..length).unwrap_or_default();
+        shared.read.fetch_add(length as u64, Ordering::SeqCst);
+        let bytes = buffer.get(..length).unwrap_or_default().to_vec();
+        if printed.send((at, bytes)).is_err() || shared.closing.load(Ordering::SeqCst) {
+            break;
+        }
+    }
+}
+
+fn emulate(pieces: &Receiver<Printed>, shared: &Shared, answers: Option<&Writer>, keep: bool) {
+    let mut asked = answer::Questions::default();
+    while let Ok((at, bytes)) = pieces.recv() {
         let mut inner = held(&shared.inner);
-        inner.parser.process(bytes);
+        inner.parser.process(&bytes);
         inner.last = at;
-        inner.bytes += length as u64;
+        inner.bytes += bytes.len() as u64;
         if keep {
-            inner.raw.extend_from_slice(bytes);
+            inner.raw.extend_from_slice(&bytes);
             let end = inner.raw.len();
             inner.pieces.push(Piece { at, end });
         }
-        let ends = frame_ends(&mut inner.tail, bytes);
+        let ends = frame_ends(&mut inner.tail, &bytes);
         if ends > 0 {
             inner.frames += ends;
             inner.last_frame = Some(at);
         }
         let cursor = inner.parser.screen().cursor_position();
-        let closing = inner.closing;
-        drop(inner);
-        if closing {
-            break;
-        }
-        if ends > 0 || length < PIECE {
-            shared.changed.notify_all();
-        }
         if let Some(writer) = answers {
-            let told = asked.answers(bytes, cursor);
+            let told = asked.answers(&bytes, cursor);
             if !told.is_empty() {
                 let mut writer = held(writer);
                 let _ = writer.write_all(&told).and_then(|()| writer.flush());
             }
         }
+        if ends > 0 || bytes.len() < PIECE {
+            inner.looked = false;
+            shared.changed.notify_all();
+            let seen = |inner: &mut Inner| inner.waiting && !inner.looked;
+            drop(shared.changed.wait_timeout_while(inner, LOOK, seen));
+        }
     }
-    drop(reader);
     held(&shared.inner).closed = true;
     shared.changed.notify_all();
 }

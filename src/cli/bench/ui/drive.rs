@@ -62,6 +62,24 @@ pub(super) fn until_shown(terminal: &Terminal, text: &str) -> io::Result<f64> {
     Ok(ms(at.duration_since(terminal.started())))
 }
 
+/// Milliseconds from the start until the end of the frame that shows a text, for programs that mark their frames.
+pub(super) fn until_framed(terminal: &Terminal, text: &str) -> io::Result<f64> {
+    let at = terminal
+        .wait_frame(LONGEST, |screen| screen.contents().contains(text))
+        .ok_or_else(|| lost(&format!("`{text}` never came"), terminal))?;
+    Ok(ms(at.duration_since(terminal.started())))
+}
+
+/// Milliseconds from a key to the end of the frame in which the line that holds a text is another one than before.
+pub(super) fn answer_in(terminal: &Terminal, key: &str, text: &str) -> io::Result<f64> {
+    let line = |screen: &str| {
+        let line = screen.lines().find(|line| line.contains(text));
+        line.map(str::to_owned)
+    };
+    let before = line(&terminal.text());
+    answer_with(terminal, key, |screen| line(screen) != before)
+}
+
 /// Milliseconds from a key to the end of the frame whose screen is another one than before.
 pub(super) fn answer(terminal: &Terminal, key: &str) -> io::Result<f64> {
     let before = terminal.text();
