@@ -301,6 +301,8 @@ impl Bench {
             let due = self.pace.due();
             let wake = async {
                 match due {
+                    // A timer counts whole milliseconds and rounds up: what is due is drawn without one.
+                    Some(due) if due <= Instant::now() => {}
                     Some(due) => tokio::time::sleep_until(due.into()).await,
                     None => std::future::pending().await,
                 }

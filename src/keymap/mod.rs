@@ -119,12 +119,12 @@ impl Keymap {
             for (keys, binding) in self.contexts.get(*context).into_iter().flatten() {
                 let fits = binding.command == command
                     && argument.is_none_or(|argument| argument == binding.argument);
-                // A nearer context may have taken the keys for something else.
-                let reached = matches!(
-                    self.find(contexts, keys),
-                    Found::Command(there) if there == binding
-                );
-                if fits && reached && !found.contains(keys) {
+                if !fits || found.contains(keys) {
+                    continue;
+                }
+                // A nearer context may have taken the keys for something else. Each frame asks for dozens of commands, so this
+                // is looked at for their own few bindings only.
+                if matches!(self.find(contexts, keys), Found::Command(there) if there == binding) {
                     found.push(keys.clone());
                 }
             }
