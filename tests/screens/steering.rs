@@ -218,11 +218,11 @@ fn counts_go_before_keys() {
 fn a_live_run_keeps_no_records_and_is_read_again_for_a_replay() {
     let mut bench = bench(160, 48).live(|_| false);
     bench.press("gl<Enter>");
-    assert!(bench.state.run().unwrap().records.is_empty());
+    assert!(bench.state.run().unwrap().kept.records().is_empty());
     bench.over();
-    assert!(bench.state.run().unwrap().records.is_empty());
+    assert!(bench.state.run().unwrap().kept.records().is_empty());
     bench.press("p<Space>");
     let run = bench.state.run().unwrap();
     assert!(run.replay.is_some());
-    assert_eq!(run.records.len(), super::bench::stored().len());
+    assert_eq!(run.kept.records().len(), super::bench::stored().len());
 }

@@ -143,6 +143,12 @@ impl Diff {
         }
     }
 
+    /// The same, to be held on to.
+    #[must_use]
+    pub fn shared(&self) -> Option<&Arc<Vec<FileDiff>>> {
+        self.files.as_ref()?.as_ref().ok()
+    }
+
     /// Scroll.
     pub fn go(&mut self, step: Move) {
         self.scroll.go(step);

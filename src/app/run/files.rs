@@ -1,10 +1,17 @@
 //! Files: what differs from the base after the cursor's step, and what was only looked at.
+//!
+//! What a step looked at is read from its calls once, and the rows are made when something that they tell has changed: a frame
+//! of a run that writes thousands of events costs the window, not the steps.
 
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use crate::app::glyph::Glyphs;
 use crate::app::list::{List, Move};
 use crate::app::run::Room;
 use crate::app::run::call;
 use crate::app::run::page::push_cut;
-use crate::app::story::{Act, Story};
+use crate::app::story::{Act, Step, Story, act};
 use crate::text::diff::{FileDiff, Status};
 use crate::text::{Line, Role, safe};
 
@@ -17,7 +24,46 @@ pub struct Files {
     pub visible: Vec<Line>,
     /// Paths by row.
     pub paths: Vec<String>,
+    /// Steps whose calls were read since the start: what a frame costs, for tests.
+    pub read: u64,
     lines: Vec<Line>,
+    looked: Vec<Looked>,
+    /// Counts changes of what was looked at.
+    looks: u64,
+    key: Option<Key>,
+}
+
+/// Most files of those that were only looked at.
+const MOST_LOOKED: usize = 500;
+
+/// What a step looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Looked {
+    step: u32,
+    revision: u32,
+    paths: Vec<String>,
+}
+
+/// All that the rows tell.
+#[derive(Debug, Clone)]
+struct Key {
+    cursor: u32,
+    whole: Option<(u32, u32)>,
+    looks: u64,
+    width: usize,
+    glyphs: Glyphs,
+    diff: Option<Arc<Vec<FileDiff>>>,
+}
+
+impl Key {
+    fn is(&self, other: &Self) -> bool {
+        let diff = match (&self.diff, &other.diff) {
+            (Some(one), Some(other)) => Arc::ptr_eq(one, other),
+            (one, other) => one.is_none() && other.is_none(),
+        };
+        let facts = |key: &Self| (key.cursor, key.whole, key.looks, key.width, key.glyphs);
+        diff && facts(self) == facts(other)
+    }
 }
 
 impl Files {
@@ -37,24 +83,74 @@ impl Files {
         &mut self,
         story: &Story,
         cursor: u32,
-        diff: Option<&[FileDiff]>,
+        diff: Option<&Arc<Vec<FileDiff>>>,
         workdir: &str,
         room: Room,
     ) {
-        let Room {
-            width,
-            height,
-            glyphs,
-        } = room;
+        self.look(story, workdir);
+        let whole = story.step(story.whole_step(cursor));
+        let key = Key {
+            cursor,
+            whole: whole.map(|step| (step.number, step.revision)),
+            looks: self.looks,
+            width: room.width,
+            glyphs: room.glyphs,
+            diff: diff.map(Arc::clone),
+        };
+        if !self.key.as_ref().is_some_and(|before| before.is(&key)) {
+            let files = diff.map_or(&[][..], |files| files);
+            self.build(whole, cursor, files, room);
+            self.key = Some(key);
+        }
+        self.list.fit(self.lines.len(), room.height);
+        self.visible = self
+            .lines
+            .get(self.list.window())
+            .unwrap_or_default()
+            .to_vec();
+    }
+
+    /// Read the calls of the steps that changed.
+    fn look(&mut self, story: &Story, workdir: &str) {
+        // The oldest steps may be gone: what is kept of the others moves up.
+        let first = story.steps.first().map_or(0, |step| step.number);
+        let gone = self.looked.partition_point(|looked| looked.step < first);
+        self.looked.drain(..gone);
+        self.looked.truncate(story.steps.len());
+        let mut changed = gone > 0;
+        for (at, step) in story.steps.iter().enumerate() {
+            let known = self.looked.get_mut(at);
+            if known
+                .as_ref()
+                .is_some_and(|known| (known.step, known.revision) == (step.number, step.revision))
+            {
+                continue;
+            }
+            self.read += 1;
+            let paths = looks(step, workdir);
+            changed |= known
+                .as_ref()
+                .map_or(!paths.is_empty(), |known| known.paths != paths);
+            let looked = Looked {
+                step: step.number,
+                revision: step.revision,
+                paths,
+            };
+            match known {
+                Some(known) => *known = looked,
+                None => self.looked.push(looked),
+            }
+        }
+        self.looks += u64::from(changed);
+    }
+
+    fn build(&mut self, whole: Option<&Step>, cursor: u32, diff: &[FileDiff], room: Room) {
+        let Room { width, glyphs, .. } = room;
         self.lines.clear();
         self.paths.clear();
-        let whole = story.whole_step(cursor);
-        let changed: Vec<String> = story
-            .step(whole)
-            .map(|step| step.files.clone())
-            .unwrap_or_default();
-        for path in &changed {
-            let file = diff.and_then(|files| files.iter().find(|file| file.path == *path));
+        let changed = whole.map_or(&[][..], |step| &step.files);
+        for path in changed {
+            let file = diff.iter().find(|file| file.path == *path);
             let (sign, right) = match file {
                 Some(file) => {
                     let sign = match file.status {
@@ -91,10 +187,9 @@ impl Files {
             self.lines.push(line);
             self.paths.push(path.clone());
         }
-        for path in seen(story, cursor, workdir) {
-            if changed.contains(&path) {
-                continue;
-            }
+        let known: HashSet<&String> = changed.iter().collect();
+        let seen = seen(&self.looked, cursor);
+        for path in seen.into_iter().filter(|path| !known.contains(path)) {
             let mut line = Line::of("  ", Role::Text);
             push_cut(
                 &mut line,
@@ -110,25 +205,26 @@ impl Files {
             self.lines
                 .push(Line::of("no file was changed or looked at yet", Role::Dim));
         }
-        self.list.fit(self.lines.len(), height);
-        self.visible = self
-            .lines
-            .get(self.list.window())
-            .unwrap_or_default()
-            .to_vec();
     }
 }
 
+/// Files that a step viewed.
+fn looks(step: &Step, workdir: &str) -> Vec<String> {
+    step.actions()
+        .filter(|(call, _)| act(call) == Act::View)
+        .map(|(call, _)| call::shown(call, workdir).object)
+        .collect()
+}
+
 /// Files that were viewed up to a step, in the order of the first look.
-fn seen(story: &Story, cursor: u32, workdir: &str) -> Vec<String> {
-    let mut paths: Vec<String> = Vec::new();
-    for step in story.steps.iter().take_while(|step| step.number <= cursor) {
-        for (call, _) in step.actions() {
-            let shown = call::shown(call, workdir);
-            if shown.act == Act::View && !paths.contains(&shown.object) && paths.len() < 500 {
-                paths.push(shown.object);
-            }
-        }
-    }
-    paths
+fn seen(looked: &[Looked], cursor: u32) -> Vec<String> {
+    let mut known = HashSet::new();
+    looked
+        .iter()
+        .take_while(|looked| looked.step <= cursor)
+        .flat_map(|looked| &looked.paths)
+        .filter(|path| known.insert(path.as_str()))
+        .take(MOST_LOOKED)
+        .cloned()
+        .collect()
 }

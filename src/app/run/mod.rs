@@ -5,6 +5,7 @@
 pub mod call;
 mod diff;
 mod files;
+mod kept;
 mod log;
 mod notes;
 pub mod page;
@@ -17,6 +18,7 @@ use std::sync::Arc;
 
 pub use diff::{Code, Diff, Scope, Span, highlight};
 pub use files::Files;
+pub use kept::Kept;
 pub use log::LogPane;
 pub use notes::{Notes, Target as Lead, state_of};
 pub use page::Fold;
@@ -121,7 +123,7 @@ pub struct Run {
     /// It is to be replayed as soon as it is read.
     pub replay_when_told: bool,
     /// Records of a run that is over, for a replay.
-    pub records: Vec<Record>,
+    pub kept: Kept,
 }
 
 impl Run {
@@ -147,27 +149,29 @@ impl Run {
             search: None,
             replay: None,
             replay_when_told: false,
-            records: Vec::new(),
+            kept: Kept::default(),
         }
     }
 
     /// Take in records of the file.
     pub fn tell(&mut self, records: &[Record], live: bool, caught_up: bool) {
         self.live = live;
+        if !live && !self.caught_up && !self.transcript.stored {
+            // A stored run is read from its beginning, and what there is of it is there to be read at once.
+            self.transcript.stored = true;
+            self.transcript.follow = false;
+            self.transcript.top = 0;
+            self.transcript.cursor = 0;
+        }
         if self.replay.is_none() {
             for record in records {
                 self.story.tell(record);
             }
         }
-        if caught_up && !self.caught_up {
-            self.caught_up = true;
-            if !live {
-                // A stored run is read from its beginning.
-                self.transcript.follow = false;
-                self.transcript.top = 0;
-                self.transcript.cursor = self.story.steps.first().map_or(0, |step| step.number);
-            }
+        if !self.caught_up && self.transcript.stored && self.transcript.cursor == 0 {
+            self.transcript.cursor = self.story.steps.first().map_or(0, |step| step.number);
         }
+        self.caught_up |= caught_up;
         if !live && self.caught_up && !self.story.is_over() {
             self.story.phase = Phase::Over;
         }

@@ -53,8 +53,6 @@ pub struct Look<'a> {
     pub width: usize,
     /// The set of signs.
     pub glyphs: Glyphs,
-    /// Step that the cursor is on.
-    pub cursor: u32,
     /// Work directory inside the sandbox, left out of paths.
     pub workdir: &'a str,
     /// Show the verdict, the tests and what came of it (not in blind mode).
@@ -109,14 +107,9 @@ impl Look<'_> {
 #[must_use]
 pub fn step(story: &Story, step: &Step, fold: Fold, look: Look<'_>) -> Vec<Line> {
     let right = right_of(step, look);
-    let number_ink = if step.number == look.cursor {
-        Ink::of(Role::Accent).bold()
-    } else {
-        Ink::of(Role::Dim)
-    };
     let mut number = format!("{:>3}", step.number);
     if fold == Fold::Folded {
-        let mut line = Line::of(number, number_ink)
+        let mut line = Line::of(number, Role::Dim)
             .with(" ", Role::Text)
             .with(look.glyphs.folded(), Role::Dim)
             .with(" ", Role::Text);
@@ -182,7 +175,7 @@ pub fn step(story: &Story, step: &Step, fold: Fold, look: Look<'_>) -> Vec<Line>
     for (at, line) in body.iter().enumerate() {
         if at == 0 {
             number.push_str("  ");
-            let mut first = Line::of(std::mem::take(&mut number), number_ink);
+            let mut first = Line::of(std::mem::take(&mut number), Role::Dim);
             for (piece, ink) in line.pieces() {
                 first.push(piece, ink);
             }
@@ -193,6 +186,23 @@ pub fn step(story: &Story, step: &Step, fold: Fold, look: Look<'_>) -> Vec<Line>
     }
     lines.push(Line::new());
     lines
+}
+
+/// A step's first line while the cursor is on it: its number stands out. That is painted over what [`step`] made, so that a
+/// cursor that moves on builds no step anew.
+#[must_use]
+pub fn with_cursor(line: &Line, number: u32) -> Line {
+    let digits = format!("{number:>3}").len();
+    // Where the step is open, the blanks up to its text are the number's.
+    let blanks =
+        line.text()
+            .get(digits..)
+            .map_or(0, |rest| if rest.starts_with("  ") { 2 } else { 0 });
+    line.painted(&[0..digits + blanks], |ink| Ink {
+        role: Role::Accent,
+        bold: true,
+        ..ink
+    })
 }
 
 fn right_of(step: &Step, look: Look<'_>) -> String {

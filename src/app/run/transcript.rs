@@ -25,7 +25,6 @@ const UNFOLDED: u32 = 400;
 struct Key {
     revision: u64,
     fold: Fold,
-    on_cursor: bool,
     look: (usize, bool, bool),
 }
 
@@ -44,6 +43,8 @@ pub struct Transcript {
     pub cursor: u32,
     /// Stay at the end.
     pub follow: bool,
+    /// Of a run that was over when it was opened: read from its beginning.
+    pub stored: bool,
     /// First row in view.
     pub top: usize,
     /// Lines in view, as of the last [`Self::settle`].
@@ -223,18 +224,14 @@ impl Transcript {
                     .max((story.last() + 1).saturating_sub(FRESH));
             }
         }
-        if !live && self.everything.is_none() && story.last() > UNFOLDED && self.folded_below == 0 {
-            self.folded_below = story.last();
+        if !live && self.stored && self.everything.is_none() && story.last() > UNFOLDED {
+            self.folded_below = self.folded_below.max(story.last());
         }
-        let look = Look {
-            cursor: self.cursor,
-            ..look
-        };
         let cells = story.steps.len() + 2;
         self.index.truncate(cells);
         self.keys.truncate(cells);
         for cell in 0..cells {
-            let key = self.key(story, cell, look);
+            let key = self.key(story, problem, cell, look);
             if self.keys.get(cell) == Some(&key) {
                 continue;
             }
@@ -282,20 +279,31 @@ impl Transcript {
             let key = self.keys[cell].clone();
             let lines = self.build(story, problem, cell, &key, look);
             let room = self.height - self.visible.len();
+            let from = self.visible.len();
             self.visible
                 .extend(lines.iter().skip(within).take(room).cloned());
+            let step = Self::step_of(story, cell);
+            let on_cursor = cell > 0 && cell <= story.steps.len() && step == self.cursor;
+            if on_cursor
+                && within == 0
+                && let Some(first) = self.visible.get_mut(from)
+            {
+                *first = page::with_cursor(first, step);
+            }
             cell += 1;
             within = 0;
         }
     }
 
-    fn key(&self, story: &Story, cell: usize, look: Look<'_>) -> Key {
+    fn key(&self, story: &Story, problem: Option<&str>, cell: usize, look: Look<'_>) -> Key {
         let step = Self::step_of(story, cell);
         let last = cell == story.steps.len() + 1;
         let revision = if last {
             story.revision
         } else if cell == 0 {
-            u64::from(story.gone) << 2
+            // The task's statement may be loaded after the run.
+            u64::from(story.gone) << 3
+                | u64::from(problem.is_some()) << 2
                 | u64::from(story.report.is_some()) << 1
                 | u64::from(story.start.is_some())
         } else {
@@ -307,7 +315,6 @@ impl Transcript {
         Key {
             revision,
             fold: if last { Fold::Open } else { self.fold(step) },
-            on_cursor: !last && cell > 0 && step == look.cursor,
             look: (look.width, look.glyphs.ascii, look.outcome),
         }
     }

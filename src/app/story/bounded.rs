@@ -78,6 +78,25 @@ impl Bounded {
         std::borrow::Cow::Owned(text)
     }
 
+    /// The end of it: so many lines where there are, maybe more. Cheap however much is held.
+    #[must_use]
+    pub fn end(&self, lines: usize) -> std::borrow::Cow<'_, str> {
+        let mut ends = 0;
+        let mut from = self.tail.len();
+        for (at, piece) in self.tail.iter().enumerate().rev() {
+            if ends > lines {
+                break;
+            }
+            ends += piece.bytes().filter(|byte| *byte == b'\n').count();
+            from = at;
+        }
+        if ends <= lines {
+            // The beginning belongs to it, or there is nothing else.
+            return self.text();
+        }
+        std::borrow::Cow::Owned(self.tail.range(from..).map(String::as_str).collect())
+    }
+
     /// Bytes held.
     #[must_use]
     pub fn bytes(&self) -> usize {
@@ -114,6 +133,31 @@ mod tests {
             .sum();
         let kept = text.head.len() + text.tail_bytes;
         assert_eq!(kept as u64 + text.dropped, whole as u64);
+    }
+
+    #[test]
+    fn the_end_is_that_of_the_whole_however_it_came() {
+        for size in [1, 7, 4000, 200_000] {
+            let whole: String = (0..40_000)
+                .map(|number| format!("line {number}\n"))
+                .collect();
+            let mut text = Bounded::default();
+            for piece in whole.as_bytes().chunks(size) {
+                text.push(std::str::from_utf8(piece).unwrap());
+            }
+            for lines in [0, 1, 11, 100] {
+                let end = text.end(lines);
+                assert!(text.text().ends_with(&*end) && end.lines().count() >= lines);
+            }
+            assert!(
+                size > 4000 || text.end(11).len() < 9000,
+                "{}",
+                text.end(11).len()
+            );
+        }
+        let mut short = Bounded::default();
+        short.push("one\ntwo");
+        assert_eq!(short.end(11), "one\ntwo");
     }
 
     #[test]

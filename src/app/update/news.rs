@@ -10,9 +10,6 @@ use crate::app::state::State;
 use crate::rollout::Op;
 use crate::trajectory::Record;
 
-/// Bytes' worth of records (by count) that are kept of a stored run for a replay.
-const MOST_RECORDS: usize = 400_000;
-
 #[expect(
     clippy::too_many_lines,
     reason = "one arm for each kind of news, each of them small"
@@ -247,10 +244,11 @@ fn records_of(
             return;
         };
         let was = (run.story.verdict.is_some(), run.live);
+        let first = run.story.told == 0;
         run.tell(&records, live, caught_up);
-        // A live run may go on for days: what a replay of it needs is read again when one begins.
-        if !live && run.replay.is_none() && run.records.len() < MOST_RECORDS {
-            run.records.extend(records);
+        if run.replay.is_none() {
+            // A live run may go on for days: what a replay of it needs is read again when one begins.
+            run.kept.take(records, first, live);
         }
         was
     };

@@ -182,7 +182,6 @@ fn settle_run(state: &mut State) -> Vec<Effect> {
                     let look = Look {
                         width: if demo { width.min(96) } else { width },
                         glyphs,
-                        cursor,
                         workdir: &workdir,
                         outcome,
                     };
@@ -199,9 +198,8 @@ fn settle_run(state: &mut State) -> Vec<Effect> {
                     }
                 },
                 Pane::Files => {
-                    let files = run.diff.list().map(<[_]>::to_vec);
                     run.files
-                        .settle(&run.story, cursor, files.as_deref(), &workdir, room);
+                        .settle(&run.story, cursor, run.diff.shared(), &workdir, room);
                 }
                 Pane::Notes => run.notes.settle(&run.id, &run.story, &library, room),
             }

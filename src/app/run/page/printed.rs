@@ -120,7 +120,8 @@ fn printed(line: &str) -> Line {
 
 /// A command that runs: the last of what it printed.
 pub(super) fn running(output: &Bounded, look: Look<'_>, body: &mut Vec<Line>) {
-    let words = output.text();
+    // Empty lines at the very end are not shown: there may be as many again.
+    let words = output.end(4 * (HEAD + TAIL));
     let mut tail: Vec<&str> = words.trim_end().rsplit('\n').take(HEAD + TAIL).collect();
     tail.reverse();
     let room = look.columns().saturating_sub(2);
