@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use tokio::sync::{broadcast, mpsc};
 
 use crate::grade::Verdict;
-use crate::trajectory::store::read_events;
+use crate::trajectory::store::each_event;
 use crate::trajectory::{Record, RolloutId, TrajectoryError};
 
 /// News that may wait for the listener; a rollout's own writing never waits for it.
@@ -136,11 +136,16 @@ async fn from(file: &Path, next: u64) -> Result<Vec<Record>, TrajectoryError> {
         what: "read back",
         source: std::io::Error::other(error),
     };
-    let mut records = tokio::task::spawn_blocking(move || read_events(&path))
-        .await
-        .map_err(failed)??;
-    records.retain(|record| record.seq >= next);
-    Ok(records)
+    let read = move || {
+        let mut records = Vec::new();
+        each_event(&path, |record| {
+            if record.seq >= next {
+                records.push(record);
+            }
+        })?;
+        Ok(records)
+    };
+    tokio::task::spawn_blocking(read).await.map_err(failed)?
 }
 
 #[cfg(test)]

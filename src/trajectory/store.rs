@@ -193,9 +193,18 @@ pub struct Hold {
 /// Read whole events. A last line without a newline is an event that was being written when the program died: it is
 /// left out. Anything else that cannot be read is an error that says where.
 pub fn read_events(path: &Path) -> Result<Vec<Record>, TrajectoryError> {
+    let mut records = Vec::new();
+    each_event(path, |record| records.push(record))?;
+    Ok(records)
+}
+
+/// The same, one after the other: a run that goes on for hours leaves a file that no memory should hold.
+///
+/// # Errors
+/// As [`read_events`].
+pub fn each_event(path: &Path, mut take: impl FnMut(Record)) -> Result<(), TrajectoryError> {
     let opened = fs::File::open(path).map_err(file(path, "open"))?;
     let mut reader = BufReader::new(opened);
-    let mut records = Vec::new();
     let mut line = Vec::new();
     for number in 1.. {
         line.clear();
@@ -210,7 +219,7 @@ pub fn read_events(path: &Path) -> Result<Vec<Record>, TrajectoryError> {
             line: number,
             why: error.to_string(),
         })?;
-        records.push(record);
+        take(record);
     }
-    Ok(records)
+    Ok(())
 }

@@ -105,14 +105,20 @@ fn scrolling_builds_only_what_comes_into_view_anywhere() {
     for place in ["gg", "150G", "G"] {
         let mut bench = opened(300);
         bench.press(place);
-        let before = built(&bench);
+        let compared = |bench: &super::bench::Bench| bench.state.run().unwrap().transcript.compared;
+        let before = (built(&bench), compared(&bench));
         for _ in 0..40 {
             bench.press("j");
         }
         for _ in 0..40 {
             bench.press("k");
         }
-        let cost = built(&bench) - before;
+        let cost = built(&bench) - before.0;
+        assert_eq!(
+            compared(&bench),
+            before.1,
+            "steps were looked at, at {place}"
+        );
         // All were built when their heights were asked for; the cursor that moves along is painted over them.
         assert_eq!(cost, 0, "cells were built for 80 rows at {place}");
     }
@@ -167,7 +173,9 @@ fn a_stored_run_is_shown_from_its_beginning_with_its_first_piece_and_stays_there
 fn a_frame_of_a_run_that_writes_reads_the_calls_of_the_step_that_changed_and_no_other() {
     let mut bench = opened(300);
     let read = |bench: &super::bench::Bench| bench.state.run().unwrap().files.read;
+    let tests = |bench: &super::bench::Bench| bench.state.run().unwrap().tests.built;
     let before = read(&bench);
+    let tests_before = tests(&bench);
     for number in 0..50u64 {
         more_output(&mut bench, 300, number);
         bench.draw();
@@ -177,6 +185,7 @@ fn a_frame_of_a_run_that_writes_reads_the_calls_of_the_step_that_changed_and_no_
         (1..=50).contains(&cost),
         "{cost} steps were read for 50 records"
     );
+    assert_eq!(tests(&bench), tests_before, "no test ran meanwhile");
 }
 
 #[test]

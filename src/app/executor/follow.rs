@@ -43,6 +43,10 @@ pub(super) async fn follow(
     let mut follower = Follower::of(&folder);
     let mut was_live = None;
     loop {
+        // At the end of the file as in its middle: a writer that never rests ends every piece at the end of the file.
+        if !taken(&shared, &stop).await {
+            return;
+        }
         let live = shared.store.is_running(&id);
         let (back, seen) = {
             let looked = tokio::task::spawn_blocking(move || {
@@ -97,16 +101,60 @@ pub(super) async fn follow(
                 () = changed.notified() => tokio::time::sleep(GATHER).await,
                 () = tokio::time::sleep(timeout) => {}
             }
-        } else {
-            while shared.news.max_capacity() - shared.news.capacity() > AHEAD
-                && !stop.is_cancelled()
-                && !shared.news.is_closed()
-            {
-                tokio::time::sleep(TAKEN).await;
-            }
-            if stop.is_cancelled() {
-                return;
+        }
+    }
+}
+
+/// Wait until what was told was taken in, but for a few pieces. False if nobody wants more.
+async fn taken(shared: &Shared, stop: &CancellationToken) -> bool {
+    let waiting = || shared.news.max_capacity() - shared.news.capacity();
+    while waiting() > AHEAD && !stop.is_cancelled() && !shared.news.is_closed() {
+        tokio::time::sleep(TAKEN).await;
+    }
+    !stop.is_cancelled() && !shared.news.is_closed()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+    use crate::app::effect::Effect;
+    use crate::app::executor::{Executor, Folders, WAITING};
+    use crate::trajectory::Store;
+
+    #[tokio::test]
+    async fn of_a_run_that_writes_without_rest_a_few_pieces_wait_and_none_is_lost() {
+        let keep = tempfile::tempdir().unwrap();
+        let store = Store::open(keep.path()).unwrap();
+        let (sender, mut news) = tokio::sync::mpsc::channel(WAITING);
+        let settings = crate::config::Settings::default();
+        let mut executor = Executor::new(store.clone(), settings, Folders::default(), sender);
+        let id = RolloutId::generate();
+        let folder = store.create(&id).unwrap();
+        let lock = std::fs::File::create(folder.join("lock")).unwrap();
+        lock.try_lock().unwrap();
+        let mut file = std::fs::File::create(folder.join("events.jsonl")).unwrap();
+        executor.carry_out(Effect::Open {
+            id: id.to_string(),
+            generation: 1,
+        });
+        let written = 100;
+        for seq in 0..written {
+            let line = format!(
+                "{{\"seq\":{seq},\"at\":\"2026-01-01T00:00:00Z\",\"type\":\"repeating\",\"step\":1}}\n"
+            );
+            file.write_all(line.as_bytes()).unwrap();
+            tokio::time::sleep(2 * GATHER).await;
+            assert!(news.len() <= AHEAD + 2, "{} pieces wait", news.len());
+        }
+        let mut told = 0;
+        while told < written {
+            let next = tokio::time::timeout(Duration::from_secs(30), news.recv()).await;
+            if let Some(News::Records { records, .. }) = next.unwrap() {
+                told += records.len();
             }
         }
+        assert_eq!(told, written);
     }
 }

@@ -194,11 +194,12 @@ pub fn step(story: &Story, step: &Step, fold: Fold, look: Look<'_>) -> Vec<Line>
 pub fn with_cursor(line: &Line, number: u32) -> Line {
     let digits = format!("{number:>3}").len();
     // Where the step is open, the blanks up to its text are the number's.
-    let blanks =
-        line.text()
-            .get(digits..)
-            .map_or(0, |rest| if rest.starts_with("  ") { 2 } else { 0 });
-    line.painted(&[0..digits + blanks], |ink| Ink {
+    let blanks = line
+        .text()
+        .get(digits..)
+        .map_or(0, |rest| if rest.starts_with("  ") { 2 } else { 0 });
+    let number = 0..digits + blanks;
+    line.painted(std::slice::from_ref(&number), |ink| Ink {
         role: Role::Accent,
         bold: true,
         ..ink

@@ -36,7 +36,9 @@ pub struct Tests {
     pub unfolded: bool,
     targets: Vec<Target>,
     lines: Vec<Line>,
-    key: Option<(u64, usize, u32, bool, Glyphs, bool)>,
+    /// Times that the lines were made since the start: what a frame costs, for tests.
+    pub built: u64,
+    key: Option<(u64, bool, usize, u32, bool, Glyphs, bool)>,
 }
 
 struct Row<'a> {
@@ -106,7 +108,8 @@ impl Tests {
             glyphs,
         } = room;
         let key = (
-            story.revision,
+            story.tested,
+            task.is_some(),
             width,
             cursor,
             self.unfolded,
@@ -115,6 +118,7 @@ impl Tests {
         );
         if self.key.as_ref() != Some(&key) {
             self.key = Some(key);
+            self.built += 1;
             self.lines.clear();
             self.targets.clear();
             if outcome {

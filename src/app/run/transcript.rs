@@ -28,6 +28,17 @@ struct Key {
     look: (usize, bool, bool),
 }
 
+/// All that the cells' keys are made of.
+#[derive(Debug, Clone, PartialEq)]
+struct Seen {
+    revision: u64,
+    gone: u32,
+    problem: bool,
+    folding: u64,
+    folded_below: u32,
+    look: (usize, bool, bool),
+}
+
 #[derive(Debug, Clone)]
 struct Built {
     key: Key,
@@ -55,6 +66,12 @@ pub struct Transcript {
     pub height: usize,
     /// Cells that were built since the start: what a frame costs, for tests.
     pub built: u64,
+    /// Cells that were asked whether they are still as they were built: none, where nothing can have changed them.
+    pub compared: u64,
+    /// What [`Self::compared`] goes by.
+    seen: Option<Seen>,
+    /// Counts changes of folds.
+    folding: u64,
     folds: HashMap<u32, Fold>,
     everything: Option<Fold>,
     folded_below: u32,
@@ -99,16 +116,18 @@ impl Transcript {
             Fold::Open => Fold::Whole,
             Fold::Whole => Fold::Folded,
         };
-        self.folds.insert(step, next);
+        self.set_fold(step, next);
     }
 
     /// One step in a state.
     pub fn set_fold(&mut self, step: u32, fold: Fold) {
+        self.folding += 1;
         self.folds.insert(step, fold);
     }
 
     /// All steps in one state; what was done to single ones is forgotten.
     pub fn set_all(&mut self, fold: Fold) {
+        self.folding += 1;
         self.folds.clear();
         self.everything = Some(fold);
     }
@@ -230,7 +249,18 @@ impl Transcript {
         let cells = story.steps.len() + 2;
         self.index.truncate(cells);
         self.keys.truncate(cells);
-        for cell in 0..cells {
+        let seen = Seen {
+            revision: story.revision,
+            gone: story.gone,
+            problem: problem.is_some(),
+            folding: self.folding,
+            folded_below: self.folded_below,
+            look: (look.width, look.glyphs.ascii, look.outcome),
+        };
+        let changed = self.keys.len() != cells || self.seen.as_ref() != Some(&seen);
+        self.seen = Some(seen);
+        for cell in (0..cells).take_while(|_| changed) {
+            self.compared += 1;
             let key = self.key(story, problem, cell, look);
             if self.keys.get(cell) == Some(&key) {
                 continue;

@@ -138,9 +138,12 @@ mod tests {
     #[test]
     fn the_end_is_that_of_the_whole_however_it_came() {
         for size in [1, 7, 4000, 200_000] {
-            let whole: String = (0..40_000)
-                .map(|number| format!("line {number}\n"))
-                .collect();
+            let mut whole = String::new();
+            for number in 0..40_000 {
+                whole.push_str("line ");
+                whole.push_str(&number.to_string());
+                whole.push('\n');
+            }
             let mut text = Bounded::default();
             for piece in whole.as_bytes().chunks(size) {
                 text.push(std::str::from_utf8(piece).unwrap());

@@ -99,6 +99,8 @@ pub struct Story {
     pub taken_over: bool,
     /// Counts changes; caches compare it.
     pub revision: u64,
+    /// Counts changes of what is known of tests.
+    pub tested: u64,
     /// Records that were taken in.
     pub told: usize,
     asked: Option<(u32, u32, Timestamp)>,
@@ -143,6 +145,7 @@ impl Story {
     /// This story was told anew: nothing that was built from the one before, whose revision this is, is taken for its own.
     pub fn restarted(&mut self, before: u64) {
         self.revision += before + 1;
+        self.tested += before + 1;
         let add = u32::try_from(before % 1_000_000).unwrap_or(0) + 1;
         for step in &mut self.steps {
             step.revision = step.revision.wrapping_add(add);

@@ -24,6 +24,14 @@ impl Story {
     pub fn tell(&mut self, record: &Record) {
         self.revision += 1;
         self.told += 1;
+        self.tested += u64::from(matches!(
+            record.event,
+            Event::Resumed { .. }
+                | Event::GradingStarted { .. }
+                | Event::GradingProgress { .. }
+                | Event::Graded { .. }
+                | Event::NotGraded { .. }
+        ));
         let first = self.span.map_or(record.at, |(first, _)| first);
         self.span = Some((first, record.at));
         match &record.event {
@@ -216,6 +224,8 @@ impl Story {
                 there.snapshot = Some(snapshot.clone());
                 there.files.clone_from(files);
                 there.streaming = false;
+                // It is whole, and thousands of others may follow.
+                there.items.shrink_to_fit();
                 self.phase = Phase::Asking;
                 self.proposed = None;
                 self.bound();

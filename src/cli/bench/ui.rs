@@ -7,6 +7,7 @@
 //! printed with the numbers.
 
 mod drive;
+mod hour;
 mod long;
 mod stream;
 mod table;
@@ -52,6 +53,7 @@ const OPEN: &str = "open 168k tokens, 101 messages";
 const KEY: &str = "key → frame, idle";
 const STREAM: &str = "key → frame, 2,000 events/s";
 const MEMORY: &str = "memory, tasks";
+const OWN: &str = "  of it its own; the rest is the program's file, shared";
 const LARGE: &str = "memory, the largest trajectory beyond that";
 
 /// A part of the measurement, of which all but the long run are.
@@ -95,6 +97,8 @@ impl Bench {
             quiet(&terminal);
             let small = memory(&terminal);
             self.table.note(MEMORY, "MB", Goal::Most(25.0), small);
+            let own = drive::own_memory(&terminal);
+            self.table.note(OWN, "MB", Goal::None, own);
             drop(terminal);
 
             let terminal = self.on_large()?;

@@ -14,7 +14,8 @@ use std::time::{Duration, UNIX_EPOCH};
 use rusqlite::{Connection, ErrorCode, params};
 
 use super::Summary;
-use crate::trajectory::store::{RolloutId, Store, read_events};
+use crate::trajectory::fold::State;
+use crate::trajectory::store::{RolloutId, Store, each_event};
 use crate::trajectory::{TrajectoryError, store};
 
 /// Version of the rows. It goes up whenever [`Summary`] changes: older rows are then made again.
@@ -165,8 +166,9 @@ impl Index {
     /// Read a trajectory. The stamp was taken before: what is written meanwhile makes the row stale.
     fn read(&mut self, id: &RolloutId, stamp: Stamp) -> Option<Summary> {
         let path = self.store.folder(id).join("events.jsonl");
-        let row = match read_events(&path) {
-            Ok(records) => Summary::of(id.as_str(), &records),
+        let mut state = State::default();
+        let row = match each_event(&path, |record| state.apply(&record)) {
+            Ok(()) => Summary::from_state(id.as_str(), &state),
             Err(TrajectoryError::Line { .. }) => None,
             // It may be readable the next time.
             Err(_) => {

@@ -115,14 +115,20 @@ pub(super) fn memory(terminal: &Terminal) -> f64 {
     let Some(pid) = terminal.pid() else {
         return 0.0;
     };
-    kilobytes(pid) / 1000.0
+    kilobytes(pid, "VmRSS:") / 1000.0
 }
 
-fn kilobytes(pid: u32) -> f64 {
+/// What of it is no file's.
+pub(super) fn own_memory(terminal: &Terminal) -> f64 {
+    let pid = terminal.pid().unwrap_or(0);
+    kilobytes(pid, "RssAnon:") / 1000.0
+}
+
+fn kilobytes(pid: u32, name: &str) -> f64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     status
         .lines()
-        .find_map(|line| line.strip_prefix("VmRSS:"))
+        .find_map(|line| line.strip_prefix(name))
         .and_then(|rest| rest.split_whitespace().next())
         .and_then(|number| number.parse::<f64>().ok())
         .map_or(0.0, |kibi| kibi * 1.024)

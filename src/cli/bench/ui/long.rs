@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::Bench;
 use super::drive::{self, memory};
+use super::hour::{self, last_line};
 use super::stream::{Live, Speed};
 use super::table::{Goal, at_most};
 
@@ -13,6 +14,8 @@ const MOST: Duration = Duration::from_secs(2400);
 
 /// Feed so many events, and look all the while.
 pub(super) fn measure(bench: &mut Bench, events: u64) -> io::Result<()> {
+    // Whole steps: the last one's last line is what is waited for.
+    let events = events.next_multiple_of(hour::STEP);
     let mut live = Live::begin(&bench.workload)?;
     let store = bench.workload.store()?;
     let terminal = bench.ours(&[live.id.as_str()], store.root())?;
@@ -20,8 +23,10 @@ pub(super) fn measure(bench: &mut Bench, events: u64) -> io::Result<()> {
     let pid = terminal
         .pid()
         .ok_or_else(|| io::Error::other("it has no process"))?;
+    drive::quiet(&terminal);
+    let descriptor = live.descriptor(pid)?;
     let began = Instant::now();
-    let flow = live.flow(Speed::AsTaken(pid), events)?;
+    let flow = live.flow(Speed::AsTaken(pid, descriptor), events)?;
     // Memory at the end of each tenth.
     let mut tenths: Vec<f64> = Vec::new();
     while !flow.is_over() {
@@ -41,10 +46,15 @@ pub(super) fn measure(bench: &mut Bench, events: u64) -> io::Result<()> {
         }
     }
     let written = flow.stop()?;
+    drive::until_shown(&terminal, &last_line(written))?;
     let rate = written as f64 / began.elapsed().as_secs_f64();
-    bench
-        .table
-        .say(format!("long run: {written} events, {rate:.0} a second"));
+    bench.table.say(format!(
+        "long run: {written} events, {rate:.0} a second, the last of them on the screen"
+    ));
+    drive::quiet(&terminal);
+    if let Some(last) = tenths.last_mut() {
+        *last = memory(&terminal);
+    }
     let each: Vec<String> = tenths.iter().map(|value| format!("{value:.1}")).collect();
     bench.table.say(format!(
         "long run: memory in MB after each tenth: {}",
@@ -53,11 +63,13 @@ pub(super) fn measure(bench: &mut Bench, events: u64) -> io::Result<()> {
     let (Some(second), Some(last)) = (tenths.get(1), tenths.last()) else {
         return Ok(());
     };
+    // What an hour at two thousand a second gains, of which this is so many minutes.
+    let minutes = written as f64 / (2000.0 * 60.0) * (tenths.len() as f64 - 2.0) / 10.0;
     bench.table.note(
-        "long run: memory gained from the second tenth to the last",
+        "long run: memory gained for a minute at 2,000/s, after the second tenth",
         "MB",
         Goal::Most(1.0),
-        last - second,
+        (last - second) / minutes.max(0.1),
     );
     bench
         .table

@@ -7,9 +7,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::trajectory::event::{Event, Record};
+use crate::sandbox::SnapshotId;
+use crate::trajectory::event::Event;
 use crate::trajectory::{RolloutId, Store};
 
+use super::hour;
 use super::workload::Workload;
 
 /// Events are written together so often: an agent's output comes in pieces, not in lines.
@@ -22,8 +24,8 @@ const AHEAD: u64 = 4 << 20;
 pub(super) enum Speed {
     /// So many a second.
     PerSecond(u32),
-    /// As fast as the process of this id reads them.
-    AsTaken(u32),
+    /// As fast as the process of this id reads them through its descriptor of this number.
+    AsTaken(u32, u32),
 }
 
 /// The live run. Dropping it ends it.
@@ -34,6 +36,7 @@ pub(super) struct Live {
     // Held as a run holds it.
     _lock: File,
     seq: u64,
+    base: SnapshotId,
 }
 
 /// Events on their way.
@@ -67,6 +70,11 @@ impl Live {
                 original: None,
             },
         ]);
+        let base = events.iter().find_map(|event| match event {
+            Event::SandboxReady { base, .. } => Some(base.clone()),
+            _ => None,
+        });
+        let base = base.ok_or_else(|| io::Error::other("a run without a sandbox"))?;
         Workload::write(&store, &id, &events)?;
         let folder = store.folder(&id);
         let lock = File::open(folder.join("lock"))?;
@@ -80,6 +88,7 @@ impl Live {
             file: Some(file),
             _lock: lock,
             seq: events.len() as u64,
+            base,
         })
     }
 
@@ -89,12 +98,12 @@ impl Live {
             .file
             .take()
             .ok_or_else(|| io::Error::other("it flows already"))?;
-        let path = self.store.folder(&self.id).join("events.jsonl");
         let mut length = file.metadata()?.len();
         let (stop, written) = (
             Arc::new(AtomicBool::new(false)),
             Arc::new(AtomicU64::new(0)),
         );
+        let base = self.base.clone();
         let (stopped, count, first) = (Arc::clone(&stop), Arc::clone(&written), self.seq);
         let thread = std::thread::spawn(move || {
             let began = Instant::now();
@@ -106,8 +115,8 @@ impl Live {
                         u64::try_from(began.elapsed().as_millis()).unwrap_or(0) * u64::from(rate)
                             / 1000
                     }
-                    Speed::AsTaken(pid) => {
-                        if length.saturating_sub(taken(pid, &path)) > AHEAD {
+                    Speed::AsTaken(pid, descriptor) => {
+                        if length.saturating_sub(taken(pid, descriptor)) > AHEAD {
                             std::thread::sleep(Duration::from_millis(2));
                             continue;
                         }
@@ -116,7 +125,7 @@ impl Live {
                 };
                 let mut lines = Vec::new();
                 while done < due.min(most) {
-                    serde_json::to_writer(&mut lines, &event(first + done, done))?;
+                    serde_json::to_writer(&mut lines, &hour::record(first, done, &base))?;
                     lines.push(b'\n');
                     done += 1;
                 }
@@ -131,6 +140,19 @@ impl Live {
             written,
             thread: Some(thread),
         })
+    }
+}
+
+impl Live {
+    /// The descriptor through which a process follows this run. Others come and go as its row in the library is made: it is to
+    /// be asked for when all is quiet.
+    pub(super) fn descriptor(&self, pid: u32) -> io::Result<u32> {
+        let path = self.store.folder(&self.id).join("events.jsonl");
+        std::fs::read_dir(format!("/proc/{pid}/fd"))?
+            .flatten()
+            .filter(|entry| std::fs::read_link(entry.path()).is_ok_and(|target| target == path))
+            .find_map(|entry| entry.file_name().to_str()?.parse().ok())
+            .ok_or_else(|| io::Error::other("nobody follows the run"))
     }
 }
 
@@ -165,36 +187,13 @@ impl Drop for Flow {
     }
 }
 
-fn event(seq: u64, number: u64) -> Record {
-    Record {
-        seq,
-        at: jiff::Timestamp::now(),
-        event: Event::Output {
-            step: 1,
-            index: 0,
-            stream: crate::sandbox::Stream::Stdout,
-            text: format!("tests/test_frame.py::test_{number} \x1b[32mPASSED\x1b[0m in 0.01 s\n"),
-        },
-    }
-}
-
-/// How far a process has read a file: the furthest of its descriptors.
-fn taken(pid: u32, path: &std::path::Path) -> u64 {
-    let Ok(open) = std::fs::read_dir(format!("/proc/{pid}/fd")) else {
-        return u64::MAX;
-    };
-    open.flatten()
-        .filter(|entry| std::fs::read_link(entry.path()).is_ok_and(|target| target == path))
-        .filter_map(|entry| {
-            let name = entry.file_name();
-            let info =
-                std::fs::read_to_string(format!("/proc/{pid}/fdinfo/{}", name.to_str()?)).ok()?;
-            info.lines()
-                .find_map(|line| line.strip_prefix("pos:"))?
-                .trim()
-                .parse()
-                .ok()
-        })
-        .max()
+/// How far a process has read a file that it has open.
+fn taken(pid: u32, descriptor: u32) -> u64 {
+    let info = std::fs::read_to_string(format!("/proc/{pid}/fdinfo/{descriptor}"));
+    let info = info.unwrap_or_default();
+    let position = info.lines().find_map(|line| line.strip_prefix("pos:"));
+    // A process that has closed it reads no more: the writer waits, and the bench says that it does.
+    position
+        .and_then(|text| text.trim().parse().ok())
         .unwrap_or(0)
 }
