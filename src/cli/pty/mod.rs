@@ -242,11 +242,21 @@ impl Terminal {
     pub fn wait_frame(
         &self,
         patience: Duration,
+        look: impl FnMut(&vt100::Screen) -> bool,
+    ) -> Option<Instant> {
+        self.wait_frame_since(self.started, patience, look)
+    }
+
+    /// The same, of a frame that comes after a moment: what was printed before it is looked at no more.
+    pub fn wait_frame_since(
+        &self,
+        since: Instant,
+        patience: Duration,
         mut look: impl FnMut(&vt100::Screen) -> bool,
     ) -> Option<Instant> {
         let mut shown = None;
         self.watch(patience, |inner| {
-            if shown.is_none() && look(inner.parser.screen()) {
+            if shown.is_none() && inner.last >= since && look(inner.parser.screen()) {
                 shown = Some(inner.last);
             }
             inner

@@ -8,6 +8,8 @@ use crate::cli::pty::{Launch, Terminal};
 
 /// Longest wait for anything.
 pub(super) const LONGEST: Duration = Duration::from_secs(60);
+/// Longest wait for the answer to a key.
+const PATIENCE: Duration = Duration::from_secs(5);
 /// Nothing printed for so long: it is done.
 pub(super) const SILENCE: Duration = Duration::from_millis(120);
 
@@ -83,12 +85,7 @@ pub(super) fn answer_in(terminal: &Terminal, key: &str, text: &str) -> io::Resul
 /// Milliseconds from a key to the end of the frame whose screen is another one than before.
 pub(super) fn answer(terminal: &Terminal, key: &str) -> io::Result<f64> {
     let before = terminal.text();
-    let pressed = Instant::now();
-    terminal.press(key)?;
-    let at = terminal
-        .wait_frame(Duration::from_secs(5), |screen| screen.contents() != before)
-        .ok_or_else(|| lost(&format!("no answer to {key}"), terminal))?;
-    Ok(ms(at.saturating_duration_since(pressed)))
+    answer_with(terminal, key, |screen| screen != before)
 }
 
 /// Milliseconds from a key to the end of the frame that shows what is looked for.
@@ -100,7 +97,7 @@ pub(super) fn answer_with(
     let pressed = Instant::now();
     terminal.press(key)?;
     let at = terminal
-        .wait_frame(Duration::from_secs(5), |screen| look(&screen.contents()))
+        .wait_frame_since(pressed, PATIENCE, |screen| look(&screen.contents()))
         .ok_or_else(|| lost(&format!("no answer to {key}"), terminal))?;
     Ok(ms(at.saturating_duration_since(pressed)))
 }

@@ -12,6 +12,9 @@ use super::table::{Goal, at_most};
 /// No longer than this, whatever is left.
 const MOST: Duration = Duration::from_secs(2400);
 
+const REST: &str = "long run: key → frame at rest before it";
+const AFTER: &str = "long run: key → frame at rest after it";
+
 /// Feed so many events, and look all the while.
 pub(super) fn measure(bench: &mut Bench, events: u64) -> io::Result<()> {
     // Whole steps: the last one's last line is what is waited for.
@@ -25,6 +28,8 @@ pub(super) fn measure(bench: &mut Bench, events: u64) -> io::Result<()> {
         .ok_or_else(|| io::Error::other("it has no process"))?;
     drive::quiet(&terminal);
     let descriptor = live.descriptor(pid)?;
+    // At rest, before it and after it: in between, what is waited for is the flood.
+    bench.focus(&terminal, REST, Goal::None, 40)?;
     let began = Instant::now();
     let flow = live.flow(Speed::AsTaken(pid, descriptor), events)?;
     // Memory at the end of each tenth.
@@ -55,6 +60,7 @@ pub(super) fn measure(bench: &mut Bench, events: u64) -> io::Result<()> {
     if let Some(last) = tenths.last_mut() {
         *last = memory(&terminal);
     }
+    bench.focus(&terminal, AFTER, Goal::None, 40)?;
     let each: Vec<String> = tenths.iter().map(|value| format!("{value:.1}")).collect();
     bench.table.say(format!(
         "long run: memory in MB after each tenth: {}",
@@ -74,14 +80,30 @@ pub(super) fn measure(bench: &mut Bench, events: u64) -> io::Result<()> {
     bench
         .table
         .note("long run: memory at its end", "MB", Goal::None, *last);
-    let middle = |tenth| at_most(bench.table.values(&frame(tenth)), 0.5);
-    if let (Some(second), Some(last)) = (middle(1), middle(tenths.len() - 1)) {
-        bench.table.note(
-            "long run: key → frame, last tenth over the second (p50)",
-            "×",
-            Goal::Most(1.5),
-            last / second,
-        );
+    let third = |tenths: std::ops::Range<usize>| {
+        let values: Vec<f64> = tenths
+            .flat_map(|tenth| bench.table.values(&frame(tenth)).to_vec())
+            .collect();
+        at_most(&values, 0.5)
+    };
+    let rest = |what| at_most(bench.table.values(what), 0.5);
+    for (what, first, last) in [
+        (
+            "long run: key → frame, last three tenths over the first three (p50)",
+            third(0..3),
+            third(7..10),
+        ),
+        (
+            "long run: key → frame at rest, after it over before it (p50)",
+            rest(REST),
+            rest(AFTER),
+        ),
+    ] {
+        if let (Some(first), Some(last)) = (first, last) {
+            bench
+                .table
+                .note(what, "×", Goal::Most(1.5), last / first.max(0.01));
+        }
     }
     Ok(())
 }
