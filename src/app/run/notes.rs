@@ -78,6 +78,11 @@ impl Notes {
                 ModelKind::Human => " (a person)",
                 ModelKind::Http => "",
             };
+            if let Some(recording) = &start.reexecutes {
+                let line = Line::of(format!("{:<10}", "repeats"), Role::Dim)
+                    .with(&safe::one_line(recording), Role::Text);
+                rows.push((line, Target::Run(recording.clone())));
+            }
             let mut fact = |name: &str, value: &str, role: Role| {
                 let mut line = Line::of(format!("{name:<10}"), Role::Dim);
                 push_cut(
