@@ -50,6 +50,7 @@ impl Shelf {
     fn hear(&self, rollouts: &Path, event: Result<notify::Event, notify::Error>) {
         let mut dirty = self.dirty.lock().unwrap_or_else(PoisonError::into_inner);
         match event {
+            Ok(event) if !super::watch::may_change(&event) && !event.need_rescan() => return,
             Ok(event) if !event.need_rescan() => {
                 let ids = event.paths.iter().filter_map(|path| {
                     let inside = path.strip_prefix(rollouts).ok()?;
