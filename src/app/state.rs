@@ -61,10 +61,8 @@ pub struct Settings {
     pub themes: Vec<String>,
     /// Names of the keymaps there are.
     pub keymaps: Vec<String>,
-    /// Names of the scaffolds there are.
-    pub scaffolds: Vec<String>,
-    /// Models that were used before.
-    pub models: Vec<String>,
+    /// Scaffolds that come with the program, each with a line about it.
+    pub scaffolds: Vec<(String, String)>,
 }
 
 /// See the module.

@@ -16,6 +16,7 @@ use tokio::sync::mpsc;
 
 use super::place::StoreArgs;
 use super::{Failure, INTERRUPTED};
+use crate::agent::Scaffold;
 use crate::app::effect::{Effect, Screen};
 use crate::app::executor::{Executor, Folders, WAITING, known};
 use crate::app::messages::Weight;
@@ -139,8 +140,7 @@ async fn open(args: Args, first: First) -> Result<ExitCode, Failure> {
         blind: args.blind,
         themes: theme::names(own("themes").as_deref()),
         keymaps: keymap::names(own("keymaps").as_deref()),
-        scaffolds: Vec::new(),
-        models: Vec::new(),
+        scaffolds: scaffolds(),
     };
     let mut state = State::new(given, session, keymap, Timestamp::now());
     state.theme = theme_name;
@@ -234,6 +234,18 @@ fn looks(args: &Args, session: &Session, settings: &Settings, light: Option<bool
             .unwrap_or_else(|| keymap::DEFAULT.into()),
         by_ground,
     }
+}
+
+/// The scaffolds that come with the program, each with its line about itself.
+fn scaffolds() -> Vec<(String, String)> {
+    let described = |name: &&str| {
+        let scaffold = Scaffold::load(name).ok()?;
+        Some(((*name).to_owned(), scaffold.description().to_owned()))
+    };
+    Scaffold::builtin_names()
+        .iter()
+        .filter_map(described)
+        .collect()
 }
 
 /// What must not be seen while presenting.

@@ -10,7 +10,7 @@ use super::command::{self, Invocation};
 use super::effect::{Effect, Screen};
 use super::event::Event;
 use super::field::Field;
-use super::layer::{Layer, Purpose};
+use super::layer::{Ask, Asked, Layer, Purpose};
 use super::list::Move;
 use super::messages::Weight;
 use super::run::{Pane, Run};
@@ -226,20 +226,43 @@ pub fn choose(state: &mut State) -> Vec<Effect> {
             effects.push(Effect::Keymap { name: choice.value });
             effects
         }
-        Purpose::Model => {
-            state.tasks.form.set("model", &choice.value);
-            Vec::new()
-        }
-        Purpose::Scaffold => {
-            state.tasks.form.set("scaffold", &choice.value);
+        Purpose::Model => set_value(state, "model", &choice.value),
+        Purpose::Scaffold => set_value(state, "scaffold", &choice.value),
+        Purpose::Source if choice.value.is_empty() => {
+            state.view = View::Tasks;
+            state.ask = Some(Ask {
+                what: Asked::Source,
+                label: "tasks from (sample, a file, owner/name of the hub)".into(),
+                field: Field::with(state.tasks.source.clone()),
+                history: None,
+            });
             Vec::new()
         }
         Purpose::Source => {
+            state.view = View::Tasks;
             state.tasks.source = choice.value;
             vec![state.load_tasks()]
         }
         Purpose::Run => open_run(state, &choice.value),
     }
+}
+
+/// A value of the start form was chosen; none means that it will be typed.
+fn set_value(state: &mut State, name: &str, value: &str) -> Vec<Effect> {
+    if !value.is_empty() {
+        state.tasks.form.set(name, value);
+        if !state.filling {
+            let text = format!("the next start: {name} {value}");
+            state.say(Weight::Info, crate::text::safe::one_line(&text));
+        }
+        return save(state);
+    }
+    state.view = View::Tasks;
+    state.filling = true;
+    let entries = &state.tasks.form.entries;
+    let at = entries.iter().position(|entry| entry.name == name);
+    state.tasks.form.cursor = at.unwrap_or(0);
+    command::tasks::type_value(state)
 }
 
 /// Close what is nearest: a layer, a question, a query.
