@@ -116,6 +116,8 @@ pub struct State {
     pub messages: Messages,
     /// The start form is being changed.
     pub filling: bool,
+    /// The pointer holds the mark of the scrub bar.
+    pub scrubbing: bool,
     /// Frames that were asked for because something moves.
     pub beat: u64,
     next_request: Request,
@@ -182,6 +184,7 @@ impl State {
             typed: Vec::new(),
             messages: Messages::default(),
             filling: false,
+            scrubbing: false,
             beat: 0,
             next_request: 0,
             settings,
@@ -217,6 +220,12 @@ impl State {
         Glyphs {
             ascii: self.settings.ascii,
         }
+    }
+
+    /// A replay stops by itself before the moments that matter.
+    #[must_use]
+    pub fn pauses(&self) -> bool {
+        self.preset == Preset::Demo && !self.session.no_pauses
     }
 
     /// Outcomes may be seen.

@@ -7,6 +7,7 @@ use crate::app::layer::Asked;
 use crate::app::layout::{Area, Class};
 use crate::app::run::page::push_cut;
 use crate::app::run::{Pane, Run, call};
+use crate::app::scrub::Scrub;
 use crate::app::state::View;
 use crate::app::words;
 use crate::keymap::shown;
@@ -329,44 +330,30 @@ pub(super) fn question(state: &State, area: Area, paint: &mut Paint<'_>) {
         return;
     }
     if run.replay.is_some() {
-        scrub(state, run, inside, paint);
+        scrub(state, paint);
     }
 }
 
 /// The scrub bar: what is told, what is to come, the clock, the speed.
-fn scrub(state: &State, run: &Run, area: Area, paint: &mut Paint<'_>) {
-    let Some(replay) = &run.replay else {
+fn scrub(state: &State, paint: &mut Paint<'_>) {
+    let Some(scrub) = Scrub::of(state) else {
         return;
     };
     let glyphs = state.glyphs();
-    let (now, all) = replay.seconds();
-    let right = format!(
-        "{} / {}   {}{}   {}",
-        words::clock(now),
-        words::clock(all),
-        replay.factor(),
-        glyphs.times(),
-        if replay.playing { "playing" } else { "paused" }
-    );
-    let columns = usize::from(area.width).saturating_sub(right.len() + 4);
-    let share = if all > 0.0 {
-        (now / all).clamp(0.0, 1.0)
-    } else {
-        1.0
-    };
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "a share of the columns of a terminal"
-    )]
-    let told = (columns as f64 * share) as usize;
-    let told = told.min(columns.saturating_sub(1));
-    let line = Line::of(glyphs.rule().repeat(told), Role::Accent)
-        .with(glyphs.here(), Ink::of(Role::Accent).bold())
-        .with(
-            &glyphs.rule().repeat(columns.saturating_sub(told + 1)),
-            Role::Rule,
-        );
-    paint.line(area, 0, &line);
-    paint.right(area, 0, &Line::of(right, Role::Dim), 0);
+    let (told, columns) = (usize::from(scrub.here), usize::from(scrub.bar.width));
+    if columns > 0 {
+        let line = Line::of(glyphs.rule().repeat(told), Role::Accent)
+            .with(glyphs.here(), Ink::of(Role::Accent).bold())
+            .with(
+                &glyphs.rule().repeat(columns.saturating_sub(told + 1)),
+                Role::Rule,
+            );
+        paint.line(scrub.bar, 0, &line);
+    }
+    let held = state
+        .run()
+        .and_then(|run| run.replay.as_ref())
+        .is_some_and(|replay| replay.held.is_some());
+    let role = if held { Role::Attention } else { Role::Dim };
+    paint.right(scrub.line, 0, &Line::of(scrub.words, role), 0);
 }

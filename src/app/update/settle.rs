@@ -164,6 +164,7 @@ fn settle_run(state: &mut State) -> Vec<Effect> {
     let request = state.request();
     let library = std::mem::take(&mut state.library.rows);
     if let Some(run) = state.runs.get_mut(state.current) {
+        super::replaying::catch_up(run);
         let workdir = run.workdir().to_owned();
         let problem = run.problem().map(str::to_owned);
         for (pane, area) in &panes {
