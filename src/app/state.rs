@@ -1,5 +1,7 @@
 //! Everything that the screen shows, as plain data.
 
+use std::path::PathBuf;
+
 use jiff::Timestamp;
 
 use super::effect::Effect;
@@ -15,6 +17,7 @@ use super::run::{Pane, Run};
 use super::session::Session;
 use super::tasks::{Part, Tasks};
 use crate::keymap::{Key, Keymap};
+use crate::text::url::Url;
 
 /// What fills the screen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -40,6 +43,33 @@ pub enum Preset {
     Demo,
 }
 
+/// Where trajectories lie, for links that lead there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Site {
+    /// The store's folder.
+    pub store: PathBuf,
+    /// This machine's name.
+    pub host: String,
+}
+
+impl Site {
+    /// A rollout's folder.
+    #[must_use]
+    pub fn folder(&self, rollout: &str) -> PathBuf {
+        self.store.join("rollouts").join(rollout)
+    }
+
+    /// A link to a file of a rollout's folder. `None` for a name that would lead out of it.
+    #[must_use]
+    pub fn link(&self, rollout: &str, file: &str) -> Option<Url> {
+        let inside = |name: &str| !name.contains('/') && !name.starts_with('.');
+        if !inside(rollout) || !inside(file) {
+            return None;
+        }
+        Url::of_file(&self.host, &self.folder(rollout).join(file))
+    }
+}
+
 /// Things that are decided at the start.
 #[derive(Debug, Clone, Default)]
 pub struct Settings {
@@ -57,6 +87,8 @@ pub struct Settings {
     pub still: bool,
     /// Hide outcomes and gold patches.
     pub blind: bool,
+    /// Where trajectories lie.
+    pub site: Option<Site>,
     /// Names of the themes there are.
     pub themes: Vec<String>,
     /// Names of the keymaps there are.

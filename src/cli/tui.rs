@@ -22,13 +22,14 @@ use crate::app::executor::{Executor, Folders, WAITING, known};
 use crate::app::messages::Weight;
 use crate::app::news::News;
 use crate::app::session::Session;
-use crate::app::state::Settings as Given;
+use crate::app::state::{Settings as Given, Site};
 use crate::app::{Event, State, settle, update};
 use crate::config::{Settings, ThemeChoice};
 use crate::keymap;
 use crate::term::{Canvas, Guard, Pace, caps, clipboard, input};
 use crate::text::mask::Mask;
 use crate::theme::{self, Level};
+use crate::trajectory::Store;
 use crate::ui::{self, Eye};
 
 /// News are taken in for so long before input is looked at again.
@@ -61,6 +62,9 @@ pub(crate) struct Args {
         default_value = "auto"
     )]
     color: String,
+    /// Links that the terminal makes of paths and commits: auto, always, never
+    #[arg(long, value_name = "WHEN", default_value = "auto")]
+    links: String,
     /// Only ASCII on screen
     #[arg(long)]
     ascii: bool,
@@ -138,6 +142,7 @@ async fn open(args: Args, first: First) -> Result<ExitCode, Failure> {
         ascii,
         still: args.still,
         blind: args.blind,
+        site: site(&store),
         themes: theme::names(own("themes").as_deref()),
         keymaps: keymap::names(own("keymaps").as_deref()),
         scaffolds: scaffolds(),
@@ -152,7 +157,7 @@ async fn open(args: Args, first: First) -> Result<ExitCode, Failure> {
     let eye = Eye {
         theme: made,
         mask: mask(),
-        links: true,
+        links: caps::links(&args.links, env),
     };
     let (sender, news) = mpsc::channel(WAITING);
     let folders = Folders {
@@ -234,6 +239,14 @@ fn looks(args: &Args, session: &Session, settings: &Settings, light: Option<bool
             .unwrap_or_else(|| keymap::DEFAULT.into()),
         by_ground,
     }
+}
+
+/// Where trajectories lie, as links have to say it.
+fn site(store: &Store) -> Option<Site> {
+    let store = std::path::absolute(store.root()).ok()?;
+    let host = std::fs::read_to_string("/etc/hostname").unwrap_or_default();
+    let host = host.trim().to_owned();
+    Some(Site { store, host })
 }
 
 /// The scaffolds that come with the program, each with its line about itself.

@@ -123,8 +123,17 @@ fn draw_pane(
         Pane::Notes => String::new(),
     };
     let room = usize::from(area.width).saturating_sub(title.width() + 1);
+    let before = title.width();
     push_cut(&mut title, &safe::one_line(&words), Role::Dim, room);
     paint.line(area, 0, &title);
+    let log = run.log.as_ref().filter(|_| pane == Pane::Tests);
+    if let (Some(log), Some(site)) = (log, &state.settings.site)
+        && let Some(url) = site.link(&run.id, &log.file)
+    {
+        let name = crate::text::wrap::columns(&safe::one_line(&log.file));
+        let end = (before + name).min(title.width());
+        paint.link(area, 0, before..end, &url);
+    }
     let (_, rows) = area.top(crate::app::update::PANE_HEAD);
     let inside = if pane == Pane::Transcript {
         rows
@@ -151,6 +160,12 @@ fn draw_pane(
             paint.selected(inside, row, line, glyphs);
         } else {
             paint.line(inside, row, line);
+        }
+    }
+    if pane == Pane::Notes {
+        for place in &run.notes.links {
+            let row = u16::try_from(place.row).unwrap_or(u16::MAX);
+            paint.link(inside, row, place.columns.clone(), &place.url);
         }
     }
     if pane == Pane::Transcript {

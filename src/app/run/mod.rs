@@ -18,7 +18,7 @@ use std::sync::Arc;
 pub use diff::{Code, Diff, Scope, Span, highlight};
 pub use files::Files;
 pub use log::LogPane;
-pub use notes::{Notes, Target as Lead, state_of};
+pub use notes::{About, Notes, Target as Lead, state_of};
 pub use page::Fold;
 pub use replay::{Moment, Replay};
 pub use search::Search;
