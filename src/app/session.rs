@@ -12,6 +12,8 @@ pub struct Session {
     pub theme: Option<String>,
     /// Keymap's name.
     pub keymap: Option<String>,
+    /// Layout of the run view; presenting is not remembered, but what was there before it.
+    pub layout: Option<String>,
     /// Columns of the transcript, in percent.
     pub ratio: Option<u16>,
     /// Diff in two columns.

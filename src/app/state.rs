@@ -43,6 +43,27 @@ pub enum Preset {
     Demo,
 }
 
+impl Preset {
+    /// Its name in the session file.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Run => "run",
+            Self::Review => "review",
+            Self::Demo => "demo",
+        }
+    }
+
+    /// The one of a name; the first where the name is none.
+    #[must_use]
+    pub fn named(name: &str) -> Self {
+        [Self::Review, Self::Demo]
+            .into_iter()
+            .find(|preset| preset.name() == name)
+            .unwrap_or_default()
+    }
+}
+
 /// Where trajectories lie, for links that lead there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Site {
@@ -83,7 +104,7 @@ pub struct Settings {
     pub sandbox: String,
     /// Only ASCII.
     pub ascii: bool,
-    /// Nothing moves that need not.
+    /// Nothing moves by itself: clocks stand between events, messages stay until a key is pressed.
     pub still: bool,
     /// Hide outcomes and gold patches.
     pub blind: bool,
@@ -150,8 +171,6 @@ pub struct State {
     pub filling: bool,
     /// The pointer holds the mark of the scrub bar.
     pub scrubbing: bool,
-    /// Frames that were asked for because something moves.
-    pub beat: u64,
     next_request: Request,
 }
 
@@ -208,7 +227,7 @@ impl State {
             runs: Vec::new(),
             current: 0,
             grid: false,
-            preset: Preset::default(),
+            preset: session.layout.as_deref().map_or(Preset::Run, Preset::named),
             ratio: session.ratio.unwrap_or(58).clamp(20, 80),
             library: Library::default(),
             layers,
@@ -217,7 +236,6 @@ impl State {
             messages: Messages::default(),
             filling: false,
             scrubbing: false,
-            beat: 0,
             next_request: 0,
             settings,
             session,
@@ -372,6 +390,9 @@ impl State {
     /// Whether time has to be told while nothing else happens.
     #[must_use]
     pub fn is_moving(&self) -> bool {
+        if self.settings.still {
+            return false;
+        }
         self.messages
             .toast
             .as_ref()

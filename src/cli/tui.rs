@@ -68,7 +68,7 @@ pub(crate) struct Args {
     /// Only ASCII on screen
     #[arg(long)]
     ascii: bool,
-    /// Nothing moves that need not
+    /// Nothing moves by itself: clocks stand between events, messages stay until a key
     #[arg(long)]
     still: bool,
     /// Hide verdicts, tests and gold patches
@@ -162,6 +162,7 @@ async fn open(args: Args, first: First) -> Result<ExitCode, Failure> {
     let (sender, news) = mpsc::channel(WAITING);
     let folders = Folders {
         config: folder.clone(),
+        project: crate::config::project_folder(),
         keymaps: own("keymaps"),
         session: session_file,
     };

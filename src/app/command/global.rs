@@ -164,7 +164,7 @@ pub(super) const COMMANDS: &[Command] = &[
                 Preset::Review => Preset::Demo,
                 Preset::Demo => Preset::Run,
             };
-            Vec::new()
+            crate::app::update::save(state)
         },
     },
     Command {

@@ -14,7 +14,7 @@ use super::layer::{Ask, Asked, Layer, Purpose};
 use super::list::Move;
 use super::messages::Weight;
 use super::run::{Pane, Run};
-use super::state::{State, View};
+use super::state::{Preset, State, View};
 use super::tasks::Part;
 use crate::keymap::{Code, Found, Key};
 
@@ -44,8 +44,9 @@ pub fn update(state: &mut State, event: Event) -> Vec<Effect> {
         Event::News(news) => news::news(state, news),
         Event::Tick(now) => {
             state.now = now;
-            state.beat += 1;
-            state.messages.fade(now);
+            if !state.settings.still {
+                state.messages.fade(now);
+            }
             if state.is_playing() {
                 retell(state)
             } else {
@@ -56,12 +57,14 @@ pub fn update(state: &mut State, event: Event) -> Vec<Effect> {
 }
 
 fn key(state: &mut State, key: Key) -> Vec<Effect> {
-    // An error stays until somebody has pressed a key; the key still does what it does.
+    // An error stays until somebody has pressed a key (everything does where nothing moves by itself); the key still does
+    // what it does.
+    let still = state.settings.still;
     if state
         .messages
         .toast
         .as_ref()
-        .is_some_and(|toast| toast.weight == Weight::Error)
+        .is_some_and(|toast| still || toast.weight == Weight::Error)
     {
         state.messages.toast = None;
     }
@@ -410,6 +413,9 @@ pub fn open_run(state: &mut State, id: &str) -> Vec<Effect> {
 /// Keep what is remembered.
 pub fn save(state: &mut State) -> Vec<Effect> {
     state.session.ratio = Some(state.ratio);
+    if state.preset != Preset::Demo {
+        state.session.layout = Some(state.preset.name().into());
+    }
     state.session.form = state
         .tasks
         .form
