@@ -316,7 +316,8 @@ impl State {
             View::Tasks if self.filling => 0,
             _ if self.ask.is_some() => 1,
             View::Run => self.run().map_or(0, |run| {
-                u16::from(run.waiting().is_some() || run.replay.is_some())
+                let asked = run.waiting().is_some() || run.holds_shell();
+                u16::from(asked || run.replay.is_some())
             }),
             _ => 0,
         };

@@ -344,9 +344,31 @@ pub(super) fn question(state: &State, area: Area, paint: &mut Paint<'_>) {
         paint.line(inside, 0, &line);
         return;
     }
+    if run.holds_shell() {
+        held_shell(state, run, inside, paint);
+        return;
+    }
     if run.replay.is_some() {
         scrub(state, paint);
     }
+}
+
+/// A person has the agent's shell, and types nothing now.
+fn held_shell(state: &State, run: &Run, area: Area, paint: &mut Paint<'_>) {
+    let mut line =
+        Line::of("$", Ink::of(Role::Human).bold()).with(" the shell is yours", Role::Human);
+    if run.story.waiting().is_some() {
+        line.push("; an action waits until you hand it back", Role::Dim);
+    }
+    for (command, word) in [("run.take-over", "type"), ("run.hand-back", "hand back")] {
+        let keys = state.keymap.keys_for(&["run"], command, None);
+        if let Some(keys) = keys.first() {
+            line.push("   ", Role::Text);
+            line.push(&shown(keys), Ink::of(Role::Key).bold());
+            line.push(&format!(" {word}"), Role::Text);
+        }
+    }
+    paint.line(area, 0, &line);
 }
 
 /// The scrub bar: what is told, what is to come, the clock, the speed.

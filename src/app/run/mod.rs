@@ -201,10 +201,16 @@ impl Run {
     /// The step whose actions wait for a person's approval, while somebody can give it.
     #[must_use]
     pub fn waiting(&self) -> Option<&super::story::Step> {
-        if !self.live || self.replay.is_some() {
+        if !self.live || self.replay.is_some() || self.story.taken_over {
             return None;
         }
         self.story.waiting()
+    }
+
+    /// A person holds the agent's shell now.
+    #[must_use]
+    pub fn holds_shell(&self) -> bool {
+        self.live && self.replay.is_none() && self.story.taken_over && !self.story.is_over()
     }
 
     /// The task's statement, where it is loaded.
