@@ -19,6 +19,7 @@ pub mod messages;
 pub mod news;
 pub mod query;
 pub mod run;
+pub mod scrub;
 pub mod session;
 pub mod state;
 pub mod story;

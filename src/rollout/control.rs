@@ -28,8 +28,12 @@ pub enum Op {
     Status,
     /// Wait after the action that now runs.
     Pause,
-    /// Go on; leaves step mode.
-    Resume,
+    /// Go on; leaves step mode unless told otherwise.
+    Resume {
+        /// Actions wait for approval still, if they did.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        keep_step_mode: bool,
+    },
     /// Do one step, then wait.
     Step,
     /// Wait for approval of each step's actions from now on.
@@ -373,9 +377,9 @@ impl Desk {
                 let state = format!("pausing: {doing} is finished first");
                 return Answer::ok().with("state", state);
             }
-            Op::Resume => {
+            Op::Resume { keep_step_mode } => {
                 self.paused = false;
-                self.step_mode = false;
+                self.step_mode &= *keep_step_mode;
                 self.steps_left = None;
             }
             Op::Step => {

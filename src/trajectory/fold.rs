@@ -293,7 +293,10 @@ impl State {
             "step_mode" => {
                 self.step_mode = op.get("on") == Some(&serde_json::Value::Bool(true));
             }
-            "resume" => self.step_mode = false,
+            "resume" => {
+                let keeps = op.get("keep_step_mode") == Some(&serde_json::Value::Bool(true));
+                self.step_mode &= keeps;
+            }
             _ => {}
         }
     }

@@ -30,6 +30,8 @@ pub struct Summary {
     pub scaffold: String,
     /// Model's name.
     pub model: String,
+    /// The `--model` text that opens it again.
+    pub spec: String,
     /// Model's kind.
     pub kind: ModelKind,
     /// Attempt k …
@@ -92,6 +94,7 @@ impl Summary {
             tasks: start.tasks.clone(),
             scaffold: start.scaffold.clone(),
             model: start.model.name.clone(),
+            spec: start.model.spec.clone(),
             kind: start.model.kind,
             attempt: start.attempt,
             of: start.of,

@@ -117,6 +117,12 @@ impl Bench {
         self
     }
 
+    /// The same, on a terminal that makes links.
+    pub(crate) fn linking(mut self) -> Self {
+        self.eye.links = true;
+        self
+    }
+
     /// The stored run is one that a process works on, told as far as the first record that `until` takes.
     pub(crate) fn live(mut self, until: impl Fn(&Told) -> bool) -> Self {
         let all = stored();

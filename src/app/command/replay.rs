@@ -3,7 +3,8 @@
 use super::run::on_a_run;
 use super::{Command, Reason};
 use crate::app::effect::Effect;
-use crate::app::state::State;
+use crate::app::messages::Weight;
+use crate::app::state::{Preset, State};
 use crate::app::update;
 
 fn in_a_replay(state: &State) -> Result<(), Reason> {
@@ -121,6 +122,33 @@ pub(super) const COMMANDS: &[Command] = &[
                 replay.change_speed(by);
             }
             Vec::new()
+        }
+    ),
+    command!(
+        "replay.pauses",
+        "automatic pauses",
+        "In presenter mode, stop before edits, tests, errors and the verdict, or play through.",
+        "replay",
+        &[],
+        5,
+        |state| {
+            in_a_replay(state)?;
+            if state.preset == Preset::Demo {
+                Ok(())
+            } else {
+                Err("only presenter mode stops by itself: g p turns it on".into())
+            }
+        },
+        |state, _| {
+            let off = !state.session.no_pauses;
+            state.session.no_pauses = off;
+            let words = if off {
+                "the replay plays through"
+            } else {
+                "the replay stops before edits, tests, errors and the verdict"
+            };
+            state.say(Weight::Info, words);
+            update::save(state)
         }
     ),
     command!(

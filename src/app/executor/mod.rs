@@ -54,6 +54,8 @@ struct Shared {
 pub struct Folders {
     /// The one of `config.toml`, `themes/` and `keymaps/`; they are watched.
     pub config: Option<PathBuf>,
+    /// The project's `.spotter`; its `config.toml` is watched.
+    pub project: Option<PathBuf>,
     /// `keymaps/` of the user.
     pub keymaps: Option<PathBuf>,
     /// The session file.
@@ -88,13 +90,13 @@ impl Executor {
             shelf: library::Shelf::default(),
             going: CancellationToken::new(),
         });
-        if let Some(folder) = shared.folders.config.clone() {
-            let watched = (
-                shared.settings.theme.clone(),
-                shared.settings.keymap.clone(),
-            );
-            runtime.spawn(watch::watch(folder, watched, shared.news.clone()));
-        }
+        let (config, project) = (&shared.folders.config, &shared.folders.project);
+        let roots = watch::Roots::of(config.clone(), project.clone());
+        let watched = (
+            shared.settings.theme.clone(),
+            shared.settings.keymap.clone(),
+        );
+        runtime.spawn(watch::watch(roots, watched, shared.news.clone()));
         let told = Arc::clone(&shared);
         runtime.spawn(async move {
             while let Some(news) = receiver.recv().await {

@@ -150,6 +150,9 @@ pub(super) async fn on_the_floor(shared: &Arc<Shared>, news: batch::News) {
 
 /// An operation in a word.
 pub(super) fn name_of(op: &Op) -> String {
+    if let Op::StepMode { on } = op {
+        return format!("step mode {}", if *on { "on" } else { "off" });
+    }
     serde_json::to_value(op)
         .ok()
         .and_then(|value| Some(value.get("op")?.as_str()?.replace('_', " ")))

@@ -100,6 +100,8 @@ pub struct Story {
     pub proposed: Option<u32>,
     /// A person holds the shell.
     pub taken_over: bool,
+    /// Each step's actions wait for approval.
+    pub step_mode: bool,
     /// Counts changes; caches compare it.
     pub revision: u64,
     /// Records that were taken in.

@@ -30,6 +30,7 @@ impl Story {
         match &record.event {
             Event::Started(start) => {
                 self.turns = start.limits.turns;
+                self.step_mode = start.step_mode;
                 self.start = Some((**start).clone());
                 self.phase = Phase::Preparing;
             }
@@ -224,6 +225,13 @@ impl Story {
             Event::Control { op } => match op.get("op").and_then(serde_json::Value::as_str) {
                 Some("take_over") => self.taken_over = true,
                 Some("hand_back") => self.taken_over = false,
+                Some("step_mode") => {
+                    self.step_mode = op.get("on") == Some(&serde_json::Value::Bool(true));
+                }
+                Some("resume") => {
+                    let keeps = op.get("keep_step_mode");
+                    self.step_mode &= keeps == Some(&serde_json::Value::Bool(true));
+                }
                 _ => {}
             },
             Event::Typed { command, outcome } => {

@@ -10,9 +10,6 @@ use crate::app::state::State;
 use crate::rollout::Op;
 use crate::trajectory::Record;
 
-/// Bytes' worth of records (by count) that are kept of a stored run for a replay.
-const MOST_RECORDS: usize = 400_000;
-
 #[expect(
     clippy::too_many_lines,
     reason = "one arm for each kind of news, each of them small"
@@ -249,8 +246,8 @@ fn records_of(
         let was = (run.story.verdict.is_some(), run.live);
         run.tell(&records, live, caught_up);
         // A live run may go on for days: what a replay of it needs is read again when one begins.
-        if !live && run.replay.is_none() && run.records.len() < MOST_RECORDS {
-            run.records.extend(records);
+        if !live && run.replay.is_none() {
+            run.keep(records);
         }
         was
     };
@@ -326,6 +323,7 @@ fn edited(state: &mut State, purpose: Purpose, result: Result<String, String>) -
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::app::story::Story;
     use crate::trajectory::event::Event;
 
     fn told(state: &mut State, live: bool, caught_up: bool, seq: u64) {
@@ -358,6 +356,45 @@ mod tests {
         super::super::end_replay(&mut state);
         told(&mut state, false, true, 2);
         assert!(state.runs[0].replay.is_none(), "only once");
+    }
+
+    #[test]
+    fn a_replay_of_too_many_records_says_what_it_leaves_out_and_has_every_step() {
+        let mut state = opened();
+        let generation = state.runs[0].generation;
+        let text = "x".to_owned();
+        let delta = Event::Delta {
+            call: 1,
+            deltas: vec![crate::model::Delta::Text { text }],
+        };
+        let pieces = std::iter::repeat_n(delta, 1_000);
+        let last = Event::Repeating { step: 1 };
+        let records: Vec<Record> = (0..)
+            .zip(pieces.chain([last]))
+            .map(|(seq, event)| Record {
+                seq,
+                at: jiff::Timestamp::UNIX_EPOCH,
+                event,
+            })
+            .collect();
+        records_of(&mut state, "a", generation, records, false, true);
+        assert!(state.runs[0].replay.is_some());
+        assert_eq!(
+            (state.runs[0].records.len(), state.runs[0].left_out),
+            (401, 600)
+        );
+        let said: Vec<String> = state.messages.newest().map(|m| m.text.clone()).collect();
+        assert!(said[0].contains("401 of 1001 records"), "{said:?}");
+        // It is not read again and again for what does not fit.
+        super::super::end_replay(&mut state);
+        state.runs[0].story = Story::default();
+        let records = state.runs[0].records.clone();
+        for record in records {
+            state.runs[0].story.tell(&record);
+        }
+        state.runs[0].story.told = 1_001;
+        assert!(super::super::begin_replay(&mut state).is_empty());
+        assert!(state.runs[0].replay.is_some());
     }
 
     #[test]

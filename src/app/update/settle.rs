@@ -6,7 +6,7 @@ use crate::app::effect::Effect;
 use crate::app::layer::Layer;
 use crate::app::layout::Class;
 use crate::app::run::page::Look;
-use crate::app::run::{Pane, Room};
+use crate::app::run::{About, Pane, Room};
 use crate::app::state::{Preset, State, View};
 use crate::text::{Line, Role, markdown, wrap};
 
@@ -162,8 +162,10 @@ fn settle_run(state: &mut State) -> Vec<Effect> {
     let demo = state.preset == Preset::Demo;
     let mut effects = Vec::new();
     let request = state.request();
+    let site = state.settings.site.clone();
     let library = std::mem::take(&mut state.library.rows);
     if let Some(run) = state.runs.get_mut(state.current) {
+        super::replaying::catch_up(run);
         let workdir = run.workdir().to_owned();
         let problem = run.problem().map(str::to_owned);
         for (pane, area) in &panes {
@@ -203,7 +205,14 @@ fn settle_run(state: &mut State) -> Vec<Effect> {
                     run.files
                         .settle(&run.story, cursor, files.as_deref(), &workdir, room);
                 }
-                Pane::Notes => run.notes.settle(&run.id, &run.story, &library, room),
+                Pane::Notes => {
+                    let about = About {
+                        id: &run.id,
+                        site: site.as_ref(),
+                        task: run.task.as_deref(),
+                    };
+                    run.notes.settle(about, &run.story, &library, room);
+                }
             }
         }
         let wanted = run.diff.wanted(&run.story, run.transcript.cursor);
