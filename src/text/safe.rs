@@ -152,7 +152,7 @@ mod tests {
 
     #[test]
     fn emoji_that_are_joined_stand_side_by_side_and_take_the_columns_of_their_parts() {
-        use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
+        use unicode_width::{UnicodeWidthChar, UnicodeWidthStr as _};
         for (text, shown) in [
             ("a\u{1f469}\u{200d}\u{1f4bb}b", "a\u{1f469}\u{1f4bb}b"),
             (
@@ -176,7 +176,7 @@ mod tests {
             assert_eq!(one_line(text), shown);
         }
         let shown = one_line("\u{1f469}\u{200d}\u{1f4bb}");
-        let parts: usize = shown.chars().filter_map(|c| c.width()).sum();
+        let parts: usize = shown.chars().filter_map(UnicodeWidthChar::width).sum();
         assert_eq!((shown.width(), parts), (4, 4));
     }
 
