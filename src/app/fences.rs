@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::text::highlight::{self, Language};
-use crate::text::{Line, markdown};
+use crate::text::{Line, Role, markdown, wrap};
 
 /// Bytes of code that are highlighted in one statement; what is beyond stays in one colour.
 const MOST: usize = 64 << 10;
@@ -24,7 +24,8 @@ impl Fences {
             let language = Language::of_fence(word)?;
             bytes.set(bytes.get() + code.len());
             if bytes.get() <= MOST {
-                let lines = highlight::snippet(code, Some(language), TAB);
+                let mut lines = highlight::snippet(code, Some(language), TAB);
+                only_prompts(code, &mut lines);
                 found
                     .borrow_mut()
                     .insert((code.to_owned(), word.to_owned()), lines);
@@ -41,10 +42,26 @@ impl Fences {
     }
 }
 
+/// Of a session, what was typed is code and what was printed is not.
+fn only_prompts(code: &str, lines: &mut [Line]) {
+    let typed = |raw: &str| {
+        [">>>", "..."]
+            .iter()
+            .any(|sign| raw.trim_start().starts_with(sign))
+    };
+    if !code.lines().any(|raw| raw.trim_start().starts_with(">>> ")) {
+        return;
+    }
+    for (raw, line) in code.lines().zip(lines) {
+        if !typed(raw) {
+            *line = Line::of(wrap::clean(raw, TAB), Role::MarkupCode);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::text::Role;
 
     #[test]
     fn code_is_highlighted_where_its_fence_says_in_which_language() {
@@ -58,6 +75,15 @@ mod tests {
         assert!(python.contains(&Role::CodeKeyword), "{python:?}");
         assert!(roles("echo $x\n", "sh").is_some_and(|roles| roles.len() > 1));
         assert_eq!(roles("if x:\n", ""), None, "it says no language");
+    }
+
+    #[test]
+    fn what_a_session_printed_is_no_code() {
+        let code = ">>> f(1)\n1 is in\n";
+        let lines = Fences::of(&format!("```pycon\n{code}```\n")).lines(code, "pycon");
+        let lines = lines.unwrap();
+        assert!(lines[0].pieces().count() > 1);
+        assert_eq!(lines[1], Line::of("1 is in", Role::MarkupCode));
     }
 
     #[test]

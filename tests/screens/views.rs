@@ -100,7 +100,7 @@ fn code_in_a_statement_gets_its_colours_when_they_are_there_and_nothing_moves() 
     let coloured = |bench: &Bench| {
         let lines = &bench.state.tasks.visible;
         let mut inks = lines.iter().flat_map(spotter::text::Line::pieces);
-        inks.any(|(_, ink)| ink.role == Role::CodeNumber)
+        inks.any(|(_, ink)| ink.role == Role::CodeFunction)
     };
     assert!(coloured(&bench));
     assert_eq!(asked(&bench), 1);
