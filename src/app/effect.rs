@@ -65,6 +65,11 @@ pub enum Effect {
         /// As of which step.
         step: u32,
     },
+    /// Carry a stored run's actions out again in a fresh sandbox.
+    Reexecute {
+        /// Which run.
+        id: String,
+    },
     /// Compare two workspaces of a run.
     Diff {
         /// Which run.

@@ -192,6 +192,7 @@ async fn open(args: Args, first: First) -> Result<ExitCode, Failure> {
         guard,
         canvas,
         pace: Pace::default(),
+        beaten: Instant::now(),
     };
     let mut effects = bench.state.begin();
     // What an interrupted spotter left behind goes, as at every start.
@@ -287,6 +288,8 @@ struct Bench {
     guard: Guard,
     canvas: Canvas<std::io::Stdout>,
     pace: Pace,
+    /// When the clock was told last.
+    beaten: Instant,
 }
 
 /// How the loop goes on.
@@ -331,10 +334,12 @@ impl Bench {
                     None => std::future::pending().await,
                 }
             };
-            let rest = self.beat();
+            // From the last beat on, not from the last event: a stream of news does not hold the clock up.
+            let next_beat = self.beat().map(|rest| self.beaten + rest);
             let beat = async {
-                match rest {
-                    Some(wait) => tokio::time::sleep(wait).await,
+                match next_beat {
+                    Some(at) if at <= Instant::now() => {}
+                    Some(at) => tokio::time::sleep_until(at.into()).await,
                     None => std::future::pending().await,
                 }
             };
@@ -356,11 +361,14 @@ impl Bench {
                     self.draw()?;
                     continue;
                 }
+                () = beat => {
+                    self.beaten = Instant::now();
+                    Event::Tick(Timestamp::now())
+                }
                 news = self.news.recv() => match news {
                     Some(news) => Event::News(news),
                     None => return Ok(self.leave(1)),
                 },
-                () = beat => Event::Tick(Timestamp::now()),
             };
             if cfg!(debug_assertions) && matches!(event, Event::Key(_)) {
                 panic_for_a_test();

@@ -200,6 +200,8 @@ pub struct Desk {
     pub(super) deciding: bool,
     /// A person's command runs.
     pub(super) typing: bool,
+    /// Recorded actions are carried out: only their pace is anybody's to say.
+    pub(super) scripted: bool,
     /// Where operations that are granted at once are put on record, before they are answered.
     record: Option<Arc<Writer>>,
     /// Those records; the loop has to take them into its state.
@@ -231,6 +233,7 @@ pub fn desk(step_mode: bool) -> (Remote, Desk) {
         broken_off: false,
         deciding: false,
         typing: false,
+        scripted: false,
         record: None,
         granted: Vec::new(),
         summary: serde_json::Map::new(),
@@ -302,6 +305,23 @@ impl Desk {
     fn take(&mut self, request: Request, may_retry: bool, doing: &str) {
         let answer = match &request.op {
             Op::Status => self.status(doing),
+            Op::Approve
+            | Op::Edit { .. }
+            | Op::Skip { .. }
+            | Op::Say { .. }
+            | Op::StepMode { .. }
+            | Op::TakeOver
+            | Op::Shell { .. }
+            | Op::HandBack
+            | Op::Limits { .. }
+            | Op::Retry
+            | Op::Rewind { .. }
+                if self.scripted =>
+            {
+                Answer::refused(
+                    "recorded actions are carried out again: pause, resume, step, test and stop are all that can be asked",
+                )
+            }
             Op::Step if self.deciding => {
                 // The step that is wanted is the one that waits.
                 let op = Op::Approve;

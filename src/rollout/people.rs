@@ -263,6 +263,18 @@ impl Driver {
                 .send(Answer::refused("take_over comes first"));
             return Ok(());
         }
+        let outcome = self.run_typed(command).await?;
+        let answer = Answer::ok()
+            .with("output", outcome.text.clone())
+            .with("exit", outcome.exit);
+        if let Some(typed) = &mut self.taken {
+            typed.push((command.to_owned(), outcome));
+        }
+        self.accept_with(request, answer)
+    }
+
+    /// Run a person's command in the agent's shell; it is on record then.
+    pub(super) async fn run_typed(&mut self, command: &str) -> Result<Outcome, RolloutError> {
         let cancel = CancellationToken::new();
         let (live, mut chunks) = tokio::sync::mpsc::channel(64);
         self.hands.limit_commands(self.limits().command_seconds);
@@ -279,17 +291,11 @@ impl Driver {
         self.desk.typing = false;
         self.apply_granted();
         let outcome = outcome?;
-        let answer = Answer::ok()
-            .with("output", outcome.text.clone())
-            .with("exit", outcome.exit);
         self.emit(Event::Typed {
             command: command.into(),
             outcome: outcome.clone(),
         })?;
-        if let Some(typed) = &mut self.taken {
-            typed.push((command.to_owned(), outcome));
-        }
-        self.accept_with(request, answer)
+        Ok(outcome)
     }
 }
 

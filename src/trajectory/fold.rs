@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 
+use super::comparison::Comparison;
 use super::event::{Ended, Event, Mark, Origin, Record, Start};
 use super::request::Parts;
 use crate::grade::{Grading, Verdict};
@@ -79,6 +80,8 @@ pub struct State {
     pub stopping: Option<String>,
     /// It went on as a branch: its own end is of no interest.
     pub rewound: bool,
+    /// What a re-execution came to.
+    pub compared: Option<Comparison>,
     /// First and last record's time.
     pub span: Option<(jiff::Timestamp, jiff::Timestamp)>,
     /// Time that was worked; waiting for a person is none, nor is the time between an interruption and going on.
@@ -226,6 +229,7 @@ impl State {
             Event::Paused { paused, .. } => self.paused = *paused,
             Event::Marked(mark) => self.marks.push(mark.clone()),
             Event::Repeating { .. } => self.repeating = true,
+            Event::Compared(comparison) => self.compared = Some(comparison.clone()),
             Event::Ended { how, patch } => {
                 self.ended = Some((how.clone(), patch.clone()));
                 self.stopping = None;
@@ -266,6 +270,7 @@ impl State {
             | Event::Skipped { .. }
             | Event::NotGraded { step: Some(_), .. }
             | Event::Typed { .. }
+            | Event::Diverged { .. }
             | Event::GradingStarted { .. }
             | Event::GradingProgress { .. } => {}
         }

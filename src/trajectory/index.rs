@@ -42,6 +42,8 @@ pub struct Summary {
     pub batch: Option<String>,
     /// What it branched from.
     pub parent: Option<Parent>,
+    /// The rollout whose actions it carries out again.
+    pub reexecutes: Option<String>,
     /// First record.
     pub started: Timestamp,
     /// Last record.
@@ -98,6 +100,7 @@ impl Summary {
             of: start.of,
             batch: start.batch.clone(),
             parent: start.parent.clone(),
+            reexecutes: start.reexecutes.clone(),
             started,
             changed,
             seconds: state.worked.as_secs_f64(),

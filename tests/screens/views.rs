@@ -389,6 +389,36 @@ fn a_replay_that_plays_tells_every_step_at_any_speed() {
 }
 
 #[test]
+fn what_came_out_otherwise_when_carried_out_again_stands_at_its_step_and_in_the_sum() {
+    shown_of(
+        "carried_out_again",
+        |width, height| bench(width, height).carried_out_again(),
+        "gl<Enter>G",
+        &["≠ compared with the recording: 6 of 7", "they part"],
+    );
+    let mut bench = bench(160, 48).carried_out_again();
+    bench.press("gl<Enter>gggd");
+    let run = bench.state.run().unwrap();
+    assert_eq!(run.step(), 2);
+    bench.press("gd");
+    let run = bench.state.run().unwrap();
+    assert_eq!(run.step(), 4, "a file that differs to the end is said once");
+    let screen = bench.screen();
+    assert!(
+        screen.contains("≠ the workspace differs in chance.txt"),
+        "{screen}"
+    );
+    assert!(
+        screen.contains("≠ line 2 is `Ran 71 tests` instead of `Ran 72 tests`"),
+        "{screen}"
+    );
+    bench.press("X");
+    let again =
+        |effect: &&spotter::app::Effect| matches!(effect, spotter::app::Effect::Reexecute { .. });
+    assert_eq!(bench.effects.iter().filter(again).count(), 1);
+}
+
+#[test]
 fn presenting_shows_one_step_with_a_caption() {
     shown(
         "presenter",

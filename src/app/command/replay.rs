@@ -1,7 +1,8 @@
-//! Commands of replays: the clock and what it tells.
+//! Commands of replays: the clock and what it tells, and carrying recorded actions out again.
 
 use super::run::on_a_run;
 use super::{Command, Reason};
+use crate::app::effect::Effect;
 use crate::app::messages::Weight;
 use crate::app::state::{Preset, State};
 use crate::app::update;
@@ -161,6 +162,29 @@ pub(super) const COMMANDS: &[Command] = &[
         |state, _| {
             update::end_replay(state);
             Vec::new()
+        }
+    ),
+    command!(
+        "replay.reexecute",
+        "carry out again",
+        "Carry the recorded actions out again in a fresh sandbox, as a new run; what comes out otherwise is marked.",
+        "run",
+        &[],
+        0,
+        |state| {
+            on_a_run(state)?;
+            match state.run() {
+                Some(run) if run.live => Err("it still runs: key S stops it".into()),
+                Some(run) if run.story.last() == 0 => {
+                    Err("no action of it is on record: there is nothing to carry out".into())
+                }
+                _ => Ok(()),
+            }
+        },
+        |state, _| {
+            let id = state.run().map(|run| run.id.clone());
+            id.map(|id| vec![Effect::Reexecute { id }])
+                .unwrap_or_default()
         }
     ),
 ];

@@ -10,8 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use notify::event::{AccessKind, AccessMode};
-use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
+use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -37,8 +36,6 @@ struct Live {
     grown: bool,
 }
 
-/// Somebody is done with writing a file, or with holding a lock.
-const WRITTEN: AccessKind = AccessKind::Close(AccessMode::Write);
 
 /// What the tasks that serve the library share.
 #[derive(Default)]
@@ -69,8 +66,7 @@ impl Shelf {
     fn hear(&self, rollouts: &Path, event: Result<notify::Event, notify::Error>) {
         let mut dirty = self.dirty.lock().unwrap_or_else(PoisonError::into_inner);
         match event {
-            // Those who only look: we ourselves do, whenever we are told of something.
-            Ok(event) if matches!(event.kind, EventKind::Access(kind) if kind != WRITTEN) => return,
+            Ok(event) if !super::watch::may_change(&event) && !event.need_rescan() => return,
             Ok(event) if !event.need_rescan() => {
                 let ids = event.paths.iter().filter_map(|path| {
                     let inside = path.strip_prefix(rollouts).ok()?;

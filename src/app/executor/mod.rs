@@ -187,6 +187,9 @@ impl Executor {
             Effect::Branch { id, step, say } => {
                 self.add(async move { start::branch(&shared, &id, step, say).await });
             }
+            Effect::Reexecute { id } => {
+                self.add(async move { start::reexecute(&shared, &id).await });
+            }
             Effect::Control { id, op } => {
                 let line = self.lines.entry(id.clone());
                 let line = line.or_insert_with(|| control::line(&self.runtime, shared, id));

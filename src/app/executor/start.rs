@@ -1,4 +1,4 @@
-//! Starting, going on, branching: orders made into jobs by the same code that the command line uses.
+//! Starting, going on, branching, carrying out again: orders made into jobs by the same code that the command line uses.
 
 use std::sync::Arc;
 
@@ -98,6 +98,14 @@ pub(super) async fn branch(
     )
     .await;
     told(shared, made, "cannot branch").await
+}
+
+pub(super) async fn reexecute(shared: &Arc<Shared>, name: &str) -> Vec<Job> {
+    let Some(id) = RolloutId::parse(name) else {
+        return Vec::new();
+    };
+    let made = again::reexecute(&shared.store, &id, &supply::untold()).await;
+    told(shared, made, "cannot carry the actions out again").await
 }
 
 async fn told(shared: &Arc<Shared>, made: Result<Prepared, OrderError>, failed: &str) -> Vec<Job> {

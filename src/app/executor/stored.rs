@@ -1,4 +1,4 @@
-//! What is done with what is stored: diffs of workspaces, raw logs, tests as of a step, checks, actions carried out again.
+//! What is done with what is stored: diffs of workspaces, raw logs, tests as of a step, checks.
 
 use std::sync::Arc;
 

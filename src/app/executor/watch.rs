@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
+use notify::event::{AccessKind, AccessMode};
 use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 use tokio::sync::{Notify, mpsc};
 
@@ -26,6 +27,13 @@ const ROUNDS: usize = 10;
 const THEMES: u8 = 1;
 const KEYMAPS: u8 = 2;
 const SETTINGS: u8 = 4;
+
+/// Whether an event can mean that something is otherwise than before. Who looks at a file opens it, and is told of that
+/// himself: without this he would look for ever. Closing what was written ends the lock of a run.
+pub(super) fn may_change(event: &notify::Event) -> bool {
+    let closed_after_writing = EventKind::Access(AccessKind::Close(AccessMode::Write));
+    !event.kind.is_access() || event.kind == closed_after_writing
+}
 
 /// What the settings' file said of theme and keymap.
 pub(super) type Looks = (Option<ThemeChoice>, Option<String>);
@@ -179,7 +187,7 @@ impl Watch {
         let (told, known) = (Arc::clone(&changed), roots.clone());
         let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
             let bits = match event {
-                Ok(event) if matches!(event.kind, EventKind::Access(_)) => 0,
+                Ok(event) if !may_change(&event) => 0,
                 Ok(event) => event
                     .paths
                     .iter()

@@ -99,6 +99,11 @@ impl Notes {
                 ModelKind::Human => " (a person)",
                 ModelKind::Http => "",
             };
+            if let Some(recording) = &start.reexecutes {
+                let line = Line::of(format!("{:<10}", "repeats"), Role::Dim)
+                    .with(&safe::one_line(recording), Role::Text);
+                rows.push((line, Target::Run(recording.clone())));
+            }
             let row = fact(&mut rows, width, "rollout", id, Role::Text);
             let to_events = site.and_then(|site| site.link(id, "events.jsonl"));
             links.extend(to_events.map(|url| (row, url)));

@@ -444,7 +444,9 @@ pub fn step_text(run: &Run, number: u32) -> String {
                     text.push('\n');
                 }
             }
-            Item::Said { text: said, .. } | Item::Note { text: said, .. } => {
+            Item::Said { text: said, .. }
+            | Item::Note { text: said, .. }
+            | Item::Differs { text: said } => {
                 text.push('\n');
                 text.push_str(said);
                 text.push('\n');
