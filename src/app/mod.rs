@@ -8,6 +8,7 @@ pub mod command;
 pub mod effect;
 pub mod event;
 pub mod executor;
+pub mod fences;
 pub mod field;
 pub mod form;
 pub mod glyph;

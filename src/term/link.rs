@@ -1,7 +1,7 @@
 //! Links of a terminal (OSC 8): cells that carry an address, and the stream made short again.
 //!
 //! Each cell opens and closes its link itself, so that a frame may rewrite any of them, or lay something over some, and
-//! nothing leaks into its neighbours. Where cells of one link are written one after the other, [`join`] takes out what closes
+//! nothing leaks into its neighbours. Where cells of one link are written one after the other, `join` takes out what closes
 //! and opens it between them.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use spotter::app::effect::{Effect, Screen};
 use spotter::app::executor::known;
+use spotter::app::fences::Fences;
 use spotter::app::news::News;
 use spotter::app::session::Session;
 use spotter::app::state::{Settings, State};
@@ -327,6 +328,10 @@ impl Bench {
                     id: id.clone(),
                     request: *request,
                     result: Ok(Arc::new(Self::diff(*to))),
+                }),
+                Effect::Fences { task } => Some(News::Fences {
+                    task: task.instance_id.clone(),
+                    fences: Arc::new(Fences::of(&task.problem_statement)),
                 }),
                 Effect::Keymap { name } => Some(News::Keymap {
                     name: name.clone(),

@@ -2,7 +2,7 @@
 
 use super::bench::{Bench, bench};
 use spotter::app::effect::{Effect, Screen};
-use spotter::app::state::Settings;
+use spotter::app::state::{Preset, Settings};
 use spotter::theme::{Level, names};
 
 #[test]
@@ -86,7 +86,6 @@ fn the_layout_is_remembered_and_presenting_is_not() {
         let now = bench.state.now;
         spotter::app::State::new(Settings::default(), session, keymap, now).preset
     };
-    use spotter::app::state::Preset;
     assert_eq!(again(session.clone()), Preset::Review);
     let odd = spotter::app::session::Session {
         layout: Some("sideways".into()),

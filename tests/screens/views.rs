@@ -88,6 +88,43 @@ fn a_task_is_read_with_its_gold_patch_hidden_until_asked_for() {
 }
 
 #[test]
+fn code_in_a_statement_gets_its_colours_when_they_are_there_and_nothing_moves() {
+    use spotter::app::Effect;
+    use spotter::text::Role;
+    let mut bench = bench(160, 30);
+    bench.draw();
+    let asked = |bench: &Bench| {
+        let fences = |effect: &&Effect| matches!(effect, Effect::Fences { .. });
+        bench.effects.iter().filter(fences).count()
+    };
+    let coloured = |bench: &Bench| {
+        let lines = &bench.state.tasks.visible;
+        let mut inks = lines.iter().flat_map(spotter::text::Line::pieces);
+        inks.any(|(_, ink)| ink.role == Role::CodeFunction)
+    };
+    assert!(coloured(&bench));
+    assert_eq!(asked(&bench), 1);
+    bench.screen();
+    assert_eq!(asked(&bench), 1, "once for a task");
+    // What is being read stays where it is when the colours come.
+    let fences = bench.state.tasks.fences.take();
+    bench.state.tasks.highlighting = true;
+    bench.press("<Tab>jj");
+    assert!(!coloured(&bench));
+    let before = bench.screen();
+    // However far the cursor goes meanwhile, one question is out at a time.
+    bench.press("<Tab>jk<Tab>jj");
+    assert_eq!(asked(&bench), 1);
+    let (task, fences) = fences.unwrap();
+    bench.event(spotter::app::Event::News(spotter::app::News::Fences {
+        task,
+        fences,
+    }));
+    assert_eq!(bench.screen(), before);
+    assert!(coloured(&bench));
+}
+
+#[test]
 fn the_form_starts_attempts_with_its_values() {
     shown(
         "form",

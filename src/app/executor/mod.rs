@@ -208,6 +208,9 @@ impl Executor {
                 self.runtime
                     .spawn(stored::diff(shared, id, request, (from, to), *snapshots));
             }
+            Effect::Fences { task } => {
+                self.runtime.spawn(stored::fences(shared, task));
+            }
             Effect::Log { id, file } => {
                 self.runtime.spawn(stored::log(shared, id, file));
             }

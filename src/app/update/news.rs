@@ -29,6 +29,7 @@ pub(super) fn news(state: &mut State, news: News) -> Vec<Effect> {
                 Ok(tasks) => {
                     state.tasks.error = None;
                     state.tasks.all = tasks;
+                    state.tasks.fences = None;
                     state.tasks.source = source;
                     state.tasks.refilter();
                     for run in &mut state.runs {
@@ -132,6 +133,11 @@ pub(super) fn news(state: &mut State, news: News) -> Vec<Effect> {
             if let Some(run) = state.run_named(&id) {
                 run.diff.take_code(span, code);
             }
+            Vec::new()
+        }
+        News::Fences { task, fences } => {
+            state.tasks.highlighting = false;
+            state.tasks.fences = Some((task, fences));
             Vec::new()
         }
         News::Log { id, file, result } => {
