@@ -134,7 +134,6 @@ async fn approve_edit_and_skip_decide_what_is_carried_out_and_what_the_model_see
     assert_eq!(status["doing"], "an action waits for approval");
     assert_eq!(status["step"], 0);
     assert_eq!(status["step_mode"], true);
-    assert!(bench.refused(&["take-over"]).await.contains("approve"));
     assert!(
         bench
             .refused(&["edit", "{}", "--index", "5"])
@@ -219,6 +218,95 @@ async fn approve_edit_and_skip_decide_what_is_carried_out_and_what_the_model_see
         "{last}"
     );
     assert!(ran.out.contains("edited by a person"), "{ran:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_shell_taken_over_while_an_action_waits_leaves_it_waiting_until_it_is_handed_back() {
+    let session = Session::start(
+        vec![shell("cat made-by-a-person"), shell("echo next"), finish()],
+        &["--step"],
+    )
+    .await;
+    let bench = &session.bench;
+    bench.until_proposed(1).await;
+    bench.granted(&["take-over"]).await;
+    let status = bench.granted(&["status"]).await;
+    assert_eq!(status["doing"], "a person has the shell");
+    bench
+        .granted(&["shell", "echo found it > made-by-a-person"])
+        .await;
+    // Nothing that would let the action go is heard meanwhile, and leaving step mode does not either.
+    for what in [&["approve"][..], &["skip"], &["retry"], &["step"]] {
+        let why = bench.refused(what).await;
+        assert!(why.contains("hand_back"), "{what:?}: {why}");
+    }
+    bench.granted(&["hand-back"]).await;
+    let status = bench.granted(&["status"]).await;
+    assert_eq!(status["doing"], "an action waits for approval");
+    bench.granted(&["approve"]).await;
+    bench.until_proposed(2).await;
+    // A step mode that is left while the shell is held lets the action go with the hand-back.
+    bench.granted(&["take-over"]).await;
+    bench.granted(&["resume"]).await;
+    let status = bench.granted(&["status"]).await;
+    assert_eq!(status["doing"], "a person has the shell");
+    bench.granted(&["hand-back"]).await;
+    let (ran, _bench, server, records) = session.end().await;
+    assert_eq!(ran.code, 3, "{ran:?}");
+    assert_rebuilt(&records, &server.bodies());
+    let place = |wanted: &dyn Fn(&Event) -> bool| {
+        let at = records.iter().position(|record| wanted(&record.event));
+        at.unwrap()
+    };
+    let handed_back = place(&|event| matches!(event, Event::HandedBack { .. }));
+    let acted = place(&|event| matches!(event, Event::Action { step: 1, .. }));
+    assert!(handed_back < acted, "{handed_back} {acted}");
+    assert!(matches!(
+        &records[handed_back..acted]
+            .iter()
+            .rev()
+            .find_map(|record| match &record.event {
+                Event::Paused { paused: true, why } => Some(why.as_str()),
+                _ => None,
+            }),
+        Some("an action waits for approval")
+    ));
+    // The action saw what the person had made, and the model hears of it after the action's answer.
+    let second = &server.requests()[1];
+    let said = messages(second);
+    let answer = said.iter().position(|message| message["role"] == "tool");
+    let told = said.iter().position(|message| {
+        let text = message["content"].as_str().unwrap_or_default();
+        text.contains("A person used your shell")
+    });
+    assert!(answer.unwrap() < told.unwrap(), "{second:#}");
+    let output = said[answer.unwrap()]["content"].as_str().unwrap();
+    assert!(output.contains("found it"), "{output}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pause_that_ends_may_leave_step_mode_on() {
+    let session = Session::start(
+        vec![shell("echo one"), shell("echo two"), finish()],
+        &["--step"],
+    )
+    .await;
+    let bench = &session.bench;
+    bench.until_proposed(1).await;
+    bench.granted(&["pause"]).await;
+    bench.granted(&["approve"]).await;
+    session.until_step(1).await;
+    session.until_paused().await;
+    bench.granted(&["resume", "--keep-step-mode"]).await;
+    bench.until_proposed(2).await;
+    let status = bench.granted(&["status"]).await;
+    assert_eq!(status["doing"], "an action waits for approval");
+    assert_eq!(status["step_mode"], true);
+    bench.granted(&["resume"]).await;
+    let (_, bench, _, records) = session.end().await;
+    let id = bench.only();
+    assert!(!bench.state(&id).step_mode);
+    assert!(spotter::trajectory::fold::State::of(&records[..records.len() / 2]).step_mode);
 }
 
 #[tokio::test(flavor = "multi_thread")]

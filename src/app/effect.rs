@@ -1,10 +1,13 @@
 //! What the state asks for. Nothing in here happens in `update`: the executor carries out the first kind, the loop that owns
 //! the terminal the second ([`Screen`]).
 
+use std::sync::Arc;
+
 use super::form::Form;
 use super::news::{Purpose, Request};
 use crate::rollout::Op;
 use crate::sandbox::SnapshotId;
+use crate::task::Task;
 
 /// See the module.
 #[derive(Debug, Clone, PartialEq)]
@@ -62,6 +65,11 @@ pub enum Effect {
         /// As of which step.
         step: u32,
     },
+    /// Carry a stored run's actions out again in a fresh sandbox.
+    Reexecute {
+        /// Which run.
+        id: String,
+    },
     /// Compare two workspaces of a run.
     Diff {
         /// Which run.
@@ -74,6 +82,11 @@ pub enum Effect {
         to: u32,
         /// Both, as snapshots.
         snapshots: Box<(SnapshotId, SnapshotId)>,
+    },
+    /// Highlight the code in a task's statement.
+    Fences {
+        /// Which task.
+        task: Arc<Task>,
     },
     /// Read a raw log of a run's folder.
     Log {

@@ -81,7 +81,7 @@ impl Form {
                 entry("k", "attempts at each task", Kind::Whole(1, 1000), "1"),
                 entry(
                     "model",
-                    "URL of a server with #name, human, recorded:PATH",
+                    "URL of a server with #name, or recorded:PATH",
                     Kind::Text,
                     model,
                 ),
@@ -137,8 +137,12 @@ impl Form {
     pub fn check(&self) -> Result<(), String> {
         self.entries.iter().try_for_each(Entry::check)?;
         if self.value("model").is_empty() {
+            return Err("model: which one acts? e.g. http://localhost:8000/v1#name".into());
+        }
+        if self.value("model") == super::command::HUMAN {
+            // It reads the standard input, and that is the workbench's.
             return Err(
-                "model: which one acts? e.g. http://localhost:8000/v1#name, or human".into(),
+                "model: a person acts at the command line, with spotter run --model human".into(),
             );
         }
         if self.tasks.is_empty() {

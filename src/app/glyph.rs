@@ -51,6 +51,8 @@ signs! {
     paused = "‖", "=";
     /// An audit mark.
     mark = "⚑", "#";
+    /// Otherwise than in the recording.
+    differs = "≠", "D";
     /// Folded.
     folded = "▸", ">";
     /// The focused pane, the row under the cursor.

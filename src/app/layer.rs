@@ -25,8 +25,26 @@ pub enum Purpose {
     Run,
 }
 
+impl Purpose {
+    /// Columns that labels have where there are words beside them.
+    #[must_use]
+    pub const fn label(self) -> usize {
+        match self {
+            Self::Model => 43,
+            Self::Run => 34,
+            Self::Source => 30,
+            _ => 24,
+        }
+    }
+
+    /// What is typed may be taken as it is, for what no list can hold.
+    const fn takes_text(self) -> bool {
+        matches!(self, Self::Model | Self::Scaffold | Self::Source)
+    }
+}
+
 /// A row of a picker.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Choice {
     /// What is matched and shown first.
     pub label: String,
@@ -55,12 +73,21 @@ pub struct Picker {
     pub list: List,
     /// What was there before a preview.
     pub before: String,
+    /// The row that takes what is typed as it is, where there is one: always the last of the choices.
+    typed: Option<usize>,
 }
+
+/// What the row says while nothing is typed.
+const ANOTHER: &str = "type another \u{2026}";
 
 impl Picker {
     /// A picker with the cursor on a value.
     #[must_use]
-    pub fn new(purpose: Purpose, title: &'static str, choices: Vec<Choice>, at: &str) -> Self {
+    pub fn new(purpose: Purpose, title: &'static str, mut choices: Vec<Choice>, at: &str) -> Self {
+        let typed = purpose.takes_text().then_some(choices.len());
+        if typed.is_some() {
+            choices.push(Choice::default());
+        }
         let mut picker = Self {
             purpose,
             title,
@@ -68,9 +95,11 @@ impl Picker {
             query: Query::default(),
             list: List::default(),
             before: at.to_owned(),
+            typed,
         };
         picker.refilter();
-        if let Some(row) = picker.choices.iter().position(|choice| choice.value == at) {
+        let there = |choice: &Choice| !at.is_empty() && choice.value == at;
+        if let Some(row) = picker.choices.iter().position(there) {
             picker.list.cursor = row;
         }
         picker
@@ -78,6 +107,7 @@ impl Picker {
 
     /// The query changed.
     pub fn refilter(&mut self) {
+        self.take_typed();
         let choices = &self.choices;
         // Labels and details are matched; there is no filter language over a picker.
         let mut query = std::mem::take(&mut self.query);
@@ -86,15 +116,39 @@ impl Picker {
         if query.words.is_empty() {
             query.rows = (0..choices.len()).collect();
         } else {
-            let rows: crate::text::fuzzy::Rows =
-                choices.iter().map(|choice| choice.label.as_str()).collect();
+            let listed = self.typed.unwrap_or(choices.len());
+            let rows: crate::text::fuzzy::Rows = choices
+                .iter()
+                .take(listed)
+                .map(|choice| choice.label.as_str())
+                .collect();
             let mut finder = crate::text::fuzzy::Fuzzy::default();
             finder.set_query(&query.words);
             query.rows = finder.rank(&rows).iter().map(|hit| hit.row).collect();
+            if let Some(typed) = self.typed {
+                // Somebody who writes an address or a path means it, whatever it resembles.
+                let whole = query.field.text().contains(['/', ':']);
+                let at = if whole { 0 } else { query.rows.len() };
+                query.rows.insert(at, typed);
+            }
         }
         self.query = query;
         self.list.cursor = 0;
         self.list.fit(self.query.rows.len(), self.list.height);
+    }
+
+    /// The last row says what it would take.
+    fn take_typed(&mut self) {
+        let Some(choice) = self.typed.and_then(|at| self.choices.get_mut(at)) else {
+            return;
+        };
+        let text = self.query.field.text().trim();
+        (choice.label, choice.detail) = if text.is_empty() {
+            (ANOTHER.into(), String::new())
+        } else {
+            (text.into(), "as it is typed".into())
+        };
+        text.clone_into(&mut choice.value);
     }
 
     /// The choice under the cursor.

@@ -94,6 +94,13 @@ pub enum News {
         /// The lines.
         code: Arc<crate::app::run::Code>,
     },
+    /// The code in a task's statement was highlighted.
+    Fences {
+        /// Which task.
+        task: String,
+        /// The code.
+        fences: Arc<super::fences::Fences>,
+    },
     /// A raw log was read.
     Log {
         /// Which run.

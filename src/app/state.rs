@@ -1,5 +1,7 @@
 //! Everything that the screen shows, as plain data.
 
+use std::path::PathBuf;
+
 use jiff::Timestamp;
 
 use super::effect::Effect;
@@ -15,6 +17,7 @@ use super::run::{Pane, Run};
 use super::session::Session;
 use super::tasks::{Part, Tasks};
 use crate::keymap::{Key, Keymap};
+use crate::text::url::Url;
 
 /// What fills the screen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -40,6 +43,54 @@ pub enum Preset {
     Demo,
 }
 
+impl Preset {
+    /// Its name in the session file.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Run => "run",
+            Self::Review => "review",
+            Self::Demo => "demo",
+        }
+    }
+
+    /// The one of a name; the first where the name is none.
+    #[must_use]
+    pub fn named(name: &str) -> Self {
+        [Self::Review, Self::Demo]
+            .into_iter()
+            .find(|preset| preset.name() == name)
+            .unwrap_or_default()
+    }
+}
+
+/// Where trajectories lie, for links that lead there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Site {
+    /// The store's folder.
+    pub store: PathBuf,
+    /// This machine's name.
+    pub host: String,
+}
+
+impl Site {
+    /// A rollout's folder.
+    #[must_use]
+    pub fn folder(&self, rollout: &str) -> PathBuf {
+        self.store.join("rollouts").join(rollout)
+    }
+
+    /// A link to a file of a rollout's folder. `None` for a name that would lead out of it.
+    #[must_use]
+    pub fn link(&self, rollout: &str, file: &str) -> Option<Url> {
+        let inside = |name: &str| !name.contains('/') && !name.starts_with('.');
+        if !inside(rollout) || !inside(file) {
+            return None;
+        }
+        Url::of_file(&self.host, &self.folder(rollout).join(file))
+    }
+}
+
 /// Things that are decided at the start.
 #[derive(Debug, Clone, Default)]
 pub struct Settings {
@@ -53,18 +104,18 @@ pub struct Settings {
     pub sandbox: String,
     /// Only ASCII.
     pub ascii: bool,
-    /// Nothing moves that need not.
+    /// Nothing moves by itself: clocks stand between events, messages stay until a key is pressed.
     pub still: bool,
     /// Hide outcomes and gold patches.
     pub blind: bool,
+    /// Where trajectories lie.
+    pub site: Option<Site>,
     /// Names of the themes there are.
     pub themes: Vec<String>,
     /// Names of the keymaps there are.
     pub keymaps: Vec<String>,
-    /// Names of the scaffolds there are.
-    pub scaffolds: Vec<String>,
-    /// Models that were used before.
-    pub models: Vec<String>,
+    /// Scaffolds that come with the program, each with a line about it.
+    pub scaffolds: Vec<(String, String)>,
 }
 
 /// See the module.
@@ -118,8 +169,8 @@ pub struct State {
     pub messages: Messages,
     /// The start form is being changed.
     pub filling: bool,
-    /// Frames that were asked for because something moves.
-    pub beat: u64,
+    /// The pointer holds the mark of the scrub bar.
+    pub scrubbing: bool,
     next_request: Request,
 }
 
@@ -176,7 +227,7 @@ impl State {
             runs: Vec::new(),
             current: 0,
             grid: false,
-            preset: Preset::default(),
+            preset: session.layout.as_deref().map_or(Preset::Run, Preset::named),
             ratio: session.ratio.unwrap_or(58).clamp(20, 80),
             library: Library::default(),
             layers,
@@ -184,7 +235,7 @@ impl State {
             typed: Vec::new(),
             messages: Messages::default(),
             filling: false,
-            beat: 0,
+            scrubbing: false,
             next_request: 0,
             settings,
             session,
@@ -219,6 +270,12 @@ impl State {
         Glyphs {
             ascii: self.settings.ascii,
         }
+    }
+
+    /// A replay stops by itself before the moments that matter.
+    #[must_use]
+    pub fn pauses(&self) -> bool {
+        self.preset == Preset::Demo && !self.session.no_pauses
     }
 
     /// Outcomes may be seen.
@@ -259,7 +316,8 @@ impl State {
             View::Tasks if self.filling => 0,
             _ if self.ask.is_some() => 1,
             View::Run => self.run().map_or(0, |run| {
-                u16::from(run.waiting().is_some() || run.replay.is_some())
+                let asked = run.waiting().is_some() || run.holds_shell();
+                u16::from(asked || run.replay.is_some())
             }),
             _ => 0,
         };
@@ -333,6 +391,9 @@ impl State {
     /// Whether time has to be told while nothing else happens.
     #[must_use]
     pub fn is_moving(&self) -> bool {
+        if self.settings.still {
+            return false;
+        }
         self.messages
             .toast
             .as_ref()

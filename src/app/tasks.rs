@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::fences::Fences;
 use super::form::Form;
 use super::list::{List, Scroll};
 use super::news::Request;
@@ -50,8 +51,12 @@ pub struct Tasks {
     pub form: Form,
     /// Attempts by task id, newest last: indices into the library's rows.
     pub attempts: HashMap<String, Vec<usize>>,
-    /// Built lines of the statement: task, width, gold shown.
-    pub(super) built: Option<(String, usize, bool, bool)>,
+    /// Highlighted code of a task's statement.
+    pub fences: Option<(String, Arc<Fences>)>,
+    /// The highlighting that is under way: one at a time, however fast the cursor goes.
+    pub highlighting: bool,
+    /// Built lines of the statement: task, width, gold shown, blind, highlighted.
+    pub(super) built: Option<(String, usize, bool, bool, bool)>,
     pub(super) lines: Vec<Line>,
 }
 
@@ -73,6 +78,8 @@ impl Tasks {
             chosen: Vec::new(),
             form,
             attempts: HashMap::new(),
+            fences: None,
+            highlighting: false,
             built: None,
             lines: Vec::new(),
         }

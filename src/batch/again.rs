@@ -1,4 +1,5 @@
-//! Rollouts that are in the store already: going on with one, and branching off one of its steps.
+//! Rollouts that are in the store already: going on with one, branching off one of its steps, carrying its recorded
+//! actions out again.
 //!
 //! The attempt is made again from the first event of the trajectory: the same task, scaffold, model, sandbox and rules.
 //! A task that has changed since is refused, a scaffold that has is a warning.
@@ -35,8 +36,14 @@ pub async fn resume(
         )));
     };
     let limits = limits.over(state.limits.as_ref().unwrap_or(&start.limits));
-    let (mut draft, warnings) =
-        draft_of(store, start, limits, state.answers as usize, telling).await?;
+    let (mut draft, warnings) = draft_of(
+        store,
+        start,
+        limits,
+        Acts::Model(state.answers as usize),
+        telling,
+    )
+    .await?;
     draft.step_mode = step_mode || state.step_mode;
     let id = id.clone();
     let open = move |attempt| Rollout::resume(&id, attempt);
@@ -66,7 +73,8 @@ pub async fn branch(
         .as_ref()
         .ok_or_else(|| OrderError::Failed(format!("rollout {from} never began")))?;
     let limits = limits.over(&start.limits);
-    let (mut draft, warnings) = draft_of(store, start, limits, step as usize, telling).await?;
+    let (mut draft, warnings) =
+        draft_of(store, start, limits, Acts::Model(step as usize), telling).await?;
     draft.step_mode = step_mode;
     let from = from.clone();
     let open = move |attempt| Rollout::branch(&from, step, say, attempt);
@@ -75,6 +83,49 @@ pub async fn branch(
         jobs: vec![job],
         warnings,
     })
+}
+
+/// Carry the recorded actions of a rollout out again, as a new one, in a sandbox made in the same way. No model is asked.
+///
+/// # Errors
+/// As [`resume`]. A rollout without actions is an error of the job.
+pub async fn reexecute(
+    store: &Store,
+    of: &RolloutId,
+    telling: &Telling,
+) -> Result<Prepared, OrderError> {
+    let state = State::of(&store.read(of).map_err(OrderError::failed)?);
+    let start = state
+        .start
+        .as_ref()
+        .ok_or_else(|| OrderError::Failed(format!("rollout {of} never began")))?;
+    // The script says when it ends.
+    let limits = Limits {
+        turns: start.limits.turns.max(state.step),
+        wall_seconds: 0,
+        tokens: 0,
+        cost: 0.0,
+        ..start.limits.clone()
+    };
+    let (mut draft, warnings) =
+        draft_of(store, start, limits, Acts::Recording(of), telling).await?;
+    draft.step_mode = false;
+    draft.batch = None;
+    let of = of.clone();
+    let open = move |attempt| Rollout::reexecute(&of, attempt);
+    let job = attempt(draft, wishes_of(start), telling, open);
+    Ok(Prepared {
+        jobs: vec![job],
+        warnings,
+    })
+}
+
+/// What decides on the next action.
+enum Acts<'a> {
+    /// The model; a recording goes on after so many answers.
+    Model(usize),
+    /// What that rollout did.
+    Recording(&'a RolloutId),
 }
 
 /// How the sandboxes of a rollout were made.
@@ -90,12 +141,12 @@ pub fn wishes_of(start: &Start) -> Wishes {
     }
 }
 
-/// What a trajectory was started with, and what has changed since. A recording goes on after `answered` answers.
+/// What a trajectory was started with, and what has changed since.
 async fn draft_of(
     store: &Store,
     start: &Start,
     limits: Limits,
-    answered: usize,
+    acts: Acts<'_>,
     telling: &Telling,
 ) -> Result<(Draft, Vec<String>), OrderError> {
     let (tasks, mut warnings) = supply::load(&start.tasks, telling).await?;
@@ -119,12 +170,17 @@ async fn draft_of(
     let plan = grade::plan(&task, wishes_of(start).place(), start.rules)
         .map(Arc::new)
         .map_err(|why| why.to_string());
+    let model = match (&acts, &start.reexecutes) {
+        (Acts::Recording(of), _) => models::silent(&start.model.name, of.as_str()),
+        (Acts::Model(_), Some(of)) => models::silent(&start.model.name, of),
+        (Acts::Model(answered), None) => models::by_text(&start.model.spec, *answered).await?,
+    };
     let draft = Draft {
         store: store.clone(),
         task,
         tasks: start.tasks.clone(),
         scaffold: Arc::new(scaffold),
-        model: models::by_text(&start.model.spec, answered).await?,
+        model,
         sampling: start.sampling.clone(),
         limits,
         price: start.price,

@@ -3,7 +3,8 @@
 //! ```text
 //! Order::jobs (new) ─┐
 //! again::resume     ─┼─▶ Job ─▶ Floor: so many at a time ─▶ News, one bounded channel
-//! again::branch     ─┘              └─ remote(id), a control socket for each
+//! again::branch     ─┤              └─ remote(id), a control socket for each
+//! again::reexecute  ─┘
 //! ```
 //!
 //! This is what a command line and a screen both call. Nothing here prints: warnings are values, downloads tell a

@@ -22,6 +22,8 @@ const BUNDLED_ANSWERS: &str = include_str!(concat!(
 ));
 /// Pause before each piece of a bundled answer, so that a person can read along.
 const BUNDLED_PACE: std::time::Duration = std::time::Duration::from_millis(4);
+/// Follows the name of a model whose recorded actions are carried out again.
+const AGAIN: &str = " (again)";
 /// What stands for the bundled recording in a trajectory.
 pub(super) const BUNDLED: &str = "recorded:(bundled)";
 
@@ -75,6 +77,13 @@ pub(super) async fn by_text(text: &str, answered: usize) -> Result<Arc<dyn ChatM
         }
         _ => Ok(Arc::from(spec.open().await.map_err(OrderError::failed)?)),
     }
+}
+
+/// Stands where a model would, in a rollout whose actions are recorded: it is never asked.
+pub(super) fn silent(name: &str, of: &str) -> Arc<dyn ChatModel> {
+    let name = name.strip_suffix(AGAIN).unwrap_or(name);
+    let info = recorded_info(&format!("{name}{AGAIN}"), &format!("recorded:{of}"));
+    Arc::new(Recorded::new(info, Vec::new()))
 }
 
 fn recorded_info(name: &str, spec: &str) -> ModelInfo {

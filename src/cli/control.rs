@@ -32,7 +32,11 @@ enum What {
     /// Wait after the action that now runs
     Pause,
     /// Go on, and leave step mode
-    Resume,
+    Resume {
+        /// Stay in step mode, if it is on
+        #[arg(long)]
+        keep_step_mode: bool,
+    },
     /// Do one step, then wait
     Step,
     /// Wait for approval of each step's actions from now on
@@ -118,7 +122,7 @@ fn op(what: What) -> Result<Op, Failure> {
     Ok(match what {
         What::Status => Op::Status,
         What::Pause => Op::Pause,
-        What::Resume => Op::Resume,
+        What::Resume { keep_step_mode } => Op::Resume { keep_step_mode },
         What::Step => Op::Step,
         What::StepMode { state } => Op::StepMode { on: state == "on" },
         What::Approve => Op::Approve,

@@ -13,6 +13,7 @@ use crate::grade::{Progress, Stage, report};
 use crate::model::{ModelKind, Role, ToolCall};
 use crate::sandbox::Holds;
 use crate::text::safe::{one_line, visible};
+use crate::trajectory::comparison::Difference;
 use crate::trajectory::event::{Author, Ended, Event, Start};
 
 /// Said where a recorded model acts.
@@ -39,6 +40,8 @@ struct Shown {
     number: usize,
     /// Records that it shares with its parent.
     copied: u64,
+    /// What was said last of how its workspace differs from a recording's.
+    workspace: Option<String>,
 }
 
 impl Stream {
@@ -58,7 +61,12 @@ impl Stream {
             News::Begun { id, copied, .. } => {
                 let number = self.shown.len() + 1;
                 let copied = *copied;
-                self.shown.insert(id.to_string(), Shown { number, copied });
+                let shown = Shown {
+                    number,
+                    copied,
+                    workspace: None,
+                };
+                self.shown.insert(id.to_string(), shown);
                 return;
             }
             News::Over { .. } => return,
@@ -90,6 +98,9 @@ impl Stream {
                 if record.seq < copied && !matches!(record.event, Event::Started(_)) {
                     return;
                 }
+                if self.was_said(id.as_str(), &record.event) {
+                    return;
+                }
                 (id, lines(&record.event, self.ink))
             }
         };
@@ -110,6 +121,24 @@ impl Stream {
                 }
             }
         }
+    }
+}
+
+impl Stream {
+    /// A file that differs from the recording's mostly differs to the end: it is said once.
+    fn was_said(&mut self, id: &str, event: &Event) -> bool {
+        let Event::Diverged { difference, .. } = event else {
+            return false;
+        };
+        if !matches!(difference, Difference::Workspace { .. }) {
+            return false;
+        }
+        let now = Some(difference.sentence());
+        self.shown.get_mut(id).is_some_and(|shown| {
+            let said = shown.workspace == now;
+            shown.workspace = now;
+            said
+        })
     }
 }
 
@@ -206,6 +235,18 @@ pub(crate) fn lines(event: &Event, ink: Ink) -> Vec<String> {
             "     {}",
             ink.attention("⚑ the same action three times")
         )],
+        Event::Diverged { difference, .. } => vec![format!(
+            "     {}",
+            ink.attention(&format!("≠ {}", one_line(&difference.sentence())))
+        )],
+        Event::Compared(comparison) => {
+            let text = format!("compared with the recording: {}", comparison.sentence());
+            vec![if comparison.is_equal() {
+                ink.good(&text)
+            } else {
+                ink.attention(&text)
+            }]
+        }
         Event::Ended { how, patch } => vec![ended(how, patch, ink), String::new()],
         Event::GradingStarted { rules, step, .. } => {
             let of = step
@@ -252,8 +293,13 @@ fn started(start: &Start, ink: Ink) -> Vec<String> {
         ink.dim(&format!("{} · {}", start.scaffold, one_line(&model))),
         ink.dim(&format!("rollout {}", start.rollout)),
     ];
-    if start.model.kind == ModelKind::Recorded {
+    if start.model.kind == ModelKind::Recorded && start.reexecutes.is_none() {
         lines.push(ink.attention(RECORDED));
+    }
+    if let Some(recording) = &start.reexecutes {
+        lines.push(ink.dim(&format!(
+            "carries out again what {recording} did, and compares"
+        )));
     }
     if let Some(parent) = &start.parent {
         lines.push(ink.dim(&format!(
@@ -340,6 +386,7 @@ fn ended(how: &Ended, patch: &str, ink: Ink) -> String {
         Ended::Submitted => "submitted".to_owned(),
         Ended::Limit { which } => format!("ended: limit on {which} reached"),
         Ended::Stuck { rule } => format!("ended: stuck ({rule})"),
+        Ended::RecordingOver => "ended: the recording ends here".to_owned(),
         Ended::Stopped { why } if why.is_empty() => "stopped by a person".to_owned(),
         Ended::Stopped { why } => format!("stopped: {}", one_line(why)),
         Ended::Error { part, why } => format!("ended by an error ({part}): {}", one_line(why)),

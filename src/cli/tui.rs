@@ -16,18 +16,20 @@ use tokio::sync::mpsc;
 
 use super::place::StoreArgs;
 use super::{Failure, INTERRUPTED};
+use crate::agent::Scaffold;
 use crate::app::effect::{Effect, Screen};
 use crate::app::executor::{Executor, Folders, WAITING, known};
 use crate::app::messages::Weight;
 use crate::app::news::News;
 use crate::app::session::Session;
-use crate::app::state::Settings as Given;
+use crate::app::state::{Settings as Given, Site};
 use crate::app::{Event, State, settle, update};
 use crate::config::{Settings, ThemeChoice};
 use crate::keymap;
 use crate::term::{Canvas, Guard, Pace, caps, clipboard, input};
 use crate::text::mask::Mask;
 use crate::theme::{self, Level};
+use crate::trajectory::Store;
 use crate::ui::{self, Eye};
 
 /// News are taken in for so long before input is looked at again.
@@ -60,10 +62,13 @@ pub(crate) struct Args {
         default_value = "auto"
     )]
     color: String,
+    /// Links that the terminal makes of paths and commits: auto, always, never
+    #[arg(long, value_name = "WHEN", default_value = "auto")]
+    links: String,
     /// Only ASCII on screen
     #[arg(long)]
     ascii: bool,
-    /// Nothing moves that need not
+    /// Nothing moves by itself: clocks stand between events, messages stay until a key
     #[arg(long)]
     still: bool,
     /// Hide verdicts, tests and gold patches
@@ -137,10 +142,10 @@ async fn open(args: Args, first: First) -> Result<ExitCode, Failure> {
         ascii,
         still: args.still,
         blind: args.blind,
+        site: site(&store),
         themes: theme::names(own("themes").as_deref()),
         keymaps: keymap::names(own("keymaps").as_deref()),
-        scaffolds: Vec::new(),
-        models: Vec::new(),
+        scaffolds: scaffolds(),
     };
     let mut state = State::new(given, session, keymap, Timestamp::now());
     state.theme = theme_name;
@@ -152,11 +157,12 @@ async fn open(args: Args, first: First) -> Result<ExitCode, Failure> {
     let eye = Eye {
         theme: made,
         mask: mask(),
-        links: true,
+        links: caps::links(&args.links, env),
     };
     let (sender, news) = mpsc::channel(WAITING);
     let folders = Folders {
         config: folder.clone(),
+        project: crate::config::project_folder(),
         keymaps: own("keymaps"),
         session: session_file,
     };
@@ -186,6 +192,7 @@ async fn open(args: Args, first: First) -> Result<ExitCode, Failure> {
         guard,
         canvas,
         pace: Pace::default(),
+        beaten: Instant::now(),
     };
     let mut effects = bench.state.begin();
     // What an interrupted spotter left behind goes, as at every start.
@@ -236,6 +243,26 @@ fn looks(args: &Args, session: &Session, settings: &Settings, light: Option<bool
     }
 }
 
+/// Where trajectories lie, as links have to say it.
+fn site(store: &Store) -> Option<Site> {
+    let store = std::path::absolute(store.root()).ok()?;
+    let host = std::fs::read_to_string("/etc/hostname").unwrap_or_default();
+    let host = host.trim().to_owned();
+    Some(Site { store, host })
+}
+
+/// The scaffolds that come with the program, each with its line about itself.
+fn scaffolds() -> Vec<(String, String)> {
+    let described = |name: &&str| {
+        let scaffold = Scaffold::load(name).ok()?;
+        Some(((*name).to_owned(), scaffold.description().to_owned()))
+    };
+    Scaffold::builtin_names()
+        .iter()
+        .filter_map(described)
+        .collect()
+}
+
 /// What must not be seen while presenting.
 fn mask() -> Mask {
     let mut mask = Mask::new();
@@ -261,6 +288,8 @@ struct Bench {
     guard: Guard,
     canvas: Canvas<std::io::Stdout>,
     pace: Pace,
+    /// When the clock was told last.
+    beaten: Instant,
 }
 
 /// How the loop goes on.
@@ -307,10 +336,12 @@ impl Bench {
                     None => std::future::pending().await,
                 }
             };
-            let rest = self.beat();
+            // From the last beat on, not from the last event: a stream of news does not hold the clock up.
+            let next_beat = self.beat().map(|rest| self.beaten + rest);
             let beat = async {
-                match rest {
-                    Some(wait) => tokio::time::sleep(wait).await,
+                match next_beat {
+                    Some(at) if at <= Instant::now() => {}
+                    Some(at) => tokio::time::sleep_until(at.into()).await,
                     None => std::future::pending().await,
                 }
             };
@@ -332,11 +363,14 @@ impl Bench {
                     self.draw()?;
                     continue;
                 }
+                () = beat => {
+                    self.beaten = Instant::now();
+                    Event::Tick(Timestamp::now())
+                }
                 news = self.news.recv() => match news {
                     Some(news) => Event::News(news),
                     None => return Ok(self.leave(1)),
                 },
-                () = beat => Event::Tick(Timestamp::now()),
             };
             if cfg!(debug_assertions) && matches!(event, Event::Key(_)) {
                 panic_for_a_test();

@@ -27,9 +27,7 @@ const MOST_STREAMED: usize = 256 * 1024;
 
 /// What a call came to.
 pub(super) enum Carried {
-    Done {
-        submitted: bool,
-    },
+    Done(Box<Outcome>),
     Stopped,
     /// The rollout's own time was over before the call was.
     OutOfTime,
@@ -73,7 +71,6 @@ impl Driver {
         };
         let outcome: Outcome = result?;
         self.memory.acted(call, &outcome, by);
-        let submitted = outcome.submitted;
         let message = self.attempt.scaffold.observe(call, &outcome);
         let id = self.state.next_message;
         self.emit(Event::Message {
@@ -85,13 +82,13 @@ impl Driver {
         self.emit(Event::Observed {
             step,
             index,
-            outcome,
+            outcome: outcome.clone(),
             message: id,
         })?;
         Ok(match interrupt {
             Some(Interrupt::Stop) => Carried::Stopped,
             Some(Interrupt::Time) => Carried::OutOfTime,
-            Some(Interrupt::BreakOff) | None => Carried::Done { submitted },
+            Some(Interrupt::BreakOff) | None => Carried::Done(Box::new(outcome)),
         })
     }
 }

@@ -28,8 +28,12 @@ pub enum Op {
     Status,
     /// Wait after the action that now runs.
     Pause,
-    /// Go on; leaves step mode.
-    Resume,
+    /// Go on; leaves step mode unless told otherwise.
+    Resume {
+        /// Actions wait for approval still, if they did.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        keep_step_mode: bool,
+    },
     /// Do one step, then wait.
     Step,
     /// Wait for approval of each step's actions from now on.
@@ -196,6 +200,8 @@ pub struct Desk {
     pub(super) deciding: bool,
     /// A person's command runs.
     pub(super) typing: bool,
+    /// Recorded actions are carried out: only their pace is anybody's to say.
+    pub(super) scripted: bool,
     /// Where operations that are granted at once are put on record, before they are answered.
     record: Option<Arc<Writer>>,
     /// Those records; the loop has to take them into its state.
@@ -227,6 +233,7 @@ pub fn desk(step_mode: bool) -> (Remote, Desk) {
         broken_off: false,
         deciding: false,
         typing: false,
+        scripted: false,
         record: None,
         granted: Vec::new(),
         summary: serde_json::Map::new(),
@@ -298,6 +305,23 @@ impl Desk {
     fn take(&mut self, request: Request, may_retry: bool, doing: &str) {
         let answer = match &request.op {
             Op::Status => self.status(doing),
+            Op::Approve
+            | Op::Edit { .. }
+            | Op::Skip { .. }
+            | Op::Say { .. }
+            | Op::StepMode { .. }
+            | Op::TakeOver
+            | Op::Shell { .. }
+            | Op::HandBack
+            | Op::Limits { .. }
+            | Op::Retry
+            | Op::Rewind { .. }
+                if self.scripted =>
+            {
+                Answer::refused(
+                    "recorded actions are carried out again: pause, resume, step, test and stop are all that can be asked",
+                )
+            }
             Op::Step if self.deciding => {
                 // The step that is wanted is the one that waits.
                 let op = Op::Approve;
@@ -353,9 +377,9 @@ impl Desk {
                 let state = format!("pausing: {doing} is finished first");
                 return Answer::ok().with("state", state);
             }
-            Op::Resume => {
+            Op::Resume { keep_step_mode } => {
                 self.paused = false;
-                self.step_mode = false;
+                self.step_mode &= *keep_step_mode;
                 self.steps_left = None;
             }
             Op::Step => {

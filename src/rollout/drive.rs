@@ -21,7 +21,7 @@ use super::judge::judge;
 use super::memory::{self, Memory};
 use super::pace::Clock;
 use super::people::{Choice, Decision};
-use super::{Attempt, Finished, Rollout, RolloutError, audit};
+use super::{Attempt, Finished, Rollout, RolloutError, audit, reexecute};
 use crate::agent::{Hands, Outcome, Turn};
 use crate::grade::Verdict;
 use crate::model::{Message, ToolCall};
@@ -58,6 +58,7 @@ pub(super) async fn run(
     let over =
         matches!(&rollout.state.ended, Some((how, _)) if !matches!(how, Ended::Error { .. }));
     let settled = rollout.state.is_settled();
+    let script = rollout.script.clone();
     let (id, attempt, writer) = (
         rollout.id.clone(),
         Arc::clone(&rollout.attempt),
@@ -68,17 +69,22 @@ pub(super) async fn run(
         let folder = attempt.store.folder(&id).join("sandbox");
         match Driver::set_up(rollout, desk, abandon.clone()).await {
             Ok(mut driver) => {
-                let ended = driver.step_on().await;
+                let ended = match &script {
+                    Some(script) => driver.re_execute(script).await,
+                    None => driver.step_on().await,
+                };
                 branch = driver.close(ended).await?;
             }
             Err((mut rollout, error)) => end_without_sandbox(&mut rollout, error)?,
         }
         let _ = sandbox::clear_layers(&folder);
-    } else if settled {
+    } else if settled && (script.is_none() || rollout.state.compared.is_some()) {
         return Ok(Finished::Over(Box::new(rollout.state)));
     }
     let state = State::of(&attempt.store.read(&id)?);
-    if let Some((how, patch)) = &state.ended {
+    if let Some((how, patch)) = &state.ended
+        && !state.is_settled()
+    {
         match how {
             _ if state.rewound => {
                 let why = "it went on as a branch".to_owned();
@@ -96,6 +102,9 @@ pub(super) async fn run(
             }
             _ => judge(&*attempt, &id, &writer, patch, None, &abandon).await?,
         }
+    }
+    if let Some(script) = &script {
+        reexecute::conclude(&attempt.store, &id, &writer, script)?;
     }
     let state = Box::new(State::of(&attempt.store.read(&id)?));
     Ok(match branch {
@@ -197,7 +206,7 @@ impl Driver {
                 Choice::Edited { original } => (Author::Human, Some(original.clone())),
             };
             match self.carry(step, index, call, by, original).await? {
-                Carried::Done { submitted: done } => submitted |= done,
+                Carried::Done(outcome) => submitted |= outcome.submitted,
                 Carried::Stopped => return Ok(Some(self.stopped())),
                 Carried::OutOfTime => {
                     return Ok(Some(Ended::Limit {
@@ -287,6 +296,15 @@ impl Driver {
 
     async fn finish_step(&mut self, step: u32) -> Result<(), RolloutError> {
         let snapshot = self.sandbox.snapshot().await?;
+        self.step_done(step, snapshot).await
+    }
+
+    /// The step is whole, with this workspace.
+    pub(super) async fn step_done(
+        &mut self,
+        step: u32,
+        snapshot: SnapshotId,
+    ) -> Result<(), RolloutError> {
         let files = self.changed_files(&snapshot).await?;
         let new: Vec<String> = files
             .iter()

@@ -18,6 +18,9 @@ pub mod leftovers;
 mod memory;
 mod pace;
 mod people;
+mod reexecute;
+pub mod sameness;
+mod script;
 mod set_up;
 pub mod socket;
 pub mod stuck;
@@ -38,6 +41,7 @@ use crate::trajectory::{Record, RolloutId, Store, TrajectoryError, Writer};
 
 pub use control::{Answer, Desk, Op, Remote};
 pub use ground::Ground;
+use script::Script;
 
 /// Everything about an attempt that is decided before anything is made for it.
 #[derive(Clone)]
@@ -117,6 +121,14 @@ pub enum RolloutError {
     /// The program is going down before its turn came.
     #[error("{0}: not begun")]
     NotBegun(String),
+    /// The trajectory does not hold what carrying its actions out again needs.
+    #[error("rollout {id} cannot be carried out again: {why}")]
+    NotExecutable {
+        /// Which.
+        id: String,
+        /// What is missing.
+        why: String,
+    },
     /// The trajectory does not hold what a resume needs.
     #[error("rollout {id} cannot be resumed: {why}")]
     NotResumable {
@@ -135,6 +147,9 @@ pub struct Rollout {
     writer: Arc<Writer>,
     state: State,
     parent: Option<Parent>,
+    /// What is carried out again, and whose deeds these are.
+    script: Option<Arc<Script>>,
+    reexecutes: Option<String>,
     /// Records that were there before this process opened it.
     known: u64,
     /// Records that a branch took over from its parent, and its own first.
@@ -157,6 +172,8 @@ impl Rollout {
             writer: Arc::new(writer),
             state: State::default(),
             parent,
+            script: None,
+            reexecutes: None,
             known: 0,
             copied: 0,
         })
@@ -172,6 +189,17 @@ impl Rollout {
                 why: "its first event is missing".into(),
             });
         }
+        let script = match state
+            .start
+            .as_ref()
+            .and_then(|start| start.reexecutes.as_ref())
+        {
+            Some(of) => {
+                let of = attempt.store.find(of)?;
+                Some(Arc::new(Script::of(&attempt.store.read(&of)?)))
+            }
+            None => None,
+        };
         let changed = state
             .limits
             .as_ref()
@@ -183,6 +211,8 @@ impl Rollout {
             writer: Arc::new(writer),
             state,
             parent: None,
+            script,
+            reexecutes: None,
             known: records.last().map_or(0, |record| record.seq + 1),
             copied: 0,
         };
@@ -221,6 +251,21 @@ impl Rollout {
             branch.emit(Event::Control { op })?;
         }
         Ok(branch)
+    }
+
+    /// A new rollout that carries the recorded actions of another out again, in a fresh sandbox, and compares.
+    pub fn reexecute(of: &RolloutId, attempt: Arc<Attempt>) -> Result<Self, RolloutError> {
+        let script = Script::of(&attempt.store.read(of)?);
+        if script.steps() == 0 {
+            return Err(RolloutError::NotExecutable {
+                id: of.to_string(),
+                why: "no action of it is on record".into(),
+            });
+        }
+        let mut rollout = Self::create_from(attempt, None)?;
+        rollout.script = Some(Arc::new(script));
+        rollout.reexecutes = Some(of.to_string());
+        Ok(rollout)
     }
 
     /// Records as they are written from now on.
@@ -278,6 +323,7 @@ impl Rollout {
             hints: attempt.hints,
             price: attempt.price,
             parent: self.parent.clone(),
+            reexecutes: self.reexecutes.clone(),
             batch: attempt.batch.clone(),
             base_commit: attempt.task.base_commit.clone(),
             rules: attempt.plan.as_ref().ok().map(|plan| plan.rules),

@@ -29,6 +29,9 @@ pub(super) enum Choice {
     Skip,
 }
 
+/// Why a rollout waits in step mode.
+const WAITS: &str = "an action waits for approval";
+
 impl Driver {
     /// In step mode: wait for a person's word on what was proposed.
     pub(super) async fn decide(&mut self, turn: &Turn) -> Result<Decision, RolloutError> {
@@ -40,21 +43,33 @@ impl Driver {
         if !self.desk.step_mode || chosen.is_empty() {
             return Ok(Decision::Carry(chosen));
         }
-        self.show_paused(true, "an action waits for approval")?;
+        self.show_paused(true, WAITS)?;
         self.desk.deciding = true;
         let decision = loop {
             self.apply_granted();
             if self.desk.stop.is_some() {
                 break Decision::Stopped;
             }
-            if !self.desk.step_mode {
+            if !self.desk.step_mode && self.taken.is_none() {
                 break Decision::Carry(chosen);
             }
             let Some(request) = self.desk.kept.pop_front() else {
-                self.wait_for_news("an action waits for approval").await?;
+                let doing = self.waiting_for();
+                self.wait_for_news(doing).await?;
                 continue;
             };
             match &request.op {
+                Op::Approve | Op::Edit { .. } | Op::Skip { .. } | Op::Retry
+                    if self.taken.is_some() =>
+                {
+                    let why = "a person has the shell: hand_back comes first";
+                    let _ = request.answer.send(Answer::refused(why));
+                }
+                // The action keeps waiting, and is asked about again when the agent has its shell back.
+                Op::TakeOver | Op::HandBack => {
+                    self.grant(request).await?;
+                    self.show_waiting()?;
+                }
                 Op::Approve => {
                     self.accept(request)?;
                     break Decision::Carry(chosen);
@@ -110,6 +125,23 @@ impl Driver {
         Ok(decision)
     }
 
+    /// What is waited for while an action waits.
+    fn waiting_for(&self) -> &'static str {
+        if self.taken.is_some() {
+            "a person has the shell"
+        } else {
+            WAITS
+        }
+    }
+
+    /// What is waited for may have changed without an end of the waiting.
+    fn show_waiting(&mut self) -> Result<(), RolloutError> {
+        self.emit(Event::Paused {
+            paused: true,
+            why: self.waiting_for().into(),
+        })
+    }
+
     fn problem_with(&self, call: &ToolCall) -> Option<String> {
         let message = self
             .attempt
@@ -155,10 +187,6 @@ impl Driver {
                 self.emit(Event::LimitsChanged { limits })?;
                 self.accept(request)
             }
-            Op::TakeOver if self.desk.deciding => refuse(
-                request,
-                "an action waits for approval: approve, edit or skip it first",
-            ),
             Op::TakeOver if self.taken.is_some() => {
                 refuse(request, "a person has the shell already")
             }
@@ -235,6 +263,18 @@ impl Driver {
                 .send(Answer::refused("take_over comes first"));
             return Ok(());
         }
+        let outcome = self.run_typed(command).await?;
+        let answer = Answer::ok()
+            .with("output", outcome.text.clone())
+            .with("exit", outcome.exit);
+        if let Some(typed) = &mut self.taken {
+            typed.push((command.to_owned(), outcome));
+        }
+        self.accept_with(request, answer)
+    }
+
+    /// Run a person's command in the agent's shell; it is on record then.
+    pub(super) async fn run_typed(&mut self, command: &str) -> Result<Outcome, RolloutError> {
         let cancel = CancellationToken::new();
         let (live, mut chunks) = tokio::sync::mpsc::channel(64);
         self.hands.limit_commands(self.limits().command_seconds);
@@ -251,17 +291,11 @@ impl Driver {
         self.desk.typing = false;
         self.apply_granted();
         let outcome = outcome?;
-        let answer = Answer::ok()
-            .with("output", outcome.text.clone())
-            .with("exit", outcome.exit);
         self.emit(Event::Typed {
             command: command.into(),
             outcome: outcome.clone(),
         })?;
-        if let Some(typed) = &mut self.taken {
-            typed.push((command.to_owned(), outcome));
-        }
-        self.accept_with(request, answer)
+        Ok(outcome)
     }
 }
 

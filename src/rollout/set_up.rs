@@ -31,8 +31,10 @@ impl Driver {
             attempt,
             writer,
             state,
+            script,
             ..
         } = rollout;
+        desk.scripted = script.is_some();
         let clock = Clock::after(state.worked);
         desk.stop.clone_from(&state.stopping);
         desk.keep_record(&writer);
@@ -57,13 +59,13 @@ impl Driver {
     async fn prepare(rollout: &mut Rollout) -> Result<(Arc<dyn Sandbox>, Memory), RolloutError> {
         let attempt = Arc::clone(&rollout.attempt);
         let folder = attempt.store.folder(&rollout.id).join("sandbox");
-        let parent = rollout
-            .state
-            .start
-            .as_ref()
-            .and_then(|start| start.parent.clone());
-        if let Some(parent) = &parent {
-            let from = attempt.store.find(&parent.rollout)?;
+        // A branch restores its parent's workspaces, a re-execution compares with those of the recording.
+        let other = rollout.state.start.as_ref().and_then(|start| {
+            let parent = start.parent.as_ref().map(|parent| &parent.rollout);
+            parent.or(start.reexecutes.as_ref()).cloned()
+        });
+        if let Some(other) = &other {
+            let from = attempt.store.find(other)?;
             sandbox::share_snapshots(&attempt.store.folder(&from).join("sandbox"), &folder)?;
         }
         let sandbox = sandbox::start(attempt.ground.spec(folder, rollout.id.as_str())).await?;

@@ -29,6 +29,8 @@ pub use load::{LoadError, Loaded, Problem, load};
 
 use serde::{Deserialize, Serialize};
 
+use crate::text::url::Url;
+
 /// Which dataset's conventions a row follows. It decides the default rule set of grading and the image's name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -115,6 +117,17 @@ pub struct Task {
 }
 
 impl Task {
+    /// Its base commit on the web. `None` for repositories that are not there under their own name.
+    #[must_use]
+    pub fn base_url(&self) -> Option<Url> {
+        match self.family {
+            Family::SweGym | Family::SweBench | Family::Nebius => {
+                Url::of_commit(&self.repo, &self.base_commit)
+            }
+            Family::SweSmith | Family::R2e | Family::Sample => None,
+        }
+    }
+
     /// An otherwise empty task of this name, for rows and tests to fill in.
     #[must_use]
     pub fn named(instance_id: &str, repo: &str, family: Family) -> Self {

@@ -106,6 +106,7 @@ impl<W: Write> Canvas<W> {
 
     fn send(&mut self) -> io::Result<()> {
         let mut gathered = self.gathered.0.borrow_mut();
+        super::link::join(&mut gathered);
         self.bytes += gathered.len() as u64;
         let sent = self
             .out

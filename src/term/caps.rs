@@ -61,6 +61,46 @@ pub fn unicode(env: impl Fn(&str) -> Option<String>) -> bool {
     }
 }
 
+/// Whether the terminal makes links of addresses (OSC 8). `wanted` is the `--links` flag: auto, always, never.
+///
+/// Only those that are known for it are sent any. Within tmux or screen it is not known which terminal looks on, and older
+/// ones of both print what they do not understand.
+#[must_use]
+pub fn links(wanted: &str, env: impl Fn(&str) -> Option<String>) -> bool {
+    let term = env("TERM").unwrap_or_default();
+    match wanted {
+        "always" => return true,
+        "never" => return false,
+        _ => {}
+    }
+    let multiplexed = env("TMUX").is_some()
+        || env("STY").is_some()
+        || ["tmux", "screen"].iter().any(|name| term.starts_with(name));
+    if multiplexed || term == "linux" || term == "dumb" {
+        return false;
+    }
+    let by_term = [
+        "xterm-kitty",
+        "xterm-ghostty",
+        "foot",
+        "wezterm",
+        "alacritty",
+        "contour",
+    ];
+    let programs = ["WezTerm", "iTerm.app", "vscode", "ghostty", "mintty", "rio"];
+    let at_least = |name: &str, least: u32| {
+        let version = env(name).and_then(|text| text.parse::<u32>().ok());
+        version.is_some_and(|version| version >= least)
+    };
+    by_term.iter().any(|name| {
+        term.strip_prefix(name)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+    }) || env("TERM_PROGRAM").is_some_and(|program| programs.contains(&program.as_str()))
+        || env("WT_SESSION").is_some()
+        || at_least("VTE_VERSION", 5_000)
+        || at_least("KONSOLE_VERSION", 201_200)
+}
+
 /// Ask the terminal for its ground. Raw mode is on and nobody else reads yet. What was typed meanwhile is given back.
 ///
 /// The last of the two questions (device attributes) is answered by every terminal, so the wait ends with it.
@@ -189,6 +229,43 @@ mod tests {
         for nothing in [None, Some("15;default"), Some(""), Some("0;200")] {
             assert_eq!(said(nothing), None, "{nothing:?}");
         }
+    }
+
+    #[test]
+    fn only_terminals_that_are_known_for_links_get_any_and_none_within_another() {
+        let at = |pairs: &[(&str, &str)], wanted: &str| {
+            links(wanted, |name| {
+                let found = pairs.iter().find(|(there, _)| *there == name);
+                found.map(|(_, value)| (*value).to_owned())
+            })
+        };
+        let kitty = ("TERM", "xterm-kitty");
+        for known in [
+            kitty,
+            ("TERM", "foot-extra"),
+            ("TERM_PROGRAM", "iTerm.app"),
+            ("VTE_VERSION", "7402"),
+            ("KONSOLE_VERSION", "220401"),
+            ("WT_SESSION", "x"),
+        ] {
+            assert!(at(&[known], "auto"), "{known:?}");
+            assert!(!at(&[known], "never"), "{known:?}");
+            for around in [("TMUX", "/tmp/x,1,0"), ("STY", "1.pts")] {
+                assert!(!at(&[known, around], "auto"), "{known:?} {around:?}");
+            }
+        }
+        for unknown in [
+            ("TERM", "xterm-256color"),
+            ("TERM", "tmux-256color"),
+            ("TERM", "footloose"),
+            ("TERM_PROGRAM", "Apple_Terminal"),
+            ("VTE_VERSION", "4601"),
+            ("VTE_VERSION", "x"),
+        ] {
+            assert!(!at(&[unknown], "auto"), "{unknown:?}");
+            assert!(at(&[unknown], "always"), "{unknown:?}");
+        }
+        assert!(!at(&[("TERM", "linux"), ("WT_SESSION", "x")], "auto"));
     }
 
     #[test]

@@ -9,6 +9,7 @@ pub mod caps;
 pub mod clipboard;
 mod guard;
 pub mod input;
+pub mod link;
 mod pace;
 
 pub use canvas::Canvas;

@@ -7,6 +7,9 @@
 //! Parsing is slow (about 0.2 ms for a line of Python), so documents live on a [`Worker`]'s thread, where `cancelled`, asked
 //! before each line, tells when nobody waits any more. Show the text plain first. Text over the limits stays plain.
 //!
+//! A hostile line can have an expression try very many ways to match. The engine gives up after a million steps, which counts
+//! as no match; a document in which one line took longer than anybody's patience is plain from there on.
+//!
 //! Roles come from the scopes of Sublime syntaxes by one table; no colours are known here.
 
 mod language;
@@ -15,6 +18,7 @@ mod worker;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::time::{Duration, Instant};
 
 use syntect::parsing::{ParseState, ScopeStack};
 
@@ -30,7 +34,10 @@ pub const MAX_BYTES: usize = 512 * 1024;
 /// One with more lines too.
 pub const MAX_LINES: usize = 10_000;
 /// And so does a line longer than this, in bytes.
-pub const MAX_LINE: usize = 5_000;
+pub const MAX_LINE: usize = 2_000;
+
+/// No honest line takes so long; after one that does, nothing of a document is parsed any more.
+const PATIENCE: Duration = Duration::from_millis(250);
 
 /// Lines from one saved state to the next.
 const STRIDE: usize = 64;
@@ -57,6 +64,9 @@ pub struct Document {
     kept: BTreeMap<usize, Line>,
     roles: Roles,
     parsed: usize,
+    patience: Duration,
+    /// A line took too long: from this one on all are plain.
+    given_up: Option<usize>,
 }
 
 impl Document {
@@ -82,7 +92,21 @@ impl Document {
             kept: BTreeMap::new(),
             roles: Roles::default(),
             parsed: 0,
+            patience: PATIENCE,
+            given_up: None,
         }
+    }
+
+    /// The same, with another patience for a line.
+    #[must_use]
+    pub fn with_patience(self, patience: Duration) -> Self {
+        Self { patience, ..self }
+    }
+
+    /// Whether a line took too long.
+    #[must_use]
+    pub fn has_given_up(&self) -> bool {
+        self.given_up.is_some()
     }
 
     /// How many lines it has.
@@ -184,6 +208,9 @@ impl Document {
 
     /// Parse one line.
     fn step(&mut self, at: usize, standing: &mut Standing) -> Line {
+        if self.given_up.is_some_and(|from| at >= from) {
+            return self.plain(at);
+        }
         self.parsed += 1;
         let end = self.starts.get(at + 1).copied().unwrap_or(self.text.len());
         let start = self.starts.get(at).copied().unwrap_or(end);
@@ -198,7 +225,12 @@ impl Document {
             ended = format!("{with_end}\n");
             &ended
         };
-        let Ok(changes) = standing.parser.parse_line(with_end, language::syntaxes()) else {
+        let began = Instant::now();
+        let changes = standing.parser.parse_line(with_end, language::syntaxes());
+        if began.elapsed() > self.patience {
+            self.given_up = Some(at + 1);
+        }
+        let Ok(changes) = changes else {
             return self.plain(at);
         };
         let raw = with_end.strip_suffix('\n').unwrap_or(with_end);

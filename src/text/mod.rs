@@ -18,6 +18,7 @@ pub mod safe;
 pub mod screen;
 pub mod search;
 pub mod secret;
+pub mod url;
 pub mod wrap;
 
 pub use line::{Ink, Line};

@@ -4,6 +4,9 @@
 //! sequences, and a reader would be deceived by marks that reorder or hide text. Such characters are not removed
 //! but shown, so that the reader sees that they are there: C0 controls as their picture (`␛`), all others as
 //! `<U+202E>`. `\n` and `\t` stay; whoever needs one line or fixed columns replaces those itself ([`one_line`]).
+//!
+//! One is removed: the joiner between two emoji. Terminals draw what it joins in two columns or in as many as its parts take,
+//! and nobody can know which; side by side the parts take the same in all of them.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -61,17 +64,48 @@ pub fn visible(text: &str) -> Cow<'_, str> {
         return Cow::Borrowed(text);
     }
     let mut out = String::with_capacity(text.len() + 16);
-    for c in text.chars() {
+    for c in apart(text) {
         push_visible(&mut out, c);
     }
     Cow::Owned(out)
+}
+
+/// The characters of a text without the joiners between emoji.
+fn apart(text: &str) -> impl Iterator<Item = char> {
+    let mut before = None;
+    let mut chars = text.chars().peekable();
+    std::iter::from_fn(move || {
+        let mut c = chars.next()?;
+        let joined = |c: char| is_pictograph(c) || c == '\u{fe0f}';
+        while c == JOINER
+            && before.is_some_and(joined)
+            && let Some(next) = chars.next_if(|next| is_pictograph(*next))
+        {
+            c = next;
+        }
+        before = Some(c);
+        Some(c)
+    })
+}
+
+/// Zero width joiner.
+const JOINER: char = '\u{200d}';
+
+/// Whether a character may be part of a joined emoji: the blocks that have any, with the skin tones.
+fn is_pictograph(c: char) -> bool {
+    matches!(
+        c,
+        '\u{a9}' | '\u{ae}' | '\u{203c}' | '\u{2049}' | '\u{2122}' | '\u{2139}' | '\u{2190}'..='\u{21ff}'
+            | '\u{2300}'..='\u{23ff}' | '\u{25a0}'..='\u{27bf}' | '\u{2900}'..='\u{297f}' | '\u{2b00}'..='\u{2bff}'
+            | '\u{3030}' | '\u{303d}' | '\u{3297}' | '\u{3299}' | '\u{1f000}'..='\u{1faff}'
+    )
 }
 
 /// Like [`visible`], on one line: line ends and tabs become `␊` and a space.
 #[must_use]
 pub fn one_line(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
+    for c in apart(text) {
         match c {
             '\n' => out.push('␊'),
             '\t' => out.push(' '),
@@ -114,6 +148,36 @@ mod tests {
             "a<U+202E>b<U+200B>c<U+009B>d␡"
         );
         assert_eq!(one_line("a\nb\tc\x07"), "a␊b c␇");
+    }
+
+    #[test]
+    fn emoji_that_are_joined_stand_side_by_side_and_take_the_columns_of_their_parts() {
+        use unicode_width::{UnicodeWidthChar, UnicodeWidthStr as _};
+        for (text, shown) in [
+            ("a\u{1f469}\u{200d}\u{1f4bb}b", "a\u{1f469}\u{1f4bb}b"),
+            (
+                "\u{1f468}\u{1f3fd}\u{200d}\u{1f469}\u{200d}\u{1f467}",
+                "\u{1f468}\u{1f3fd}\u{1f469}\u{1f467}",
+            ),
+            (
+                "\u{1f3f3}\u{fe0f}\u{200d}\u{1f308}",
+                "\u{1f3f3}\u{fe0f}\u{1f308}",
+            ),
+            // Not between two emoji it hides something, and is shown.
+            ("a\u{200d}b", "a<U+200D>b"),
+            ("\u{1f469}\u{200d}b", "\u{1f469}<U+200D>b"),
+            ("a\u{200d}\u{1f4bb}", "a<U+200D>\u{1f4bb}"),
+            (
+                "\u{1f469}\u{200d}\u{200d}\u{1f4bb}",
+                "\u{1f469}<U+200D><U+200D>\u{1f4bb}",
+            ),
+        ] {
+            assert_eq!(visible(text), shown);
+            assert_eq!(one_line(text), shown);
+        }
+        let shown = one_line("\u{1f469}\u{200d}\u{1f4bb}");
+        let parts: usize = shown.chars().filter_map(UnicodeWidthChar::width).sum();
+        assert_eq!((shown.width(), parts), (4, 4));
     }
 
     proptest! {

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::comparison::{Comparison, Difference};
 use crate::agent::{Outcome, ToolForm};
 use crate::grade::{Grading, Progress, RuleSet, Verdict};
 use crate::model::{
@@ -103,6 +104,9 @@ pub struct Start {
     /// The rollout and step this one branched from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<Parent>,
+    /// The rollout whose recorded actions this one carries out again; no model is asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reexecutes: Option<String>,
     /// Groups attempts that were started together.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub batch: Option<String>,
@@ -154,6 +158,8 @@ pub enum Ended {
         /// Why, if they said.
         why: String,
     },
+    /// What is carried out again was never brought to an end: the recording ends here.
+    RecordingOver,
     /// Something broke that was not the agent's doing.
     Error {
         /// model, sandbox, spotter.
@@ -384,6 +390,20 @@ pub enum Event {
         /// Step.
         step: u32,
     },
+    /// In a re-execution: something was otherwise than in the recording. What differs in an observation follows it, what
+    /// differs in a workspace comes before its step is done.
+    Diverged {
+        /// Step; 0 is before the first.
+        step: u32,
+        /// Which call, where it is one's.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        index: Option<u32>,
+        /// What.
+        #[serde(flatten)]
+        difference: Difference,
+    },
+    /// The sum of a re-execution, last of all.
+    Compared(Comparison),
     /// The agent's part is over.
     Ended {
         /// How.

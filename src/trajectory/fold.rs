@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 
+use super::comparison::Comparison;
 use super::event::{Ended, Event, Mark, Origin, Record, Start};
 use super::request::Parts;
 use crate::grade::{Grading, Verdict};
@@ -79,6 +80,8 @@ pub struct State {
     pub stopping: Option<String>,
     /// It went on as a branch: its own end is of no interest.
     pub rewound: bool,
+    /// What a re-execution came to.
+    pub compared: Option<Comparison>,
     /// First and last record's time.
     pub span: Option<(jiff::Timestamp, jiff::Timestamp)>,
     /// Time that was worked; waiting for a person is none, nor is the time between an interruption and going on.
@@ -226,6 +229,7 @@ impl State {
             Event::Paused { paused, .. } => self.paused = *paused,
             Event::Marked(mark) => self.marks.push(mark.clone()),
             Event::Repeating { .. } => self.repeating = true,
+            Event::Compared(comparison) => self.compared = Some(comparison.clone()),
             Event::Ended { how, patch } => {
                 self.ended = Some((how.clone(), patch.clone()));
                 self.stopping = None;
@@ -266,6 +270,7 @@ impl State {
             | Event::Skipped { .. }
             | Event::NotGraded { step: Some(_), .. }
             | Event::Typed { .. }
+            | Event::Diverged { .. }
             | Event::GradingStarted { .. }
             | Event::GradingProgress { .. } => {}
         }
@@ -288,7 +293,10 @@ impl State {
             "step_mode" => {
                 self.step_mode = op.get("on") == Some(&serde_json::Value::Bool(true));
             }
-            "resume" => self.step_mode = false,
+            "resume" => {
+                let keeps = op.get("keep_step_mode") == Some(&serde_json::Value::Bool(true));
+                self.step_mode &= keeps;
+            }
             _ => {}
         }
     }

@@ -30,6 +30,8 @@ pub struct Summary {
     pub scaffold: String,
     /// Model's name.
     pub model: String,
+    /// The `--model` text that opens it again.
+    pub spec: String,
     /// Model's kind.
     pub kind: ModelKind,
     /// Attempt k …
@@ -40,6 +42,8 @@ pub struct Summary {
     pub batch: Option<String>,
     /// What it branched from.
     pub parent: Option<Parent>,
+    /// The rollout whose actions it carries out again.
+    pub reexecutes: Option<String>,
     /// First record.
     pub started: Timestamp,
     /// Last record.
@@ -90,11 +94,13 @@ impl Summary {
             tasks: start.tasks.clone(),
             scaffold: start.scaffold.clone(),
             model: start.model.name.clone(),
+            spec: start.model.spec.clone(),
             kind: start.model.kind,
             attempt: start.attempt,
             of: start.of,
             batch: start.batch.clone(),
             parent: start.parent.clone(),
+            reexecutes: start.reexecutes.clone(),
             started,
             changed,
             seconds: state.worked.as_secs_f64(),

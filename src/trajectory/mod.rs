@@ -7,6 +7,7 @@
 //!
 //! Not here: who writes which event when (the rollout), and what an agent or a sandbox is.
 
+pub mod comparison;
 pub mod event;
 pub mod fold;
 pub mod follow;

@@ -35,6 +35,12 @@ struct Inner {
     next: u64,
 }
 
+/// A folder's own time says when somebody last began to write in it: those who watch the store, and not each of the
+/// thousands of folders in it, hear of that. Where it cannot be set they see it at their next look.
+fn touch(folder: &Path) {
+    let _ = File::open(folder).and_then(|folder| folder.set_modified(std::time::SystemTime::now()));
+}
+
 impl Writer {
     /// Open the trajectory in `folder`, new or old; a torn last line is cut off. Fails with
     /// [`TrajectoryError::Busy`] while another process has it.
@@ -65,6 +71,7 @@ impl Writer {
                 Err(fs::TryLockError::Error(error)) => return Err(failed("lock")(error)),
             }
         }
+        touch(folder);
         let mut file = OpenOptions::new()
             .create(true)
             .truncate(false)

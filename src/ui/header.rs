@@ -256,9 +256,11 @@ fn run_right(state: &State, run: &Run) -> Line {
     }
     let seconds = match &run.replay {
         Some(replay) => replay.seconds().0,
-        None if run.live && !story.is_over() => story.span.map_or(0.0, |(from, _)| {
-            state.now.duration_since(from).as_secs_f64().max(0.0)
-        }),
+        None if run.live && !story.is_over() && !state.settings.still => {
+            story.span.map_or(0.0, |(from, _)| {
+                state.now.duration_since(from).as_secs_f64().max(0.0)
+            })
+        }
         None => story.seconds(),
     };
     line.push("  ", Role::Text);

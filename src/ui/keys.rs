@@ -41,27 +41,51 @@ pub(super) fn draw(state: &State, area: Area, paint: &mut Paint<'_>) {
         right.push(" ", Role::Text);
     }
     let room = usize::from(inside.width).saturating_sub(right.width() + 1);
+    let (near, always) = hints(state);
+    // Help and palette keep their place; what can be done here has the rest.
+    let mut last = Line::new();
+    for hint in &always {
+        add(&mut last, hint, room);
+    }
     let mut line = Line::new();
-    for (keys, title) in hints(state) {
-        let mut next = Line::new();
-        if !line.is_empty() {
-            next.push("  ", Role::Text);
-        }
-        next.push(&keys, Ink::of(Role::Key));
-        next.push(&format!(" {title}"), Role::Text);
-        if line.width() + next.width() > room {
+    let kept = last.width() + 2;
+    for hint in &near {
+        if !add(&mut line, hint, room.saturating_sub(kept)) {
             break;
         }
-        for (text, ink) in next.pieces() {
-            line.push(text, ink);
-        }
+    }
+    if !line.is_empty() && !last.is_empty() {
+        line.push("  ", Role::Text);
+    }
+    for (text, ink) in last.pieces() {
+        line.push(text, ink);
     }
     paint.line(inside, 0, &line);
     paint.right(inside, 0, &right, 0);
 }
 
-/// Keys and titles of what can be done here, most useful first.
-fn hints(state: &State) -> Vec<(String, &'static str)> {
+/// Keys, and what they do.
+type Hint = (String, &'static str);
+
+/// Put a hint at the end of a line, where there is room.
+fn add(line: &mut Line, (keys, title): &Hint, room: usize) -> bool {
+    let mut next = Line::new();
+    if !line.is_empty() {
+        next.push("  ", Role::Text);
+    }
+    next.push(keys, Ink::of(Role::Key));
+    next.push(&format!(" {title}"), Role::Text);
+    if line.width() + next.width() > room {
+        return false;
+    }
+    for (text, ink) in next.pieces() {
+        line.push(text, ink);
+    }
+    true
+}
+
+/// What can be done here, most useful first; and what can be done everywhere.
+fn hints(state: &State) -> (Vec<Hint>, Vec<Hint>) {
     let contexts = state.contexts();
     let mut hints: Vec<(usize, u8, String, &'static str)> = command::all()
         .filter(|command| command.hint > 0 && contexts.contains(&command.context))
@@ -93,10 +117,13 @@ fn hints(state: &State) -> Vec<(String, &'static str)> {
             Some((near, command.hint, keys, command.title))
         })
         .collect();
-    // What the nearest context offers comes first; help and palette are always in view at the end.
-    hints.sort_by_key(|(near, hint, _, _)| (u8::from(*hint >= 90), *near, *hint));
-    hints
-        .into_iter()
-        .map(|(_, _, keys, title)| (keys, title))
-        .collect()
+    // What the nearest context offers comes first.
+    hints.sort_by_key(|(near, hint, _, _)| (*near, *hint));
+    let (always, near): (Vec<_>, Vec<_>) =
+        hints.into_iter().partition(|(_, hint, _, _)| *hint >= 90);
+    let plain = |hints: Vec<(usize, u8, String, &'static str)>| {
+        let hints = hints.into_iter();
+        hints.map(|(_, _, keys, title)| (keys, title)).collect()
+    };
+    (plain(near), plain(always))
 }

@@ -78,6 +78,7 @@ fn draw_picker(state: &State, picker: &Picker, paint: &mut Paint<'_>) {
     let hits = picker
         .query
         .matched(list.iter().map(|choice| choice.label.as_str()));
+    let column = picker.purpose.label().min(usize::from(area.width) * 3 / 5);
     let keys = list
         .iter()
         .map(|choice| choice.keys.len())
@@ -102,10 +103,10 @@ fn draw_picker(state: &State, picker: &Picker, paint: &mut Paint<'_>) {
             &choice.label,
             hits.get(usize::from(at)),
             ink,
-            room.min(28),
+            room.min(column + 4),
         );
         if wide {
-            let pad = 2 + keys + 2 + 24;
+            let pad = 2 + keys + 2 + column;
             line.push(
                 &" ".repeat(pad.saturating_sub(line.width()).max(2)),
                 Role::Text,

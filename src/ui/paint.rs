@@ -1,6 +1,9 @@
 //! Lines into cells.
 
-use ratatui::buffer::Buffer;
+use std::num::NonZeroU16;
+use std::ops::Range;
+
+use ratatui::buffer::{Buffer, CellDiffOption};
 use ratatui::style::Style;
 use unicode_segmentation::UnicodeSegmentation as _;
 
@@ -8,6 +11,7 @@ use super::{Eye, rect};
 use crate::app::field::Field;
 use crate::app::glyph::Glyphs;
 use crate::app::layout::Area;
+use crate::text::url::Url;
 use crate::text::{Ink, Line, Role, safe, wrap};
 
 /// A frame being drawn.
@@ -101,6 +105,26 @@ impl<'a> Paint<'a> {
             x = next;
         }
         x - area.x
+    }
+
+    /// Cells of an area's row, already drawn, lead somewhere. Nothing while presenting: an address cannot be masked.
+    pub(super) fn link(&mut self, area: Area, row: u16, columns: Range<usize>, url: &Url) {
+        if !self.eye.links || self.presenting || row >= area.height {
+            return;
+        }
+        let column = |at: usize| u16::try_from(at).unwrap_or(u16::MAX).min(area.width);
+        let (mut x, end) = (area.x + column(columns.start), area.x + column(columns.end));
+        while x < end {
+            let Some(cell) = self.buffer.cell_mut((x, area.y + row)) else {
+                return;
+            };
+            let width = u16::try_from(wrap::columns(cell.symbol())).unwrap_or(1);
+            let width = NonZeroU16::new(width).unwrap_or(NonZeroU16::MIN);
+            let linked = crate::term::link::cell(cell.symbol(), url);
+            cell.set_symbol(&linked)
+                .set_diff_option(CellDiffOption::ForcedWidth(width));
+            x += width.get();
+        }
     }
 
     /// Lines from the top of an area.

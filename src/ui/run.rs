@@ -7,6 +7,7 @@ use crate::app::layer::Asked;
 use crate::app::layout::{Area, Class};
 use crate::app::run::page::push_cut;
 use crate::app::run::{Pane, Run, call};
+use crate::app::scrub::Scrub;
 use crate::app::state::View;
 use crate::app::words;
 use crate::keymap::shown;
@@ -122,8 +123,17 @@ fn draw_pane(
         Pane::Notes => String::new(),
     };
     let room = usize::from(area.width).saturating_sub(title.width() + 1);
+    let before = title.width();
     push_cut(&mut title, &safe::one_line(&words), Role::Dim, room);
     paint.line(area, 0, &title);
+    let log = run.log.as_ref().filter(|_| pane == Pane::Tests);
+    if let (Some(log), Some(site)) = (log, &state.settings.site)
+        && let Some(url) = site.link(&run.id, &log.file)
+    {
+        let name = crate::text::wrap::columns(&safe::one_line(&log.file));
+        let end = (before + name).min(title.width());
+        paint.link(area, 0, before..end, &url);
+    }
     let (_, rows) = area.top(crate::app::update::PANE_HEAD);
     let inside = if pane == Pane::Transcript {
         rows
@@ -150,6 +160,12 @@ fn draw_pane(
             paint.selected(inside, row, line, glyphs);
         } else {
             paint.line(inside, row, line);
+        }
+    }
+    if pane == Pane::Notes {
+        for place in &run.notes.links {
+            let row = u16::try_from(place.row).unwrap_or(u16::MAX);
+            paint.link(inside, row, place.columns.clone(), &place.url);
         }
     }
     if pane == Pane::Transcript {
@@ -328,45 +344,53 @@ pub(super) fn question(state: &State, area: Area, paint: &mut Paint<'_>) {
         paint.line(inside, 0, &line);
         return;
     }
+    if run.holds_shell() {
+        held_shell(state, run, inside, paint);
+        return;
+    }
     if run.replay.is_some() {
-        scrub(state, run, inside, paint);
+        scrub(state, paint);
     }
 }
 
+/// A person has the agent's shell, and types nothing now.
+fn held_shell(state: &State, run: &Run, area: Area, paint: &mut Paint<'_>) {
+    let mut line =
+        Line::of("$", Ink::of(Role::Human).bold()).with(" the shell is yours", Role::Human);
+    if run.story.waiting().is_some() {
+        line.push("; an action waits until you hand it back", Role::Dim);
+    }
+    for (command, word) in [("run.take-over", "type"), ("run.hand-back", "hand back")] {
+        let keys = state.keymap.keys_for(&["run"], command, None);
+        if let Some(keys) = keys.first() {
+            line.push("   ", Role::Text);
+            line.push(&shown(keys), Ink::of(Role::Key).bold());
+            line.push(&format!(" {word}"), Role::Text);
+        }
+    }
+    paint.line(area, 0, &line);
+}
+
 /// The scrub bar: what is told, what is to come, the clock, the speed.
-fn scrub(state: &State, run: &Run, area: Area, paint: &mut Paint<'_>) {
-    let Some(replay) = &run.replay else {
+fn scrub(state: &State, paint: &mut Paint<'_>) {
+    let Some(scrub) = Scrub::of(state) else {
         return;
     };
     let glyphs = state.glyphs();
-    let (now, all) = replay.seconds();
-    let right = format!(
-        "{} / {}   {}{}   {}",
-        words::clock(now),
-        words::clock(all),
-        replay.factor(),
-        glyphs.times(),
-        if replay.playing { "playing" } else { "paused" }
-    );
-    let columns = usize::from(area.width).saturating_sub(right.len() + 4);
-    let share = if all > 0.0 {
-        (now / all).clamp(0.0, 1.0)
-    } else {
-        1.0
-    };
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "a share of the columns of a terminal"
-    )]
-    let told = (columns as f64 * share) as usize;
-    let told = told.min(columns.saturating_sub(1));
-    let line = Line::of(glyphs.rule().repeat(told), Role::Accent)
-        .with(glyphs.here(), Ink::of(Role::Accent).bold())
-        .with(
-            &glyphs.rule().repeat(columns.saturating_sub(told + 1)),
-            Role::Rule,
-        );
-    paint.line(area, 0, &line);
-    paint.right(area, 0, &Line::of(right, Role::Dim), 0);
+    let (told, columns) = (usize::from(scrub.here), usize::from(scrub.bar.width));
+    if columns > 0 {
+        let line = Line::of(glyphs.rule().repeat(told), Role::Accent)
+            .with(glyphs.here(), Ink::of(Role::Accent).bold())
+            .with(
+                &glyphs.rule().repeat(columns.saturating_sub(told + 1)),
+                Role::Rule,
+            );
+        paint.line(scrub.bar, 0, &line);
+    }
+    let held = state
+        .run()
+        .and_then(|run| run.replay.as_ref())
+        .is_some_and(|replay| replay.held.is_some());
+    let role = if held { Role::Attention } else { Role::Dim };
+    paint.right(scrub.line, 0, &Line::of(scrub.words, role), 0);
 }

@@ -306,6 +306,10 @@ fn detail(state: &State, area: Area, paint: &mut Paint<'_>) {
         title.push(&safe::one_line(difficulty), Role::Dim);
     }
     let taken = paint.line(area, 0, &title);
+    if let Some(url) = task.base_url() {
+        let name = crate::text::wrap::columns(&safe::one_line(&task.instance_id));
+        paint.link(area, 0, 1..1 + name, &url);
+    }
     let count = Line::of((tasks.list.cursor + 1).to_string(), Role::Strong)
         .with(&format!(" of {} ", tasks.query.rows.len()), Role::Dim);
     paint.right(area, 0, &count, taken + 1);

@@ -125,6 +125,23 @@ pub(crate) fn svg(screen: &vt100::Screen) -> String {
             if let Some(ground) = ground {
                 writeln!(text, "<rect x=\"{x:.1}\" y=\"{y:.1}\" width=\"{wide:.1}\" height=\"{}\" fill=\"{ground}\"/>", CELL.1).unwrap();
             }
+            // Rules meet from cell to cell, whatever the font's line is high.
+            let mut rules = String::new();
+            for (at, sign) in words.chars().enumerate() {
+                let left = x + at as f64 * CELL.0;
+                let (middle, centre) = (y + CELL.1 / 2.0, left + CELL.0 / 2.0);
+                match sign {
+                    '─' | '┬' => write!(rules, "M{left:.1} {middle}h{}", CELL.0).unwrap(),
+                    '│' => write!(rules, "M{centre:.1} {y}v{}", CELL.1).unwrap(),
+                    _ => {}
+                }
+            }
+            if !rules.is_empty() {
+                let ink = ink.as_deref().unwrap_or(INK);
+                let faint = if dim { " opacity=\"0.6\"" } else { "" };
+                writeln!(text, "<path d=\"{rules}\" stroke=\"{ink}\"{faint}/>").unwrap();
+            }
+            let words = words.replace(['─', '┬', '│'], " ");
             if words.trim().is_empty() {
                 continue;
             }

@@ -155,6 +155,16 @@ impl Sitting {
         self.terminal.text()
     }
 
+    /// Processor time that the program has used, in hundredths of a second.
+    pub(crate) fn cpu(&self) -> u64 {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.terminal.pid().unwrap()));
+        let stat = stat.unwrap();
+        let after_name = stat.rsplit(')').next().unwrap();
+        let fields: Vec<&str> = after_name.split_whitespace().collect();
+        // `utime` and `stime` of proc(5), counted from the state, in ticks of USER_HZ, which is 100 on Linux.
+        fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
+    }
+
     /// Everything that reached the terminal.
     pub(crate) fn raw(&self) -> Vec<u8> {
         self.terminal.raw().0

@@ -243,3 +243,124 @@ async fn a_run_of_another_terminal_is_attached_to_taken_over_stopped_and_branche
             .contains("another way")
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_live_run_is_asked_again_given_more_steps_and_rewound_and_its_branch_is_carried_out_again()
+ {
+    let server = ModelServer::start(vec![
+        shell("echo kept > kept"),
+        shell("echo not-this-one"),
+        shell("echo this-one > this"),
+        shell("echo too-far > too-far"),
+        shell(&solving_command()),
+        Turn::call("finish", json!({})),
+    ])
+    .await;
+    let bench = Bench::new();
+    let spec = server.spec();
+    let running = bench.start(&["run", TASK, "--model", &spec, "--step", "--turns", "3"]);
+    bench.until_proposed(1).await;
+    let first = bench.only();
+    let mut seat = Seat::new("rewind", bench.folder.path(), &["tui", first.as_str()])
+        .welcomed()
+        .sit();
+    until_waits(&seat, "echo kept");
+    seat.press("a");
+    // Not this answer: another.
+    until_waits(&seat, "echo not-this-one");
+    seat.press("R");
+    until_waits(&seat, "echo this-one");
+    // More steps than it was started with.
+    seat.press("L<C-u>").press("7<Enter>").see("/7");
+    seat.press("a");
+    until_waits(&seat, "echo too-far");
+    // That went wrong: back to the first step, while it runs. It goes on in a branch, in the same process.
+    seat.press("1gs").press("b").see("branch after step 1");
+    seat.press("mind the refunds<Enter>");
+    let store = bench.store();
+    let branch = crate::workbench::wait("the branch", || {
+        store.list().unwrap().into_iter().find(|id| *id != first)
+    })
+    .await;
+    bench
+        .until_of(&branch, "the branch waits for approval", |records| {
+            let waits = |record: &spotter::trajectory::Record| {
+                matches!(record.event, Event::Paused { paused: true, .. })
+            };
+            records.iter().any(waits).then_some(())
+        })
+        .await;
+    seat.quit();
+    let mut seat = Seat::new("branch", bench.folder.path(), &["tui", branch.as_str()])
+        .welcomed()
+        .sit();
+    until_waits(&seat, "python3 -");
+    seat.press("a");
+    until_waits(&seat, "finish");
+    seat.press("a").see("resolved").see("stored");
+    let ran = running.end().await;
+    assert!(!ran.err.contains("error"), "{ran:?}");
+    // What the branch did, again in a fresh sandbox; it is shown while it happens.
+    seat.press("X")
+        .see("carries out again")
+        .see("compared with the recording")
+        .see("3 of 3 observations and 3 of 3")
+        .still("carried-out-again");
+    seat.quit();
+
+    let state = bench.state(&branch);
+    assert_eq!(
+        state.start.as_ref().unwrap().parent.as_ref().unwrap().step,
+        1
+    );
+    let patch = &state.ended.as_ref().unwrap().1;
+    assert!(
+        patch.contains("b/kept") && !patch.contains("b/this"),
+        "{patch}"
+    );
+    let records = bench.records(&first);
+    let any = |look: &dyn Fn(&Event) -> bool| records.iter().any(|record| look(&record.event));
+    assert!(
+        any(&|event| matches!(event, Event::Dropped { .. })),
+        "the answer was dropped"
+    );
+    assert!(any(
+        &|event| matches!(event, Event::LimitsChanged { limits } if limits.turns == 7)
+    ));
+    assert!(bench.state(&first).rewound, "it went on as a branch");
+    let ran_never = |record: &spotter::trajectory::Record| matches!(&record.event, Event::Action { call, .. } if call.arguments.contains("not-this-one"));
+    assert!(
+        !records.iter().any(ran_never),
+        "what was asked again was never carried out"
+    );
+    assert!(
+        server
+            .requests()
+            .pop()
+            .unwrap()
+            .to_string()
+            .contains("mind the refunds")
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn started_with_nothing_to_do_it_shows_itself_on_a_bundled_task_and_says_that_the_model_is_recorded()
+ {
+    let bench = Bench::new();
+    let mut seat = Seat::new("demo", bench.folder.path(), &[]).welcomed().sit();
+    seat.see("recorded").see("spotter__tally-108");
+    seat.see("resolved").see("26/26").see("stored");
+    // The news at the bottom go by themselves, and then nothing is done any more: what looks at the files does not wake
+    // itself.
+    seat.see("quit").still("demo");
+    let idle = seat.cpu();
+    std::thread::sleep(Duration::from_secs(2));
+    let spent = seat.cpu() - idle;
+    assert!(
+        spent <= 3,
+        "{spent} hundredths of a second of processor time in two idle ones"
+    );
+    seat.quit();
+    let state = bench.state(&bench.only());
+    assert_eq!(ended(&state), Ended::Submitted);
+}

@@ -8,10 +8,12 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use spotter::app::effect::{Effect, Screen};
 use spotter::app::executor::known;
+use spotter::app::fences::Fences;
 use spotter::app::news::News;
 use spotter::app::session::Session;
 use spotter::app::state::{Settings, State};
 use spotter::app::{Event, settle, update};
+use spotter::grade::Verdict;
 use spotter::keymap::{self, Key};
 use spotter::rollout::Op;
 use spotter::task::Task;
@@ -20,6 +22,7 @@ use spotter::term::Canvas;
 use spotter::text::mask::Mask;
 use spotter::theme::{self, Level};
 use spotter::trajectory::Record;
+use spotter::trajectory::comparison::{Comparison, Difference};
 use spotter::trajectory::event::Event as Told;
 use spotter::trajectory::index::Summary;
 use spotter::ui::{self, Eye};
@@ -115,6 +118,12 @@ impl Bench {
         self
     }
 
+    /// The same, on a terminal that makes links.
+    pub(crate) fn linking(mut self) -> Self {
+        self.eye.links = true;
+        self
+    }
+
     /// The stored run is one that a process works on, told as far as the first record that `until` takes.
     pub(crate) fn live(mut self, until: impl Fn(&Told) -> bool) -> Self {
         let all = stored();
@@ -124,6 +133,57 @@ impl Bench {
             .map_or(all.len(), |at| at + 1);
         self.records = all.into_iter().take(end).collect();
         self.live = true;
+        self.state.library.rows.clear();
+        self.carry_out(vec![Effect::LoadLibrary]);
+        self
+    }
+
+    /// The stored run carries out again what another did: a file differs from step 2 on, a line of step 4.
+    pub(crate) fn carried_out_again(mut self) -> Self {
+        let chance = Difference::Workspace {
+            files: vec!["chance.txt".into()],
+        };
+        let line = Difference::Text {
+            line: 2,
+            recorded: "Ran 72 tests".into(),
+            now: "Ran 71 tests".into(),
+        };
+        let mut events = Vec::new();
+        for record in stored() {
+            let mut event = record.event;
+            if let Told::Started(start) = &mut event {
+                start.reexecutes = Some("01kdz00000000000000000once".into());
+            }
+            let (before, after) = match &event {
+                Told::StepDone { step, .. } if *step >= 2 => (Some((*step, None, &chance)), None),
+                Told::Observed { step: 4, .. } => (None, Some((4, Some(0), &line))),
+                _ => (None, None),
+            };
+            let diverged = |(step, index, difference): (u32, Option<u32>, &Difference)| {
+                let difference = difference.clone();
+                (
+                    record.at,
+                    Told::Diverged {
+                        step,
+                        index,
+                        difference,
+                    },
+                )
+            };
+            events.extend(before.map(diverged));
+            events.push((record.at, event));
+            events.extend(after.map(diverged));
+        }
+        let (last, _) = events.last().cloned().unwrap();
+        let numbered = |events: &[(jiff::Timestamp, Told)]| -> Vec<Record> {
+            let numbered = (0u64..).zip(events.iter().cloned());
+            numbered
+                .map(|(seq, (at, event))| Record { seq, at, event })
+                .collect()
+        };
+        let sum = Comparison::of(&numbered(&events), 7, Some(&Verdict::Resolved));
+        events.push((last, Told::Compared(sum)));
+        self.records = numbered(&events);
         self.state.library.rows.clear();
         self.carry_out(vec![Effect::LoadLibrary]);
         self
@@ -268,6 +328,10 @@ impl Bench {
                     id: id.clone(),
                     request: *request,
                     result: Ok(Arc::new(Self::diff(*to))),
+                }),
+                Effect::Fences { task } => Some(News::Fences {
+                    task: task.instance_id.clone(),
+                    fences: Arc::new(Fences::of(&task.problem_statement)),
                 }),
                 Effect::Keymap { name } => Some(News::Keymap {
                     name: name.clone(),

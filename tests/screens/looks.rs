@@ -2,7 +2,7 @@
 
 use super::bench::{Bench, bench};
 use spotter::app::effect::{Effect, Screen};
-use spotter::app::state::Settings;
+use spotter::app::state::{Preset, Settings};
 use spotter::theme::{Level, names};
 
 #[test]
@@ -41,6 +41,61 @@ fn every_theme_draws_every_level_at_every_size() {
         let styled = bench.press("gl<Enter>G").styled();
         insta::assert_snapshot!(format!("theme_{name}"), styled);
     }
+}
+
+#[test]
+fn still_means_that_nothing_moves_by_itself() {
+    use spotter::app::Event;
+    use spotter::trajectory::event::Event as Told;
+    for still in [true, false] {
+        let settings = Settings {
+            still,
+            ..Settings::default()
+        };
+        let bench = Bench::with(160, 48, settings, "default");
+        let mut bench = bench.live(|told| matches!(told, Told::StepDone { step: 2, .. }));
+        bench.press("gl<Enter>");
+        bench
+            .state
+            .say(spotter::app::messages::Weight::Info, "said to be read");
+        let before = bench.screen();
+        assert_eq!(bench.state.is_moving(), !still);
+        let later = bench.state.now + std::time::Duration::from_secs(3_000);
+        bench.event(Event::Tick(later));
+        let after = bench.screen();
+        assert_eq!(before == after, still, "{after}");
+        assert_eq!(after.contains("said to be read"), still);
+        assert!(!bench.press("g").screen().contains("said to be read"));
+    }
+}
+
+#[test]
+fn the_layout_is_remembered_and_presenting_is_not() {
+    let mut bench = bench(160, 48);
+    let remembered = |bench: &Bench| {
+        bench.effects.iter().rev().find_map(|effect| match effect {
+            Effect::Save(session) => Some((**session).clone()),
+            _ => None,
+        })
+    };
+    bench.press("P");
+    let session = remembered(&bench).unwrap();
+    assert_eq!(session.layout.as_deref(), Some("review"));
+    let again = |session| {
+        let keymap = spotter::keymap::load("default", None, &spotter::app::executor::known()).0;
+        let now = bench.state.now;
+        spotter::app::State::new(Settings::default(), session, keymap, now).preset
+    };
+    assert_eq!(again(session.clone()), Preset::Review);
+    let odd = spotter::app::session::Session {
+        layout: Some("sideways".into()),
+        ..session
+    };
+    assert_eq!(again(odd), Preset::Run);
+    bench.press("P");
+    assert_eq!(bench.state.preset, Preset::Demo);
+    let session = remembered(&bench).unwrap();
+    assert_eq!(session.layout.as_deref(), Some("review"));
 }
 
 #[test]

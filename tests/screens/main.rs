@@ -13,6 +13,7 @@
 mod bench;
 mod costs;
 mod hostile;
+mod links;
 mod looks;
 mod steering;
 mod views;

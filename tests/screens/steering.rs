@@ -116,6 +116,66 @@ fn the_shell_is_held_until_an_empty_line_gives_it_back() {
     assert!(!screen.contains("$ █"), "{screen}");
 }
 
+fn paused_between_steps() -> Bench {
+    let mut bench = bench(160, 48).live(|event| matches!(event, Event::StepDone { step: 2, .. }));
+    bench.press("gl<Enter>");
+    bench.tell(Event::Paused {
+        paused: true,
+        why: "a person paused it".into(),
+    });
+    bench
+}
+
+fn told(op: serde_json::Value) -> Event {
+    Event::Control { op }
+}
+
+#[test]
+fn going_on_after_a_pause_keeps_step_mode_and_its_own_key_leaves_it() {
+    let mut bench = paused_between_steps();
+    bench.press("m");
+    bench.tell(told(serde_json::json!({ "op": "step_mode", "on": true })));
+    bench.press("<Space>m");
+    let go_on = Op::Resume {
+        keep_step_mode: true,
+    };
+    assert_eq!(
+        bench.ops(),
+        [Op::StepMode { on: true }, go_on, Op::StepMode { on: false }]
+    );
+}
+
+#[test]
+fn the_shell_can_be_taken_while_an_action_waits_which_is_asked_about_afterwards() {
+    let mut bench = waiting();
+    bench.press("t");
+    assert_eq!(bench.ops(), [Op::TakeOver]);
+    bench.tell(told(serde_json::json!({ "op": "take_over" })));
+    let screen = bench.press("<Esc>").screen();
+    assert!(
+        screen.contains("the shell is yours; an action waits") && screen.contains("T hand back"),
+        "{screen}"
+    );
+    let screen = bench.press(":approve<Enter>").screen();
+    assert!(screen.contains("T hands it back"), "{screen}");
+    bench.press("<Esc>aT");
+    assert_eq!(bench.ops(), [Op::TakeOver, Op::HandBack]);
+    bench.tell(told(serde_json::json!({ "op": "hand_back" })));
+    let screen = bench.press("").screen();
+    assert!(screen.contains("a approve"), "{screen}");
+    bench.press("a");
+    assert_eq!(bench.ops().last(), Some(&Op::Approve));
+}
+
+#[test]
+fn a_run_with_a_verdict_holds_nobody_back_though_its_process_is_not_gone_yet() {
+    // Told as live up to its verdict: the lock goes a moment later.
+    let mut bench = bench(160, 48).live(|event| matches!(event, Event::Graded { step: None, .. }));
+    bench.press("gl<Enter>q");
+    assert!(bench.state.run().unwrap().live);
+    assert_eq!(bench.effects.last(), Some(&Effect::Screen(Screen::Quit)));
+}
+
 #[test]
 fn what_cannot_be_done_says_why_and_which_key_helps() {
     let mut bench = bench(160, 48);
@@ -218,11 +278,11 @@ fn counts_go_before_keys() {
 fn a_live_run_keeps_no_records_and_is_read_again_for_a_replay() {
     let mut bench = bench(160, 48).live(|_| false);
     bench.press("gl<Enter>");
-    assert!(bench.state.run().unwrap().kept.records().is_empty());
+    assert!(bench.state.run().unwrap().records.is_empty());
     bench.over();
-    assert!(bench.state.run().unwrap().kept.records().is_empty());
+    assert!(bench.state.run().unwrap().records.is_empty());
     bench.press("p<Space>");
     let run = bench.state.run().unwrap();
     assert!(run.replay.is_some());
-    assert_eq!(run.kept.records().len(), super::bench::stored().len());
+    assert_eq!(run.records.len(), super::bench::stored().len());
 }

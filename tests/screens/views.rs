@@ -3,6 +3,9 @@
 use insta::assert_snapshot;
 
 use super::bench::{Bench, STORED, bench};
+use spotter::app::event::{Mouse, MouseKind};
+use spotter::app::run::Moment;
+use spotter::app::scrub::Scrub;
 use spotter::trajectory::event::Event;
 
 const SIZES: [(u16, u16); 2] = [(80, 24), (160, 48)];
@@ -85,6 +88,43 @@ fn a_task_is_read_with_its_gold_patch_hidden_until_asked_for() {
 }
 
 #[test]
+fn code_in_a_statement_gets_its_colours_when_they_are_there_and_nothing_moves() {
+    use spotter::app::Effect;
+    use spotter::text::Role;
+    let mut bench = bench(160, 30);
+    bench.draw();
+    let asked = |bench: &Bench| {
+        let fences = |effect: &&Effect| matches!(effect, Effect::Fences { .. });
+        bench.effects.iter().filter(fences).count()
+    };
+    let coloured = |bench: &Bench| {
+        let lines = &bench.state.tasks.visible;
+        let mut inks = lines.iter().flat_map(spotter::text::Line::pieces);
+        inks.any(|(_, ink)| ink.role == Role::CodeFunction)
+    };
+    assert!(coloured(&bench));
+    assert_eq!(asked(&bench), 1);
+    bench.screen();
+    assert_eq!(asked(&bench), 1, "once for a task");
+    // What is being read stays where it is when the colours come.
+    let fences = bench.state.tasks.fences.take();
+    bench.state.tasks.highlighting = true;
+    bench.press("<Tab>jj");
+    assert!(!coloured(&bench));
+    let before = bench.screen();
+    // However far the cursor goes meanwhile, one question is out at a time.
+    bench.press("<Tab>jk<Tab>jj");
+    assert_eq!(asked(&bench), 1);
+    let (task, fences) = fences.unwrap();
+    bench.event(spotter::app::Event::News(spotter::app::News::Fences {
+        task,
+        fences,
+    }));
+    assert_eq!(bench.screen(), before);
+    assert!(coloured(&bench));
+}
+
+#[test]
 fn the_form_starts_attempts_with_its_values() {
     shown(
         "form",
@@ -106,6 +146,88 @@ fn the_form_starts_attempts_with_its_values() {
         (form.value("k"), form.value("model")),
         ("3", "http://127.0.0.1:1/v1#m")
     );
+}
+
+#[test]
+fn model_and_scaffold_are_chosen_from_what_was_used_or_typed() {
+    let make = |width, height| {
+        let mut bench = bench(width, height);
+        bench.state.settings.scaffolds = vec![
+            ("codeact".into(), "persistent shell and editor".into()),
+            ("bash".into(), "a single bash tool".into()),
+        ];
+        bench.state.session.models = vec!["http://127.0.0.1:1/v1#m".into()];
+        bench
+    };
+    shown_of(
+        "pick_model",
+        make,
+        "e<Down><Enter>",
+        &[
+            "Model",
+            "http://127.0.0.1:1/v1#m",
+            "used before",
+            "recorded:",
+            "1 run, ",
+            "type another",
+        ],
+    );
+    let mut bench = make(160, 48);
+    let model = |bench: &Bench| bench.state.tasks.form.value("model").to_owned();
+    bench.press("e<Down><Enter><Enter>");
+    assert_eq!(model(&bench), "http://127.0.0.1:1/v1#m");
+    // What is typed is taken as it is, though it resembles a row.
+    bench.press("<Enter>http://127.0.0.1:1/v1<Enter>");
+    assert_eq!(model(&bench), "http://127.0.0.1:1/v1");
+    // The last row types in the form's own row, where the value stands.
+    bench.press("<Enter><Down><Down><Down><Down><Down><Enter>#x<Enter>");
+    assert_eq!(model(&bench), "http://127.0.0.1:1/v1#x");
+    let screen = bench.press("<Enter>human").screen();
+    assert!(screen.contains("spotter run --model human"), "{screen}");
+    bench.press("<Enter><Esc><Down><Enter>");
+    let screen = bench.screen();
+    assert!(screen.contains("a single bash tool"), "{screen}");
+    bench.press("bash<Enter><Esc>");
+    assert_eq!(bench.state.tasks.form.value("scaffold"), "bash");
+    // The same from anywhere, by the palette.
+    let screen = bench.press("gl:scaffold<Enter>code<Enter>").screen();
+    assert!(
+        screen.contains("the next start: scaffold codeact"),
+        "{screen}"
+    );
+}
+
+#[test]
+fn a_person_is_no_model_of_the_workbench_whose_input_they_would_share() {
+    let mut bench = bench(160, 48);
+    bench.press("e<Down>ihuman<Enter>");
+    let screen = bench.press("S").screen();
+    assert!(screen.contains("spotter run --model human"), "{screen}");
+    let started = |effect: &spotter::app::Effect| matches!(effect, spotter::app::Effect::Start(_));
+    assert!(!bench.effects.iter().any(started));
+}
+
+#[test]
+fn a_run_is_gone_to_by_a_name_in_a_list() {
+    let mut bench = bench(160, 48);
+    let screen = bench.press("<C-o>tally").screen();
+    assert!(
+        screen.contains("To a run") && screen.contains("steps"),
+        "{screen}"
+    );
+    bench.press("<Enter>");
+    assert_eq!(bench.state.run().map(|run| run.id.as_str()), Some(STORED));
+    let screen = bench.press("<C-o>").screen();
+    assert!(screen.contains("open, "), "{screen}");
+}
+
+#[test]
+fn tasks_are_loaded_from_a_list_or_from_what_is_typed() {
+    let mut bench = bench(160, 48);
+    let screen = bench.press("O").screen();
+    assert!(screen.contains("SWE-Gym/SWE-Gym-Lite"), "{screen}");
+    bench.press("./own.jsonl<Enter>");
+    assert_eq!(bench.state.tasks.source, "./own.jsonl");
 }
 
 #[test]
@@ -267,12 +389,147 @@ fn a_replay_that_plays_tells_every_step_at_any_speed() {
 }
 
 #[test]
+fn what_came_out_otherwise_when_carried_out_again_stands_at_its_step_and_in_the_sum() {
+    shown_of(
+        "carried_out_again",
+        |width, height| bench(width, height).carried_out_again(),
+        "gl<Enter>G",
+        &["≠ compared with the recording: 6 of 7", "they part"],
+    );
+    let mut bench = bench(160, 48).carried_out_again();
+    bench.press("gl<Enter>gggd");
+    let run = bench.state.run().unwrap();
+    assert_eq!(run.step(), 2);
+    bench.press("gd");
+    let run = bench.state.run().unwrap();
+    assert_eq!(run.step(), 4, "a file that differs to the end is said once");
+    let screen = bench.screen();
+    assert!(
+        screen.contains("≠ the workspace differs in chance.txt"),
+        "{screen}"
+    );
+    assert!(
+        screen.contains("≠ line 2 is `Ran 71 tests` instead of `Ran 72 tests`"),
+        "{screen}"
+    );
+    bench.press("X");
+    let again =
+        |effect: &&spotter::app::Effect| matches!(effect, spotter::app::Effect::Reexecute { .. });
+    assert_eq!(bench.effects.iter().filter(again).count(), 1);
+}
+
+#[test]
 fn presenting_shows_one_step_with_a_caption() {
     shown(
         "presenter",
         "gl<Enter><F5>]]]",
         &["The agent", "tally/amounts.py", "step 4 of 6"],
     );
+}
+
+/// What a presented replay stops before, one key after the other, until it is over.
+fn stops_of(bench: &mut Bench) -> Vec<Moment> {
+    let mut now = bench.state.now;
+    let mut stops = Vec::new();
+    for _ in 0..4000 {
+        now += std::time::Duration::from_millis(33);
+        bench.event(spotter::app::Event::Tick(now));
+        if bench.state.is_playing() {
+            continue;
+        }
+        let run = bench.state.run().unwrap();
+        let Some(held) = run.replay.as_ref().unwrap().held else {
+            assert!(run.story.verdict.is_some(), "it stopped for nothing");
+            return stops;
+        };
+        let verdict = run.story.verdict.is_some();
+        assert!(held != Moment::Verdict || !verdict, "after, not before");
+        let screen = bench.screen();
+        let words = format!("paused before {}", held.words());
+        assert!(screen.contains(&words), "{words}: {screen}");
+        stops.push(held);
+        bench.press("<Space>");
+    }
+    panic!("it never ended: {stops:?}");
+}
+
+#[test]
+fn a_presented_replay_stops_before_what_matters_and_one_key_goes_on() {
+    let mut bench = bench(80, 24);
+    bench.press("gl<Enter><F5>p++++++++");
+    let stops = stops_of(&mut bench);
+    assert_eq!(stops.last(), Some(&Moment::Verdict), "{stops:?}");
+    for moment in [Moment::Edit, Moment::Tests] {
+        assert!(stops.contains(&moment), "{stops:?}");
+    }
+    // Played again, and switched off: straight through.
+    let screen = bench.press("s").screen();
+    assert!(screen.contains("plays through"), "{screen}");
+    bench.press("<Space>");
+    assert_eq!(stops_of(&mut bench), []);
+    assert!(bench.state.session.no_pauses);
+    // A replay that nobody presents has no stops at all.
+    bench.press("s<F5>");
+    let screen = bench.press("s").screen();
+    assert!(screen.contains("only presenter mode"), "{screen}");
+    bench.press("<Space>");
+    assert_eq!(stops_of(&mut bench), []);
+}
+
+#[test]
+fn an_error_is_paused_before_it_is_seen() {
+    use spotter::trajectory::event::Event;
+    let mut records = super::bench::stored();
+    for record in &mut records {
+        if let Event::Observed { outcome, .. } = &mut record.event {
+            outcome.exit = Some(1);
+            break;
+        }
+    }
+    let mut replay = spotter::app::run::Replay::of(&records);
+    replay.toggle();
+    let mut now = jiff::Timestamp::UNIX_EPOCH;
+    while replay.held.is_none() {
+        now += std::time::Duration::from_secs(1);
+        replay.tick(now, true);
+    }
+    assert_eq!(replay.held, Some(Moment::Error));
+    let next = &records[replay.at].event;
+    assert!(matches!(next, Event::Observed { .. }), "{next:?}");
+}
+
+fn at(column: u16, row: u16, kind: MouseKind) -> spotter::app::Event {
+    spotter::app::Event::Mouse(Mouse { kind, column, row })
+}
+
+#[test]
+fn the_pointer_sets_the_clock_of_a_replay_along_its_bar() {
+    for (keys, (width, height)) in [("", (80, 24)), ("", (160, 48)), ("<F5>", (160, 48))] {
+        let mut bench = bench(width, height);
+        bench.press("gl<Enter>p<Space>").press(keys);
+        let steps = |bench: &mut Bench| {
+            bench.draw();
+            bench.state.run().unwrap().story.last()
+        };
+        let bar = Scrub::of(&bench.state).unwrap().bar;
+        let (first, last) = (bar.x, bar.x + bar.width - 1);
+        bench.event(at(last, bar.y, MouseKind::Press));
+        assert_eq!(steps(&mut bench), 6);
+        // It follows the pointer off the bar, and on screen the mark is where the pointer is.
+        bench.event(at(first + bar.width / 2, 3, MouseKind::Drag));
+        assert!((1..6).contains(&steps(&mut bench)));
+        let here = Scrub::of(&bench.state).unwrap().here;
+        assert!(here.abs_diff(bar.width / 2) <= 1, "{here} of {}", bar.width);
+        bench.event(at(0, 0, MouseKind::Drag));
+        assert_eq!(steps(&mut bench), 0);
+        bench.event(at(0, 0, MouseKind::Release));
+        bench.event(at(last, bar.y, MouseKind::Drag));
+        assert_eq!(steps(&mut bench), 0, "it was let go");
+        // A drag that began elsewhere is none of the bar.
+        bench.event(at(2, 5, MouseKind::Press));
+        bench.event(at(last, bar.y, MouseKind::Drag));
+        assert_eq!(steps(&mut bench), 0);
+    }
 }
 
 #[test]

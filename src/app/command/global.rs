@@ -2,7 +2,7 @@
 
 use super::{Command, Invocation, Told, always};
 use crate::app::effect::{Effect, Screen};
-use crate::app::layer::{Ask, Asked, Choice, Layer, Picker, Purpose};
+use crate::app::layer::{Choice, Layer, Picker, Purpose};
 use crate::app::list::List;
 use crate::app::state::{Preset, State, View};
 use crate::keymap::shown;
@@ -164,7 +164,7 @@ pub(super) const COMMANDS: &[Command] = &[
                 Preset::Review => Preset::Demo,
                 Preset::Demo => Preset::Run,
             };
-            Vec::new()
+            crate::app::update::save(state)
         },
     },
     Command {
@@ -289,25 +289,6 @@ pub(super) const COMMANDS: &[Command] = &[
                 .retain(|layer| !matches!(layer, Layer::Welcome));
             state.session.welcomed = true;
             crate::app::update::save(state)
-        },
-    },
-    Command {
-        id: "source.change",
-        title: "other tasks …",
-        doc: "Load tasks from a file, a folder or the hub.",
-        context: "tasks",
-        arguments: &[],
-        hint: 0,
-        enabled: always,
-        run: |state, _| {
-            state.view = View::Tasks;
-            state.ask = Some(Ask {
-                what: Asked::Source,
-                label: "tasks from (sample, a file, owner/name of the hub)".into(),
-                field: crate::app::field::Field::with(state.tasks.source.clone()),
-                history: None,
-            });
-            Vec::new()
         },
     },
 ];

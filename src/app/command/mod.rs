@@ -7,14 +7,17 @@ pub mod docs;
 mod global;
 mod library;
 mod moving;
+pub(super) mod pick;
 mod replay;
 mod run;
 mod steer;
-mod tasks;
+pub(super) mod tasks;
 mod typing;
 
 use super::effect::Effect;
 use super::state::State;
+
+pub(super) use pick::HUMAN;
 
 /// What a command is told.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -112,6 +115,7 @@ const GROUPS: &[&[Command]] = &[
     global::COMMANDS,
     moving::COMMANDS,
     tasks::COMMANDS,
+    pick::COMMANDS,
     run::COMMANDS,
     steer::COMMANDS,
     replay::COMMANDS,

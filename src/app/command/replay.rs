@@ -1,8 +1,10 @@
-//! Commands of replays: the clock and what it tells.
+//! Commands of replays: the clock and what it tells, and carrying recorded actions out again.
 
 use super::run::on_a_run;
 use super::{Command, Reason};
-use crate::app::state::State;
+use crate::app::effect::Effect;
+use crate::app::messages::Weight;
+use crate::app::state::{Preset, State};
 use crate::app::update;
 
 fn in_a_replay(state: &State) -> Result<(), Reason> {
@@ -123,6 +125,33 @@ pub(super) const COMMANDS: &[Command] = &[
         }
     ),
     command!(
+        "replay.pauses",
+        "automatic pauses",
+        "In presenter mode, stop before edits, tests, errors and the verdict, or play through.",
+        "replay",
+        &[],
+        5,
+        |state| {
+            in_a_replay(state)?;
+            if state.preset == Preset::Demo {
+                Ok(())
+            } else {
+                Err("only presenter mode stops by itself: g p turns it on".into())
+            }
+        },
+        |state, _| {
+            let off = !state.session.no_pauses;
+            state.session.no_pauses = off;
+            let words = if off {
+                "the replay plays through"
+            } else {
+                "the replay stops before edits, tests, errors and the verdict"
+            };
+            state.say(Weight::Info, words);
+            update::save(state)
+        }
+    ),
+    command!(
         "replay.end",
         "end the replay",
         "All of the run again.",
@@ -133,6 +162,29 @@ pub(super) const COMMANDS: &[Command] = &[
         |state, _| {
             update::end_replay(state);
             Vec::new()
+        }
+    ),
+    command!(
+        "replay.reexecute",
+        "carry out again",
+        "Carry the recorded actions out again in a fresh sandbox, as a new run; what comes out otherwise is marked.",
+        "run",
+        &[],
+        0,
+        |state| {
+            on_a_run(state)?;
+            match state.run() {
+                Some(run) if run.live => Err("it still runs: key S stops it".into()),
+                Some(run) if run.story.last() == 0 => {
+                    Err("no action of it is on record: there is nothing to carry out".into())
+                }
+                _ => Ok(()),
+            }
+        },
+        |state, _| {
+            let id = state.run().map(|run| run.id.clone());
+            id.map(|id| vec![Effect::Reexecute { id }])
+                .unwrap_or_default()
         }
     ),
 ];

@@ -220,9 +220,9 @@ pub(super) const COMMANDS: &[Command] = &[
     command!(
         "step.find",
         "to the next …",
-        "The cursor goes to the next error, edit, test run or audit mark.",
+        "The cursor goes to the next error, edit, test run, audit mark or difference from a recording.",
         "run",
-        &["error", "edit", "test", "mark"],
+        &["error", "edit", "test", "mark", "difference"],
         0,
         on_a_run,
         find_step
@@ -533,6 +533,7 @@ fn find_step(state: &mut State, told: &Told) -> Vec<Effect> {
                 || arguments.contains("unittest")
                 || arguments.contains("test")
         }),
+        "difference" => step.differs(),
         _ => !step.marks.is_empty(),
     };
     let from = run.step();

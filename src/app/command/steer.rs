@@ -23,17 +23,12 @@ fn live(state: &State) -> Result<(), Reason> {
 
 fn waiting(state: &State) -> Result<(), Reason> {
     live(state)?;
-    match state.run().and_then(|run| run.waiting()) {
-        Some(_) => Ok(()),
-        None => Err("no action waits: m turns step mode on".into()),
-    }
-}
-
-fn can_take_over(state: &State) -> Result<(), Reason> {
-    live(state)?;
-    match state.run().and_then(|run| run.waiting()) {
-        Some(_) => Err("an action waits: approve, edit or skip it first".into()),
-        None => Ok(()),
+    match state.run() {
+        Some(run) if run.waiting().is_some() => Ok(()),
+        Some(run) if run.story.taken_over => {
+            Err("you hold the agent's shell: T hands it back".into())
+        }
+        _ => Err("no action waits: m turns step mode on".into()),
     }
 }
 
@@ -82,7 +77,10 @@ pub(super) const COMMANDS: &[Command] = &[
             let paused = state.run().is_some_and(|run| {
                 matches!(run.story.phase, Phase::Paused { .. }) && run.story.waiting().is_none()
             });
-            send(state, if paused { Op::Resume } else { Op::Pause })
+            let go_on = Op::Resume {
+                keep_step_mode: true,
+            };
+            send(state, if paused { go_on } else { Op::Pause })
         }
     ),
     steer!(
@@ -97,11 +95,14 @@ pub(super) const COMMANDS: &[Command] = &[
     steer!(
         "run.step-mode",
         "step mode",
-        "Wait for approval of each step's actions from now on; go on leaves it.",
+        "Wait for approval of each step's actions from now on; again to leave it, and what waits is carried out.",
         "run",
         12,
         live,
-        |state, _| { send(state, Op::StepMode { on: true }) }
+        |state, _| {
+            let on = state.run().is_some_and(|run| run.story.step_mode);
+            send(state, Op::StepMode { on: !on })
+        }
     ),
     steer!(
         "run.approve",
@@ -154,10 +155,10 @@ pub(super) const COMMANDS: &[Command] = &[
     steer!(
         "run.take-over",
         "take over",
-        "Take the agent's shell: it waits while you type.",
+        "Take the agent's shell: it waits while you type; an action that waits is asked about again afterwards.",
         "run",
         15,
-        can_take_over,
+        live,
         |state, _| {
             let held = state.run().is_some_and(|run| run.story.taken_over);
             ask(state, Asked::Shell, "$");

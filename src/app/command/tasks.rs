@@ -204,7 +204,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command {
         id: "form.change",
         title: "change",
-        doc: "Type another value, or the next of a few.",
+        doc: "Type another value, the next of a few, or a list to choose from (model, scaffold).",
         context: "form",
         arguments: &[],
         hint: 1,
@@ -218,18 +218,19 @@ pub(super) const COMMANDS: &[Command] = &[
                 form.turn();
                 return Vec::new();
             }
-            let (label, field) = (
-                format!("{} ({})", entry.name, entry.doc),
-                entry.value.clone(),
-            );
-            state.ask = Some(Ask {
-                what: Asked::Value,
-                label,
-                field,
-                history: None,
-            });
-            Vec::new()
+            let name = entry.name;
+            super::pick::of_entry(state, name).unwrap_or_else(|| type_value(state))
         },
+    },
+    Command {
+        id: "form.type",
+        title: "type",
+        doc: "Type the value, also where there is a list to choose from.",
+        context: "form",
+        arguments: &[],
+        hint: 0,
+        enabled: always,
+        run: |state, _| type_value(state),
     },
     Command {
         id: "form.start",
@@ -269,6 +270,24 @@ pub(super) const COMMANDS: &[Command] = &[
     },
 ];
 
+/// The value under the form's cursor is typed in its row.
+pub(in crate::app) fn type_value(state: &mut State) -> Vec<Effect> {
+    let Some(entry) = state.tasks.form.current() else {
+        return Vec::new();
+    };
+    let (label, field) = (
+        format!("{} ({})", entry.name, entry.doc),
+        entry.value.clone(),
+    );
+    state.ask = Some(Ask {
+        what: Asked::Value,
+        label,
+        field,
+        history: None,
+    });
+    Vec::new()
+}
+
 fn start(state: &mut State) -> Vec<Effect> {
     let mut form = state.tasks.form.clone();
     form.source.clone_from(&state.tasks.source);
@@ -288,6 +307,7 @@ fn start(state: &mut State) -> Vec<Effect> {
     }
     state.filling = false;
     state.tasks.chosen.clear();
+    state.session.use_model(form.value("model"));
     let mut effects = crate::app::update::save(state);
     effects.push(Effect::Start(Box::new(form)));
     effects

@@ -36,7 +36,12 @@ pub(super) async fn follow(
     let folder = shared.store.folder(&id);
     let changed = Arc::new(Notify::new());
     let wake = Arc::clone(&changed);
-    let mut watcher = notify::recommended_watcher(move |_| wake.notify_one()).ok();
+    let told = move |event: notify::Result<notify::Event>| {
+        if event.map_or(true, |event| super::watch::may_change(&event)) {
+            wake.notify_one();
+        }
+    };
+    let mut watcher = notify::recommended_watcher(told).ok();
     if let Some(watcher) = &mut watcher {
         let _ = watcher.watch(&folder, notify::RecursiveMode::NonRecursive);
     }

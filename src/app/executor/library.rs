@@ -1,9 +1,10 @@
 //! The library's rows: those of the index at once, then what has changed, then what changes.
 //!
-//! A change in the store is told by the file system: new folders, and the folders of runs that a process works on. A
-//! live run's row is made again when it is over, not with every record. Nothing is looked at while nothing happens.
+//! A change in the store is told by the file system: new folders, old ones that a writer opens, and the folders of runs that a
+//! process works on. A live run's row is made again while it grows, but only so often that the reading takes a small part
+//! of the time, and once more when it is over. Nothing is looked at while nothing happens.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,6 +12,7 @@ use std::time::Duration;
 
 use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 use super::Shared;
 use crate::app::messages::Weight;
@@ -20,6 +22,19 @@ use crate::trajectory::{RolloutId, Store};
 
 /// Changes that come within this are told together.
 const GATHER: Duration = Duration::from_millis(300);
+
+/// The row of a live run is made again this often at most …
+const AGAIN: Duration = Duration::from_secs(1);
+/// … and when so many times as long has passed as the last reading took: a long trajectory is long to read.
+const SHARE: u32 = 20;
+
+/// A run that a process works on.
+struct Live {
+    /// Its row may be made again from then on.
+    due: Instant,
+    /// It has changed since it was made.
+    grown: bool,
+}
 
 /// What the tasks that serve the library share.
 #[derive(Default)]
@@ -50,6 +65,7 @@ impl Shelf {
     fn hear(&self, rollouts: &Path, event: Result<notify::Event, notify::Error>) {
         let mut dirty = self.dirty.lock().unwrap_or_else(PoisonError::into_inner);
         match event {
+            Ok(event) if !super::watch::may_change(&event) && !event.need_rescan() => return,
             Ok(event) if !event.need_rescan() => {
                 let ids = event.paths.iter().filter_map(|path| {
                     let inside = path.strip_prefix(rollouts).ok()?;
@@ -156,14 +172,25 @@ async fn watch(shared: Arc<Shared>) {
         shared.say(Weight::Warning, text).await;
         return;
     };
-    let mut live = BTreeSet::new();
+    let mut live: BTreeMap<String, Live> = BTreeMap::new();
     loop {
+        let grown = live.values().filter(|run| run.grown);
+        let next = grown.map(|run| run.due).min();
+        let due = async {
+            match next {
+                Some(next) => tokio::time::sleep_until(next).await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
-            () = shared.shelf.changed.notified() => {}
+            () = shared.shelf.changed.notified() => tokio::time::sleep(GATHER).await,
+            () = due => {}
             () = shared.news.closed() => return,
         }
-        tokio::time::sleep(GATHER).await;
         let mut dirty = shared.shelf.take();
+        let now = Instant::now();
+        let due = live.iter().filter(|(_, run)| run.grown && run.due <= now);
+        dirty.ids.extend(due.map(|(id, _)| id.clone()));
         if dirty.all {
             dirty.ids.extend(look(&shared, false).await);
         }
@@ -179,7 +206,7 @@ async fn watch(shared: Arc<Shared>) {
 async fn changed(
     shared: &Arc<Shared>,
     watcher: &mut RecommendedWatcher,
-    live: &mut BTreeSet<String>,
+    live: &mut BTreeMap<String, Live>,
     id: RolloutId,
 ) {
     let folder = shared.store.folder(&id);
@@ -193,15 +220,25 @@ async fn changed(
         return;
     }
     let running = shared.store.is_running(&id);
-    if running && live.contains(id.as_str()) {
-        return;
+    let began = Instant::now();
+    match live.get_mut(id.as_str()) {
+        Some(run) if running && began < run.due => {
+            run.grown = true;
+            return;
+        }
+        Some(_) if running => {}
+        // Watched before it is read: what is written after the reading is told of.
+        _ => drop(watcher.watch(&folder, RecursiveMode::NonRecursive)),
     }
-    // Watched before it is read: what is written after the reading is told of.
-    let _ = watcher.watch(&folder, RecursiveMode::NonRecursive);
     let row = reread(shared, &id).await;
     let over = match &row {
         Some(row) if row.live => {
-            live.insert(id.as_str().to_owned());
+            let now = Instant::now();
+            let run = Live {
+                due: now + AGAIN.max((now - began) * SHARE),
+                grown: false,
+            };
+            live.insert(id.as_str().to_owned(), run);
             false
         }
         // Its folder is there before its first record.

@@ -54,6 +54,8 @@ struct Shared {
 pub struct Folders {
     /// The one of `config.toml`, `themes/` and `keymaps/`; they are watched.
     pub config: Option<PathBuf>,
+    /// The project's `.spotter`; its `config.toml` is watched.
+    pub project: Option<PathBuf>,
     /// `keymaps/` of the user.
     pub keymaps: Option<PathBuf>,
     /// The session file.
@@ -88,13 +90,13 @@ impl Executor {
             shelf: library::Shelf::default(),
             going: CancellationToken::new(),
         });
-        if let Some(folder) = shared.folders.config.clone() {
-            let watched = (
-                shared.settings.theme.clone(),
-                shared.settings.keymap.clone(),
-            );
-            runtime.spawn(watch::watch(folder, watched, shared.news.clone()));
-        }
+        let (config, project) = (&shared.folders.config, &shared.folders.project);
+        let roots = watch::Roots::of(config.clone(), project.clone());
+        let watched = (
+            shared.settings.theme.clone(),
+            shared.settings.keymap.clone(),
+        );
+        runtime.spawn(watch::watch(roots, watched, shared.news.clone()));
         let told = Arc::clone(&shared);
         runtime.spawn(async move {
             while let Some(news) = receiver.recv().await {
@@ -185,6 +187,9 @@ impl Executor {
             Effect::Branch { id, step, say } => {
                 self.add(async move { start::branch(&shared, &id, step, say).await });
             }
+            Effect::Reexecute { id } => {
+                self.add(async move { start::reexecute(&shared, &id).await });
+            }
             Effect::Control { id, op } => {
                 let line = self.lines.entry(id.clone());
                 let line = line.or_insert_with(|| control::line(&self.runtime, shared, id));
@@ -202,6 +207,9 @@ impl Executor {
             } => {
                 self.runtime
                     .spawn(stored::diff(shared, id, request, (from, to), *snapshots));
+            }
+            Effect::Fences { task } => {
+                self.runtime.spawn(stored::fences(shared, task));
             }
             Effect::Log { id, file } => {
                 self.runtime.spawn(stored::log(shared, id, file));

@@ -1,4 +1,4 @@
-//! Starting, going on, branching: orders made into jobs by the same code that the command line uses.
+//! Starting, going on, branching, carrying out again: orders made into jobs by the same code that the command line uses.
 
 use std::sync::Arc;
 
@@ -100,6 +100,14 @@ pub(super) async fn branch(
     told(shared, made, "cannot branch").await
 }
 
+pub(super) async fn reexecute(shared: &Arc<Shared>, name: &str) -> Vec<Job> {
+    let Some(id) = RolloutId::parse(name) else {
+        return Vec::new();
+    };
+    let made = again::reexecute(&shared.store, &id, &supply::untold()).await;
+    told(shared, made, "cannot carry the actions out again").await
+}
+
 async fn told(shared: &Arc<Shared>, made: Result<Prepared, OrderError>, failed: &str) -> Vec<Job> {
     match made {
         Ok(prepared) => {
@@ -142,6 +150,9 @@ pub(super) async fn on_the_floor(shared: &Arc<Shared>, news: batch::News) {
 
 /// An operation in a word.
 pub(super) fn name_of(op: &Op) -> String {
+    if let Op::StepMode { on } = op {
+        return format!("step mode {}", if *on { "on" } else { "off" });
+    }
     serde_json::to_value(op)
         .ok()
         .and_then(|value| Some(value.get("op")?.as_str()?.replace('_', " ")))

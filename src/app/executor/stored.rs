@@ -1,8 +1,9 @@
-//! What is done with what is stored: diffs of workspaces, raw logs, tests as of a step, checks, actions carried out again.
+//! What is done with what is stored: diffs of workspaces, raw logs, tests as of a step, checks.
 
 use std::sync::Arc;
 
 use super::Shared;
+use crate::app::fences::Fences;
 use crate::app::messages::Weight;
 use crate::app::news::{News, Request};
 use crate::batch::as_of::{self, AsOf};
@@ -11,6 +12,7 @@ use crate::grade::{Check, CheckVerdict, report};
 use crate::rollout::ground::Wishes;
 use crate::sandbox::snapshot::Shadow;
 use crate::sandbox::{Kind, Limits, SnapshotId};
+use crate::task::Task;
 use crate::text::diff::{self, FileDiff};
 use crate::text::log::Log;
 use crate::text::safe::one_line;
@@ -57,6 +59,15 @@ pub(super) async fn diff(
             })
             .await;
     }
+}
+
+/// The code in a task's statement, in colours. That there is none is an answer, too.
+pub(super) async fn fences(shared: Arc<Shared>, task: Arc<Task>) {
+    let name = task.instance_id.clone();
+    let made = tokio::task::spawn_blocking(move || Fences::of(&task.problem_statement)).await;
+    let fences = Arc::new(made.unwrap_or_default());
+    let told = News::Fences { task: name, fences };
+    let _ = shared.news.send(told).await;
 }
 
 fn files_between(

@@ -1,4 +1,4 @@
-//! The user's own files, watched: themes, keymaps and settings are read again when they are saved.
+//! The user's own files, and the project's settings, watched: themes, keymaps and settings are read again when they are saved.
 //!
 //! Folders are watched, not files, because editors put a new file in the old one's place. What changed is remembered in three
 //! bits that never grow, however much happens; when nothing more has happened for a moment, it is told once. What is not
@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
+use notify::event::{AccessKind, AccessMode};
 use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 use tokio::sync::{Notify, mpsc};
 
@@ -27,6 +28,13 @@ const THEMES: u8 = 1;
 const KEYMAPS: u8 = 2;
 const SETTINGS: u8 = 4;
 
+/// Whether an event can mean that something is otherwise than before. Who looks at a file opens it, and is told of that
+/// himself: without this he would look for ever. Closing what was written ends the lock of a run.
+pub(super) fn may_change(event: &notify::Event) -> bool {
+    let closed_after_writing = EventKind::Access(AccessKind::Close(AccessMode::Write));
+    !event.kind.is_access() || event.kind == closed_after_writing
+}
+
 /// What the settings' file said of theme and keymap.
 pub(super) type Looks = (Option<ThemeChoice>, Option<String>);
 
@@ -37,7 +45,41 @@ struct Changed {
     wake: Notify,
 }
 
-/// Which of the things that are watched a path belongs to.
+/// The folders that files are read from.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Roots {
+    /// Of the user: settings, themes, keymaps.
+    user: Option<PathBuf>,
+    /// Of the project: settings, which go over the user's.
+    project: Option<PathBuf>,
+}
+
+impl Roots {
+    pub(super) fn of(user: Option<PathBuf>, project: Option<PathBuf>) -> Self {
+        Self { user, project }
+    }
+
+    /// Folders there may be, the user's first.
+    fn all(&self) -> impl Iterator<Item = &PathBuf> {
+        self.user.iter().chain(&self.project)
+    }
+
+    /// A folder of the user's.
+    fn own(&self, name: &str) -> Option<PathBuf> {
+        Some(self.user.as_ref()?.join(name))
+    }
+
+    /// Which of the things that are watched a path belongs to.
+    fn bits_of(&self, path: &Path) -> u8 {
+        let user = self.user.as_ref().map_or(0, |root| bits_of(root, path));
+        // Beside the project's settings lies its store, where much happens.
+        let project = self.project.as_ref();
+        let settings = project.map_or(0, |root| bits_of(root, path) & SETTINGS);
+        user | settings
+    }
+}
+
+/// Which of the things that are watched below a root a path belongs to.
 fn bits_of(root: &Path, path: &Path) -> u8 {
     let Ok(below) = path.strip_prefix(root) else {
         return 0;
@@ -56,8 +98,8 @@ fn bits_of(root: &Path, path: &Path) -> u8 {
 }
 
 /// Watch until nobody takes news any more.
-pub(super) async fn watch(root: PathBuf, mut last: Looks, news: mpsc::Sender<News>) {
-    let Some(mut watch) = Watch::begin(&root) else {
+pub(super) async fn watch(roots: Roots, mut last: Looks, news: mpsc::Sender<News>) {
+    let Some(mut watch) = Watch::begin(&roots) else {
         return;
     };
     loop {
@@ -65,11 +107,12 @@ pub(super) async fn watch(root: PathBuf, mut last: Looks, news: mpsc::Sender<New
             changed = watch.next() => changed,
             () = news.closed() => return,
         };
-        if changed & SETTINGS != 0 && settings(&root, &mut last, &news).await.is_err() {
+        if changed & SETTINGS != 0 && settings(&roots, &mut last, &news).await.is_err() {
             return;
         }
-        let themes = (changed & THEMES != 0).then(|| theme::names(Some(&root.join("themes"))));
-        let keymaps = (changed & KEYMAPS != 0).then(|| keymap::names(Some(&root.join("keymaps"))));
+        let (themes, keymaps) = (roots.own("themes"), roots.own("keymaps"));
+        let themes = (changed & THEMES != 0).then(|| theme::names(themes.as_deref()));
+        let keymaps = (changed & KEYMAPS != 0).then(|| keymap::names(keymaps.as_deref()));
         if themes.is_some() || keymaps.is_some() {
             let files = News::Files { themes, keymaps };
             if news.send(files).await.is_err() {
@@ -81,17 +124,18 @@ pub(super) async fn watch(root: PathBuf, mut last: Looks, news: mpsc::Sender<New
 
 /// What of the settings matters while the program runs; the rest holds from the next start.
 async fn settings(
-    root: &Path,
+    roots: &Roots,
     last: &mut Looks,
     news: &mpsc::Sender<News>,
 ) -> Result<(), mpsc::error::SendError<News>> {
-    let file = root.join("config.toml");
-    let Ok(text) = std::fs::read_to_string(&file) else {
-        return Ok(());
-    };
     let mut settings = Settings::default();
     let mut warnings = Vec::new();
-    settings.overlay(&text, &file, &mut warnings);
+    for root in roots.all() {
+        let file = root.join("config.toml");
+        if let Ok(text) = std::fs::read_to_string(&file) {
+            settings.overlay(&text, &file, &mut warnings);
+        }
+    }
     for warning in &warnings {
         let (weight, text) = (Weight::Warning, warning.to_string());
         news.send(News::Message { weight, text }).await?;
@@ -132,22 +176,22 @@ pub(super) async fn keymap_again(shared: Arc<Shared>, name: String) {
 
 /// The folders that there are, watched.
 struct Watch {
-    root: PathBuf,
+    roots: Roots,
     watcher: RecommendedWatcher,
     changed: Arc<Changed>,
 }
 
 impl Watch {
-    fn begin(root: &Path) -> Option<Self> {
+    fn begin(roots: &Roots) -> Option<Self> {
         let changed = Arc::new(Changed::default());
-        let (told, base) = (Arc::clone(&changed), root.to_owned());
+        let (told, known) = (Arc::clone(&changed), roots.clone());
         let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
             let bits = match event {
-                Ok(event) if matches!(event.kind, EventKind::Access(_)) => 0,
+                Ok(event) if !may_change(&event) => 0,
                 Ok(event) => event
                     .paths
                     .iter()
-                    .fold(0, |bits, path| bits | bits_of(&base, path)),
+                    .fold(0, |bits, path| bits | known.bits_of(path)),
                 // Something was missed: everything is looked at.
                 Err(_) => THEMES | KEYMAPS | SETTINGS,
             };
@@ -157,11 +201,16 @@ impl Watch {
             }
         });
         let mut watch = Self {
-            root: root.to_owned(),
+            roots: roots.clone(),
             watcher: watcher.ok()?,
             changed,
         };
-        watch.add(root).then(|| watch.add_all()).map(|()| watch)
+        // Both are tried: one may be there without the other.
+        let added: Vec<bool> = roots.all().map(|root| watch.add(root)).collect();
+        added
+            .contains(&true)
+            .then(|| watch.add_all())
+            .map(|()| watch)
     }
 
     fn add(&mut self, folder: &Path) -> bool {
@@ -172,8 +221,8 @@ impl Watch {
     /// The folders below, which may come later than the program. To watch one again is to watch it once.
     fn add_all(&mut self) {
         for name in ["themes", "keymaps"] {
-            let folder = self.root.join(name);
-            if folder.is_dir() {
+            let folder = self.roots.own(name);
+            if let Some(folder) = folder.filter(|folder| folder.is_dir()) {
                 self.add(&folder);
             }
         }
@@ -199,6 +248,10 @@ mod tests {
 
     /// Long past anything but a watcher that does not watch.
     const NEVER: Duration = Duration::from_secs(60);
+
+    fn of_user(folder: &Path) -> Roots {
+        Roots::of(Some(folder.to_owned()), None)
+    }
 
     async fn next(watch: &mut Watch) -> u8 {
         tokio::time::timeout(NEVER, watch.next()).await.unwrap()
@@ -227,7 +280,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let themes = folder.path().join("themes");
         std::fs::create_dir(&themes).unwrap();
-        let mut watch = Watch::begin(folder.path()).unwrap();
+        let mut watch = Watch::begin(&of_user(folder.path())).unwrap();
         for _ in 0..50 {
             std::fs::write(themes.join("mine.toml"), "light = true\n").unwrap();
         }
@@ -242,13 +295,13 @@ mod tests {
     #[tokio::test]
     async fn a_folder_that_comes_later_is_watched_from_then_on() {
         let folder = tempfile::tempdir().unwrap();
-        let mut watch = Watch::begin(folder.path()).unwrap();
+        let mut watch = Watch::begin(&of_user(folder.path())).unwrap();
         let keymaps = folder.path().join("keymaps");
         std::fs::create_dir(&keymaps).unwrap();
         assert_eq!(next(&mut watch).await, KEYMAPS);
         std::fs::write(keymaps.join("mine.toml"), "").unwrap();
         assert_eq!(next(&mut watch).await, KEYMAPS);
-        assert!(Watch::begin(&folder.path().join("nowhere")).is_none());
+        assert!(Watch::begin(&of_user(&folder.path().join("nowhere"))).is_none());
     }
 
     #[tokio::test]
@@ -258,10 +311,14 @@ mod tests {
         let (sender, mut news) = mpsc::channel(8);
         let mut last = (Some(ThemeChoice::Always("mono".into())), None);
         std::fs::write(&file, "theme = \"mono\"\njobs = 3\n").unwrap();
-        settings(folder.path(), &mut last, &sender).await.unwrap();
+        settings(&of_user(folder.path()), &mut last, &sender)
+            .await
+            .unwrap();
         assert!(news.try_recv().is_err());
         std::fs::write(&file, "theme = { drak = \"mono\" }\n").unwrap();
-        settings(folder.path(), &mut last, &sender).await.unwrap();
+        settings(&of_user(folder.path()), &mut last, &sender)
+            .await
+            .unwrap();
         match news.try_recv() {
             Ok(News::Message { text, .. }) => {
                 assert!(text.contains("config.toml:1:9: `theme`"), "{text}");
@@ -270,7 +327,9 @@ mod tests {
         }
         assert!(news.try_recv().is_err());
         std::fs::write(&file, "theme = \"gruvbox-dark\"\nkeymap = \"emacs\"\n").unwrap();
-        settings(folder.path(), &mut last, &sender).await.unwrap();
+        settings(&of_user(folder.path()), &mut last, &sender)
+            .await
+            .unwrap();
         match news.try_recv() {
             Ok(News::Settings { theme, keymap }) => {
                 assert_eq!(theme, Some(ThemeChoice::Always("gruvbox-dark".into())));
@@ -278,5 +337,41 @@ mod tests {
             }
             other => panic!("{other:?}"),
         }
+    }
+
+    #[tokio::test]
+    async fn the_projects_settings_are_watched_and_go_over_the_users() {
+        let (user, project) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let roots = Roots::of(
+            Some(user.path().to_owned()),
+            Some(project.path().to_owned()),
+        );
+        let mut watch = Watch::begin(&roots).unwrap();
+        let write = |folder: &tempfile::TempDir, text: &str| {
+            std::fs::write(folder.path().join("config.toml"), text).unwrap();
+        };
+        // The store beside them is none of it.
+        std::fs::write(project.path().join("index.sqlite"), "").unwrap();
+        std::fs::create_dir(project.path().join("themes")).unwrap();
+        write(&project, "theme = \"mono\"\n");
+        assert_eq!(next(&mut watch).await, SETTINGS);
+        let (sender, mut news) = mpsc::channel(8);
+        let mut last = (None, None);
+        settings(&roots, &mut last, &sender).await.unwrap();
+        let Ok(News::Settings { theme, .. }) = news.try_recv() else {
+            panic!("the project's theme is not told");
+        };
+        assert_eq!(theme, Some(ThemeChoice::Always("mono".into())));
+        write(&user, "theme = \"gruvbox-dark\"\nkeymap = \"emacs\"\n");
+        assert_eq!(next(&mut watch).await, SETTINGS);
+        settings(&roots, &mut last, &sender).await.unwrap();
+        let Ok(News::Settings { theme, keymap }) = news.try_recv() else {
+            panic!("the user's keymap is not told");
+        };
+        assert_eq!((theme, keymap.as_deref()), (None, Some("emacs")));
+        // A project alone is watched, too.
+        let nowhere = user.path().join("nowhere");
+        let roots = Roots::of(Some(nowhere), Some(project.path().to_owned()));
+        assert!(Watch::begin(&roots).is_some());
     }
 }

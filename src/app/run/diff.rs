@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use crate::app::list::{Move, Scroll};
 use crate::app::news::Request;
@@ -31,11 +32,15 @@ pub type Code = HashMap<(usize, Side, usize), Line>;
 /// Bytes of a diff that are highlighted; what is beyond stays in one colour.
 const HIGHLIGHTED: usize = 256 << 10;
 
+/// And so much of its time: an honest diff takes a fraction of it.
+const LONGEST: Duration = Duration::from_secs(5);
+
 /// Highlight a diff's lines, hunk by hunk. Slow: for a thread of its own.
 #[must_use]
 pub fn highlight(files: &[FileDiff]) -> Code {
     let mut code = Code::new();
     let mut bytes = 0;
+    let began = Instant::now();
     for (number, file) in files.iter().enumerate() {
         let Some(language) = Language::of_file(&file.path, "") else {
             continue;
@@ -51,7 +56,7 @@ pub fn highlight(files: &[FileDiff]) -> Code {
                 let text: Vec<&str> = lines.iter().map(|line| line.text.as_str()).collect();
                 let text = text.join("\n");
                 bytes += text.len();
-                if bytes > HIGHLIGHTED {
+                if bytes > HIGHLIGHTED || began.elapsed() > LONGEST {
                     return code;
                 }
                 let made = highlight::snippet(&text, Some(language), TAB);

@@ -5,7 +5,6 @@
 pub mod call;
 mod diff;
 mod files;
-mod kept;
 mod log;
 mod notes;
 pub mod page;
@@ -18,11 +17,10 @@ use std::sync::Arc;
 
 pub use diff::{Code, Diff, Scope, Span, highlight};
 pub use files::Files;
-pub use kept::Kept;
 pub use log::LogPane;
-pub use notes::{Notes, Target as Lead, state_of};
+pub use notes::{About, Notes, Target as Lead, state_of};
 pub use page::Fold;
-pub use replay::Replay;
+pub use replay::{Moment, Replay};
 pub use search::Search;
 pub use tests::{Target, Tests};
 pub use transcript::Transcript;
@@ -32,6 +30,10 @@ use super::news::Request;
 use super::story::{Phase, Story};
 use crate::task::Task;
 use crate::trajectory::Record;
+use crate::trajectory::event::Event;
+
+/// Records that are kept for a replay, before pieces of text are left out.
+const MOST_RECORDS: usize = if cfg!(test) { 400 } else { 100_000 };
 
 /// What a pane has to draw in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -123,7 +125,9 @@ pub struct Run {
     /// It is to be replayed as soon as it is read.
     pub replay_when_told: bool,
     /// Records of a run that is over, for a replay.
-    pub kept: Kept,
+    pub records: Vec<Record>,
+    /// Records that were not kept for one, because there are too many.
+    pub left_out: usize,
 }
 
 impl Run {
@@ -149,7 +153,8 @@ impl Run {
             search: None,
             replay: None,
             replay_when_told: false,
-            kept: Kept::default(),
+            records: Vec::new(),
+            left_out: 0,
         }
     }
 
@@ -177,13 +182,37 @@ impl Run {
         }
     }
 
+    /// Keep records of a run that is over, for a replay. Of very many, the pieces in which text came are left out first: what
+    /// they came to is in the records that follow them.
+    pub fn keep(&mut self, records: Vec<Record>) {
+        for record in records {
+            let piece = matches!(record.event, Event::Delta { .. } | Event::Output { .. });
+            let most = if piece {
+                MOST_RECORDS
+            } else {
+                2 * MOST_RECORDS
+            };
+            if self.records.len() < most {
+                self.records.push(record);
+            } else {
+                self.left_out += 1;
+            }
+        }
+    }
+
     /// The step whose actions wait for a person's approval, while somebody can give it.
     #[must_use]
     pub fn waiting(&self) -> Option<&super::story::Step> {
-        if !self.live || self.replay.is_some() {
+        if !self.live || self.replay.is_some() || self.story.taken_over {
             return None;
         }
         self.story.waiting()
+    }
+
+    /// A person holds the agent's shell now.
+    #[must_use]
+    pub fn holds_shell(&self) -> bool {
+        self.live && self.replay.is_none() && self.story.taken_over && !self.story.is_over()
     }
 
     /// The task's statement, where it is loaded.

@@ -1,13 +1,16 @@
-//! Notes: audit marks, what the sandbox holds, branches, how the run was started.
+//! Notes: audit marks, what the sandbox holds, branches, how the run was started and where it lies.
 
 use crate::app::glyph::Glyphs;
 use crate::app::list::{List, Move};
 use crate::app::run::Room;
 use crate::app::run::page::push_cut;
+use crate::app::state::Site;
 use crate::app::story::Story;
 use crate::app::words;
 use crate::model::ModelKind;
 use crate::sandbox::Holds;
+use crate::task::Task;
+use crate::text::url::{Place, Url};
 use crate::text::{Ink, Line, Role, safe};
 use crate::trajectory::index::Summary;
 
@@ -18,7 +21,23 @@ pub struct Notes {
     pub list: List,
     /// Lines of the window.
     pub visible: Vec<Line>,
+    /// Links on them.
+    pub links: Vec<Place>,
     targets: Vec<Target>,
+}
+
+/// Column of a fact's value.
+const VALUE: usize = 10;
+
+/// What the notes are about, besides the story.
+#[derive(Debug, Clone, Copy)]
+pub struct About<'a> {
+    /// The rollout.
+    pub id: &'a str,
+    /// Where it lies.
+    pub site: Option<&'a Site>,
+    /// Its task, where it is loaded.
+    pub task: Option<&'a Task>,
 }
 
 /// What a row leads to.
@@ -46,13 +65,15 @@ impl Notes {
 
     /// Bring the lines up to date.
     #[expect(clippy::too_many_lines, reason = "one block of rows after the other")]
-    pub fn settle(&mut self, id: &str, story: &Story, library: &[Summary], room: Room) {
+    pub fn settle(&mut self, about: About<'_>, story: &Story, library: &[Summary], room: Room) {
+        let About { id, site, task } = about;
         let Room {
             width,
             height,
             glyphs,
         } = room;
         let mut rows: Vec<(Line, Target)> = Vec::new();
+        let mut links: Vec<(usize, Url)> = Vec::new();
         for mark in &story.marks {
             let mut line = Line::of(glyphs.mark(), Role::Attention)
                 .with(" ", Role::Text)
@@ -78,32 +99,39 @@ impl Notes {
                 ModelKind::Human => " (a person)",
                 ModelKind::Http => "",
             };
-            let mut fact = |name: &str, value: &str, role: Role| {
-                let mut line = Line::of(format!("{name:<10}"), Role::Dim);
-                push_cut(
-                    &mut line,
-                    &safe::one_line(value),
-                    role,
-                    width.saturating_sub(10),
-                );
-                rows.push((line, Target::None));
-            };
-            fact("rollout", id, Role::Text);
+            if let Some(recording) = &start.reexecutes {
+                let line = Line::of(format!("{:<10}", "repeats"), Role::Dim)
+                    .with(&safe::one_line(recording), Role::Text);
+                rows.push((line, Target::Run(recording.clone())));
+            }
+            let row = fact(&mut rows, width, "rollout", id, Role::Text);
+            let to_events = site.and_then(|site| site.link(id, "events.jsonl"));
+            links.extend(to_events.map(|url| (row, url)));
             let role = if start.model.kind == ModelKind::Recorded {
                 Role::Attention
             } else {
                 Role::Text
             };
-            fact("model", &format!("{}{kind}", start.model.name), role);
-            fact("scaffold", &start.scaffold, Role::Text);
+            fact(
+                &mut rows,
+                width,
+                "model",
+                &format!("{}{kind}", start.model.name),
+                role,
+            );
+            fact(&mut rows, width, "scaffold", &start.scaffold, Role::Text);
             if let Some(temperature) = start.sampling.temperature {
                 fact(
+                    &mut rows,
+                    width,
                     "sampling",
                     &format!("temperature {temperature}"),
                     Role::Text,
                 );
             }
             fact(
+                &mut rows,
+                width,
                 "limits",
                 &format!(
                     "{} steps, {} s a command",
@@ -113,6 +141,8 @@ impl Notes {
             );
             let (prompt, reply) = story.tokens;
             fact(
+                &mut rows,
+                width,
                 "tokens",
                 &format!("{} in, {} out", words::count(prompt), words::count(reply)),
                 Role::Text,
@@ -146,15 +176,57 @@ impl Notes {
                 rows.push((line, Target::None));
             }
         }
+        let mut ends: Vec<(&str, String, Option<Url>)> = Vec::new();
+        if let Some(task) = task.filter(|task| !task.base_commit.is_empty()) {
+            let commit: String = task.base_commit.chars().take(12).collect();
+            ends.push(("base", format!("{} {commit}", task.repo), task.base_url()));
+        }
+        if let Some(site) = site {
+            let folder = site.folder(id);
+            let url = Url::of_file(&site.host, &folder);
+            ends.push(("folder", folder.to_string_lossy().into_owned(), url));
+        }
+        if !ends.is_empty() {
+            rows.push((Line::new(), Target::None));
+        }
+        for (name, value, url) in ends {
+            let row = fact(&mut rows, width, name, &value, Role::Text);
+            links.extend(url.map(|url| (row, url)));
+        }
         self.list.fit(rows.len(), height);
+        let window = self.list.window();
+        self.links = links
+            .into_iter()
+            .filter(|(row, _)| window.contains(row))
+            .filter_map(|(row, url)| {
+                let columns = VALUE..rows.get(row)?.0.width();
+                let row = row - window.start;
+                Some(Place { row, columns, url })
+            })
+            .collect();
         self.visible = rows
-            .get(self.list.window())
+            .get(window)
             .unwrap_or_default()
             .iter()
             .map(|(line, _)| line.clone())
             .collect();
         self.targets = rows.into_iter().map(|(_, target)| target).collect();
     }
+}
+
+/// A row with a name and a value; its number.
+fn fact(
+    rows: &mut Vec<(Line, Target)>,
+    width: usize,
+    name: &str,
+    value: &str,
+    role: Role,
+) -> usize {
+    let mut line = Line::of(format!("{name:<VALUE$}"), Role::Dim);
+    let room = width.saturating_sub(VALUE);
+    push_cut(&mut line, &safe::one_line(value), role, room);
+    rows.push((line, Target::None));
+    rows.len() - 1
 }
 
 /// The tree of attempts that grew out of one another, this one marked.

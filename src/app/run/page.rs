@@ -123,6 +123,10 @@ pub fn step(story: &Story, step: &Step, fold: Fold, look: Look<'_>) -> Vec<Line>
             line.push(" ", Role::Text);
             line.push(look.glyphs.mark(), Role::Attention);
         }
+        if step.differs() {
+            line.push(" ", Role::Text);
+            line.push(look.glyphs.differs(), Role::Attention);
+        }
         return vec![look.with_right(line, &right)];
     }
     let mut body = Vec::new();
@@ -380,6 +384,12 @@ fn lines_of(step: &Step, item: &Item, fold: Fold, look: Look<'_>, body: &mut Vec
             let shown = Shown::typed(command);
             head(&shown, fold, look, body);
             observation(&shown, outcome, fold, look, body);
+        }
+        Item::Differs { text: what } => {
+            let line = Line::of(look.glyphs.differs(), Ink::of(Role::Attention).bold())
+                .with(" ", Role::Text)
+                .with(&text(what), Role::Attention);
+            body.extend(wrap::rows(&line, look.prose(), Hang::Columns(2)));
         }
         Item::Note {
             text: note,

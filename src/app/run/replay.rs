@@ -2,10 +2,15 @@
 //!
 //! Mental model: the story is a function of the first *n* records. Playing raises *n* as the records' own times pass, at a
 //! speed; going back tells the story anew. Long waits (a person's pause, a model of an hour) are cut to a few seconds.
+//!
+//! While presenting it stops by itself before the [`Moment`]s that an audience should see come.
+
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use crate::app::story::Story;
+use crate::app::story::{Act, Story, act, argument};
+use crate::model::ToolCall;
 use crate::trajectory::Record;
 use crate::trajectory::event::Event;
 
@@ -13,6 +18,57 @@ use crate::trajectory::event::Event;
 pub(super) const SPEEDS: [f64; 9] = [0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 50.0];
 /// No wait between two records is longer, at speed 1.
 const LONGEST_WAIT: f64 = 4.0;
+
+/// What a presenter wants to say a word about before it happens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Moment {
+    /// A command that fails; what it was is on screen already.
+    Error,
+    /// A change of a file.
+    Edit,
+    /// Tests, run by the agent.
+    Tests,
+    /// What grading says.
+    Verdict,
+}
+
+impl Moment {
+    /// In words.
+    #[must_use]
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Error => "an error",
+            Self::Edit => "an edit",
+            Self::Tests => "tests",
+            Self::Verdict => "the verdict",
+        }
+    }
+
+    /// Whether one comes with an event.
+    fn of(event: &Event) -> Option<Self> {
+        match event {
+            Event::Action { call, .. } if act(call) == Act::Edit => Some(Self::Edit),
+            Event::Action { call, .. } if runs_tests(call) => Some(Self::Tests),
+            Event::Observed { outcome, .. }
+                if outcome.error || outcome.exit.is_some_and(|code| code != 0) =>
+            {
+                Some(Self::Error)
+            }
+            Event::Graded { step: None, .. } | Event::NotGraded { step: None, .. } => {
+                Some(Self::Verdict)
+            }
+            _ => None,
+        }
+    }
+}
+
+fn runs_tests(call: &ToolCall) -> bool {
+    let command = argument(call, "command").unwrap_or_default();
+    act(call) == Act::Run
+        && ["pytest", "unittest"]
+            .iter()
+            .any(|name| command.contains(name))
+}
 
 /// See the module.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,8 +79,12 @@ pub struct Replay {
     pub playing: bool,
     /// Index into the speeds, slowest first.
     pub speed: usize,
-    /// Stop at each of these moments by itself (presenting).
-    pub stops: bool,
+    /// It has stopped by itself, before this.
+    pub held: Option<Moment>,
+    /// By the number of records before it.
+    moments: BTreeMap<usize, Moment>,
+    /// A person has gone on from here: it does not stop here again.
+    passed: Option<usize>,
     /// Seconds since the first record, waits cut, of each record.
     times: Vec<f64>,
     /// Where the clock stands, in those seconds.
@@ -36,6 +96,10 @@ impl Replay {
     /// At the beginning, stopped.
     #[must_use]
     pub fn of(records: &[Record]) -> Self {
+        let moments = (0..).zip(records);
+        let moments = moments
+            .filter_map(|(at, record)| Some((at, Moment::of(&record.event)?)))
+            .collect();
         let mut times = Vec::with_capacity(records.len());
         let mut total = 0.0;
         let mut last: Option<Timestamp> = None;
@@ -51,7 +115,9 @@ impl Replay {
             at: 0,
             playing: false,
             speed: 2,
-            stops: false,
+            held: None,
+            moments,
+            passed: None,
             times,
             now: 0.0,
             ticked: None,
@@ -88,13 +154,15 @@ impl Replay {
     pub fn toggle(&mut self) {
         self.playing = !self.playing;
         self.ticked = None;
+        self.held = None;
+        self.passed = Some(self.at);
         if self.playing && self.at >= self.times.len() {
             self.set(0);
         }
     }
 
-    /// Let time pass. How many records are told afterwards; it never goes back.
-    pub fn tick(&mut self, now: Timestamp, records: &[Record]) -> usize {
+    /// Let time pass, up to the next moment where it `stops` at those. How many records are told afterwards; it never goes back.
+    pub fn tick(&mut self, now: Timestamp, stops: bool) -> usize {
         let passed = self
             .ticked
             .map_or(0.0, |then| now.duration_since(then).as_secs_f64().max(0.0));
@@ -107,13 +175,14 @@ impl Replay {
             if *time > self.now {
                 break;
             }
-            self.at += 1;
-            let told = records.get(self.at - 1).map(|record| &record.event);
-            if self.stops && told.is_some_and(is_a_moment) {
+            let moment = self.moments.get(&self.at).copied();
+            if stops && moment.is_some() && self.passed != Some(self.at) {
                 self.playing = false;
+                self.held = moment;
                 self.now = *time;
                 break;
             }
+            self.at += 1;
         }
         if self.at >= self.times.len() {
             self.playing = false;
@@ -131,6 +200,18 @@ impl Replay {
             .copied()
             .unwrap_or(0.0);
         self.ticked = None;
+        self.held = None;
+    }
+
+    /// Set the clock to a share of its time, from 0 to 1. Whether anything changes.
+    pub fn seek(&mut self, share: f64) -> bool {
+        let (_, all) = self.seconds();
+        let now = all * share.clamp(0.0, 1.0);
+        let at = self.times.partition_point(|time| *time <= now).max(1);
+        let changed = at != self.at;
+        self.set(at);
+        self.now = now;
+        changed
     }
 
     /// Records to be told so that a step is whole (or the end, where it never was).
@@ -149,17 +230,4 @@ impl Replay {
     pub fn story(&self, records: &[Record]) -> Story {
         Story::of(records.iter().take(self.at))
     }
-}
-
-/// Moments at which an audience wants to look: an action before it is carried out, its result, the verdict.
-#[must_use]
-pub(super) fn is_a_moment(event: &Event) -> bool {
-    matches!(
-        event,
-        Event::Proposed { .. }
-            | Event::StepDone { .. }
-            | Event::Ended { .. }
-            | Event::Graded { .. }
-            | Event::NotGraded { .. }
-    )
 }

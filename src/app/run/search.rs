@@ -80,7 +80,9 @@ fn texts(step: &Step) -> impl Iterator<Item = std::borrow::Cow<'_, str>> {
                     output.text(),
                     outcome.as_ref().map_or("", |outcome| &outcome.text).into(),
                 ],
-                Item::Said { text, .. } | Item::Note { text, .. } => vec![text.as_str().into()],
+                Item::Said { text, .. } | Item::Note { text, .. } | Item::Differs { text } => {
+                    vec![text.as_str().into()]
+                }
                 Item::Typed { command, outcome } => {
                     vec![command.as_str().into(), outcome.text.as_str().into()]
                 }

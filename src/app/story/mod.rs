@@ -20,6 +20,7 @@ pub use step::{Act, Item, Step, act, argument};
 use crate::grade::{Grading, Verdict};
 use crate::sandbox::{SandboxReport, SnapshotId};
 use crate::text::patch::Summary;
+use crate::trajectory::comparison::Comparison;
 use crate::trajectory::event::{Ended, Mark, Start};
 
 /// Steps whose text is kept; older ones are counted ([`Story::gone`]) and can be read by a replay.
@@ -81,6 +82,8 @@ pub struct Story {
     pub as_of: Vec<(u32, Box<Grading>, Option<String>)>,
     /// Audit marks.
     pub marks: Vec<Mark>,
+    /// What a re-execution came to.
+    pub compared: Option<Comparison>,
     /// The same action three times was seen.
     pub repeating: bool,
     /// Most turns, as of now.
@@ -97,6 +100,8 @@ pub struct Story {
     pub proposed: Option<u32>,
     /// A person holds the shell.
     pub taken_over: bool,
+    /// Each step's actions wait for approval.
+    pub step_mode: bool,
     /// Counts changes; caches compare it.
     pub revision: u64,
     /// Counts changes of what is known of tests.

@@ -62,6 +62,11 @@ pub enum Item {
         /// What it did.
         outcome: Outcome,
     },
+    /// A re-execution: what came out otherwise than in the recording.
+    Differs {
+        /// In a sentence.
+        text: String,
+    },
     /// A word about what happened around the step: a failed call, an answer dropped, limits changed.
     Note {
         /// The word.
@@ -140,6 +145,14 @@ impl Step {
         })
     }
 
+    /// Whether something in it came out otherwise than in the recording that it carries out again.
+    #[must_use]
+    pub fn differs(&self) -> bool {
+        self.items
+            .iter()
+            .any(|item| matches!(item, Item::Differs { .. }))
+    }
+
     /// Whether it changed files.
     #[must_use]
     pub fn has_edit(&self) -> bool {
@@ -164,7 +177,9 @@ impl Step {
                         + output.bytes()
                         + outcome.as_ref().map_or(0, |outcome| outcome.text.len())
                 }
-                Item::Said { text, .. } | Item::Note { text, .. } => text.len(),
+                Item::Said { text, .. } | Item::Note { text, .. } | Item::Differs { text } => {
+                    text.len()
+                }
                 Item::Typed { command, outcome } => command.len() + outcome.text.len(),
             })
             .sum();

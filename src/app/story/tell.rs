@@ -3,6 +3,7 @@
 use super::grading::GradingNow;
 use super::{Bounded, Item, Phase, Step, Story};
 use crate::model::{Delta, ToolCall};
+use crate::trajectory::comparison::Difference;
 use crate::trajectory::event::{Author, Event, Origin, Record};
 
 impl Story {
@@ -37,6 +38,7 @@ impl Story {
         match &record.event {
             Event::Started(start) => {
                 self.turns = start.limits.turns;
+                self.step_mode = start.step_mode;
                 self.start = Some((**start).clone());
                 self.phase = Phase::Preparing;
             }
@@ -233,6 +235,13 @@ impl Story {
             Event::Control { op } => match op.get("op").and_then(serde_json::Value::as_str) {
                 Some("take_over") => self.taken_over = true,
                 Some("hand_back") => self.taken_over = false,
+                Some("step_mode") => {
+                    self.step_mode = op.get("on") == Some(&serde_json::Value::Bool(true));
+                }
+                Some("resume") => {
+                    let keeps = op.get("keep_step_mode");
+                    self.step_mode &= keeps == Some(&serde_json::Value::Bool(true));
+                }
                 _ => {}
             },
             Event::Typed { command, outcome } => {
@@ -273,6 +282,10 @@ impl Story {
                 self.step_mut(mark.step).marks.push(kind);
             }
             Event::Repeating { .. } => self.repeating = true,
+            Event::Diverged {
+                step, difference, ..
+            } => self.differ(*step, difference),
+            Event::Compared(comparison) => self.compared = Some(comparison.clone()),
             Event::Ended { how, patch } => {
                 self.ended = Some((how.clone(), crate::text::patch::summary(patch)));
                 self.patch = Some(patch.as_str().into());
@@ -362,6 +375,31 @@ impl Story {
         }
     }
 
+    fn differ(&mut self, number: u32, difference: &Difference) {
+        if matches!(difference, Difference::Verdict { .. }) {
+            // It stands in the sum, below the verdict.
+            return;
+        }
+        let text = difference.sentence();
+        // A file that differs mostly differs to the end: it is said where that begins.
+        let said_before = matches!(difference, Difference::Workspace { .. })
+            && self
+                .steps
+                .iter()
+                .rev()
+                .flat_map(|step| step.items.iter().rev())
+                .find_map(|item| match item {
+                    Item::Differs { text } if text.starts_with(Difference::WORKSPACE) => Some(text),
+                    _ => None,
+                })
+                .is_some_and(|before| *before == text);
+        if !said_before {
+            self.bytes += text.len();
+            let step = self.step_mut(number.max(1));
+            step.items.push(Item::Differs { text });
+        }
+    }
+
     fn note(&mut self, number: u32, text: String, attention: bool) {
         self.bytes += text.len();
         self.step_mut(number)
@@ -374,6 +412,7 @@ impl Story {
         if matches!(
             record.event,
             Event::Started(_)
+                | Event::Compared(_)
                 | Event::Graded { .. }
                 | Event::GradingStarted { .. }
                 | Event::GradingProgress { .. }

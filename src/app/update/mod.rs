@@ -10,11 +10,11 @@ use super::command::{self, Invocation};
 use super::effect::{Effect, Screen};
 use super::event::Event;
 use super::field::Field;
-use super::layer::{Layer, Purpose};
+use super::layer::{Ask, Asked, Layer, Purpose};
 use super::list::Move;
 use super::messages::Weight;
 use super::run::{Pane, Run};
-use super::state::{State, View};
+use super::state::{Preset, State, View};
 use super::tasks::Part;
 use crate::keymap::{Code, Found, Key};
 
@@ -44,8 +44,9 @@ pub fn update(state: &mut State, event: Event) -> Vec<Effect> {
         Event::News(news) => news::news(state, news),
         Event::Tick(now) => {
             state.now = now;
-            state.beat += 1;
-            state.messages.fade(now);
+            if !state.settings.still {
+                state.messages.fade(now);
+            }
             if state.is_playing() {
                 retell(state)
             } else {
@@ -56,12 +57,14 @@ pub fn update(state: &mut State, event: Event) -> Vec<Effect> {
 }
 
 fn key(state: &mut State, key: Key) -> Vec<Effect> {
-    // An error stays until somebody has pressed a key; the key still does what it does.
+    // An error stays until somebody has pressed a key (everything does where nothing moves by itself); the key still does
+    // what it does.
+    let still = state.settings.still;
     if state
         .messages
         .toast
         .as_ref()
-        .is_some_and(|toast| toast.weight == Weight::Error)
+        .is_some_and(|toast| still || toast.weight == Weight::Error)
     {
         state.messages.toast = None;
     }
@@ -226,20 +229,43 @@ pub fn choose(state: &mut State) -> Vec<Effect> {
             effects.push(Effect::Keymap { name: choice.value });
             effects
         }
-        Purpose::Model => {
-            state.tasks.form.set("model", &choice.value);
-            Vec::new()
-        }
-        Purpose::Scaffold => {
-            state.tasks.form.set("scaffold", &choice.value);
+        Purpose::Model => set_value(state, "model", &choice.value),
+        Purpose::Scaffold => set_value(state, "scaffold", &choice.value),
+        Purpose::Source if choice.value.is_empty() => {
+            state.view = View::Tasks;
+            state.ask = Some(Ask {
+                what: Asked::Source,
+                label: "tasks from (sample, a file, owner/name of the hub)".into(),
+                field: Field::with(state.tasks.source.clone()),
+                history: None,
+            });
             Vec::new()
         }
         Purpose::Source => {
+            state.view = View::Tasks;
             state.tasks.source = choice.value;
             vec![state.load_tasks()]
         }
         Purpose::Run => open_run(state, &choice.value),
     }
+}
+
+/// A value of the start form was chosen; none means that it will be typed.
+fn set_value(state: &mut State, name: &str, value: &str) -> Vec<Effect> {
+    if !value.is_empty() {
+        state.tasks.form.set(name, value);
+        if !state.filling {
+            let text = format!("the next start: {name} {value}");
+            state.say(Weight::Info, crate::text::safe::one_line(&text));
+        }
+        return save(state);
+    }
+    state.view = View::Tasks;
+    state.filling = true;
+    let entries = &state.tasks.form.entries;
+    let at = entries.iter().position(|entry| entry.name == name);
+    state.tasks.form.cursor = at.unwrap_or(0);
+    command::tasks::type_value(state)
 }
 
 /// Close what is nearest: a layer, a question, a query.
@@ -387,6 +413,9 @@ pub fn open_run(state: &mut State, id: &str) -> Vec<Effect> {
 /// Keep what is remembered.
 pub fn save(state: &mut State) -> Vec<Effect> {
     state.session.ratio = Some(state.ratio);
+    if state.preset != Preset::Demo {
+        state.session.layout = Some(state.preset.name().into());
+    }
     state.session.form = state
         .tasks
         .form
@@ -415,7 +444,9 @@ pub fn step_text(run: &Run, number: u32) -> String {
                     text.push('\n');
                 }
             }
-            Item::Said { text: said, .. } | Item::Note { text: said, .. } => {
+            Item::Said { text: said, .. }
+            | Item::Note { text: said, .. }
+            | Item::Differs { text: said } => {
                 text.push('\n');
                 text.push_str(said);
                 text.push('\n');

@@ -1,9 +1,11 @@
-//! The pointer: the wheel scrolls what lies under it, a press focuses and selects, a drag of the rule resizes.
+//! The pointer: the wheel scrolls what lies under it, a press focuses and selects, a drag of the rule resizes, one along the
+//! scrub bar sets a replay's clock.
 
 use crate::app::effect::Effect;
 use crate::app::event::{Mouse, MouseKind};
 use crate::app::list::Move;
 use crate::app::run::Pane;
+use crate::app::scrub::Scrub;
 use crate::app::state::{State, View};
 use crate::app::tasks::Part;
 
@@ -64,7 +66,29 @@ pub(super) fn mouse(state: &mut State, mouse: Mouse) -> Vec<Effect> {
     }
 }
 
+/// Whether the pointer was about the scrub bar. Once its mark is held, it follows the pointer wherever that goes.
+fn scrub(state: &mut State, mouse: Mouse) -> bool {
+    match mouse.kind {
+        MouseKind::Press => {
+            let bar = Scrub::of(state).map(|scrub| scrub.bar);
+            state.scrubbing = bar.is_some_and(|bar| bar.holds(mouse.column, mouse.row));
+        }
+        MouseKind::Release => return std::mem::take(&mut state.scrubbing),
+        MouseKind::Drag => {}
+        MouseKind::Wheel(_) => return false,
+    }
+    if state.scrubbing
+        && let Some(scrub) = Scrub::of(state)
+    {
+        super::replaying::seek(state, scrub.share(mouse.column));
+    }
+    state.scrubbing
+}
+
 fn in_run(state: &mut State, mouse: Mouse) -> Vec<Effect> {
+    if scrub(state, mouse) {
+        return Vec::new();
+    }
     let panes = state.panes();
     let body = state.frame().body;
     let rule = panes

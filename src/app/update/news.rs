@@ -29,6 +29,7 @@ pub(super) fn news(state: &mut State, news: News) -> Vec<Effect> {
                 Ok(tasks) => {
                     state.tasks.error = None;
                     state.tasks.all = tasks;
+                    state.tasks.fences = None;
                     state.tasks.source = source;
                     state.tasks.refilter();
                     for run in &mut state.runs {
@@ -132,6 +133,11 @@ pub(super) fn news(state: &mut State, news: News) -> Vec<Effect> {
             if let Some(run) = state.run_named(&id) {
                 run.diff.take_code(span, code);
             }
+            Vec::new()
+        }
+        News::Fences { task, fences } => {
+            state.tasks.highlighting = false;
+            state.tasks.fences = Some((task, fences));
             Vec::new()
         }
         News::Log { id, file, result } => {
@@ -244,11 +250,10 @@ fn records_of(
             return;
         };
         let was = (run.story.verdict.is_some(), run.live);
-        let first = run.story.told == 0;
         run.tell(&records, live, caught_up);
-        if run.replay.is_none() {
-            // A live run may go on for days: what a replay of it needs is read again when one begins.
-            run.kept.take(records, first, live);
+        // A live run may go on for days: what a replay of it needs is read again when one begins.
+        if !live && run.replay.is_none() {
+            run.keep(records);
         }
         was
     };
@@ -324,6 +329,7 @@ fn edited(state: &mut State, purpose: Purpose, result: Result<String, String>) -
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::app::story::Story;
     use crate::trajectory::event::Event;
 
     fn told(state: &mut State, live: bool, caught_up: bool, seq: u64) {
@@ -356,6 +362,45 @@ mod tests {
         super::super::end_replay(&mut state);
         told(&mut state, false, true, 2);
         assert!(state.runs[0].replay.is_none(), "only once");
+    }
+
+    #[test]
+    fn a_replay_of_too_many_records_says_what_it_leaves_out_and_has_every_step() {
+        let mut state = opened();
+        let generation = state.runs[0].generation;
+        let text = "x".to_owned();
+        let delta = Event::Delta {
+            call: 1,
+            deltas: vec![crate::model::Delta::Text { text }],
+        };
+        let pieces = std::iter::repeat_n(delta, 1_000);
+        let last = Event::Repeating { step: 1 };
+        let records: Vec<Record> = (0..)
+            .zip(pieces.chain([last]))
+            .map(|(seq, event)| Record {
+                seq,
+                at: jiff::Timestamp::UNIX_EPOCH,
+                event,
+            })
+            .collect();
+        records_of(&mut state, "a", generation, records, false, true);
+        assert!(state.runs[0].replay.is_some());
+        assert_eq!(
+            (state.runs[0].records.len(), state.runs[0].left_out),
+            (401, 600)
+        );
+        let said: Vec<String> = state.messages.newest().map(|m| m.text.clone()).collect();
+        assert!(said[0].contains("401 of 1001 records"), "{said:?}");
+        // It is not read again and again for what does not fit.
+        super::super::end_replay(&mut state);
+        state.runs[0].story = Story::default();
+        let records = state.runs[0].records.clone();
+        for record in records {
+            state.runs[0].story.tell(&record);
+        }
+        state.runs[0].story.told = 1_001;
+        assert!(super::super::begin_replay(&mut state).is_empty());
+        assert!(state.runs[0].replay.is_some());
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use crate::app::effect::Effect;
 use crate::app::messages::Weight;
-use crate::app::run::Replay;
+use crate::app::run::{Replay, Run};
 use crate::app::state::State;
 use crate::app::story::Story;
 
@@ -12,11 +12,12 @@ pub fn begin_replay(state: &mut State) -> Vec<Effect> {
     let Some(run) = state.runs.get_mut(state.current) else {
         return Vec::new();
     };
-    if !run.kept.are_all() {
+    if run.records.len() + run.left_out < run.story.told {
         // It was live when it was opened, and a live run keeps no records: they are read again, and then it begins.
         let revision = run.story.revision;
         run.generation = generation;
-        run.kept.clear();
+        run.records.clear();
+        run.left_out = 0;
         run.story = Story::default();
         run.story.restarted(revision);
         run.caught_up = false;
@@ -25,25 +26,31 @@ pub fn begin_replay(state: &mut State) -> Vec<Effect> {
         let id = run.id.clone();
         return vec![Effect::Open { id, generation }];
     }
-    let mut replay = Replay::of(run.kept.records());
+    let mut replay = Replay::of(&run.records);
     let step = run.step();
     let from = if step <= 1 || step >= run.story.last() {
         // The opening is there from the start; what follows is what one wants to see happen.
-        run.kept
-            .records()
+        run.records
             .iter()
             .position(|record| {
                 matches!(record.event, crate::trajectory::event::Event::Asked { .. })
             })
             .unwrap_or(0)
     } else {
-        Replay::end_of_step(run.kept.records(), step)
+        Replay::end_of_step(&run.records, step)
     };
     replay.set(from);
     replay.toggle();
-    run.story = replay.story(run.kept.records());
+    run.story = replay.story(&run.records);
     run.transcript.follow = true;
     run.replay = Some(replay);
+    if run.left_out > 0 {
+        let (kept, all) = (run.records.len(), run.records.len() + run.left_out);
+        let text = format!(
+            "too much to keep all of it: {kept} of {all} records are told again; late text comes whole, not as it was written"
+        );
+        state.say(Weight::Warning, text);
+    }
     Vec::new()
 }
 
@@ -52,7 +59,7 @@ pub fn end_replay(state: &mut State) {
     if let Some(run) = state.runs.get_mut(state.current)
         && run.replay.take().is_some()
     {
-        run.story = Story::of(run.kept.records());
+        run.story = Story::of(&run.records);
         run.transcript.follow = false;
     }
 }
@@ -60,30 +67,42 @@ pub fn end_replay(state: &mut State) {
 /// Bring the story to where the clock stands.
 pub fn retell(state: &mut State) -> Vec<Effect> {
     let now = state.now;
-    let Some(run) = state.runs.get_mut(state.current) else {
-        return Vec::new();
-    };
-    let Some(replay) = &mut run.replay else {
-        return Vec::new();
-    };
-    let before = replay.at;
-    let at = replay.tick(now, run.kept.records());
-    if at > before && run.story.span.is_some() && told(&run.story) == before {
-        for record in run.kept.records().get(before..at).unwrap_or_default() {
-            run.story.tell(record);
+    let stops = state.pauses();
+    if let Some(run) = state.runs.get_mut(state.current) {
+        if let Some(replay) = &mut run.replay {
+            replay.tick(now, stops);
         }
-    } else if told(&run.story) != at {
-        let revision = run.story.revision;
-        run.story = replay.story(run.kept.records());
-        // Caches must not take the story told anew for the old one.
-        run.story.restarted(revision);
+        catch_up(run);
     }
     Vec::new()
 }
 
-/// How many records a story has taken in.
-fn told(story: &Story) -> usize {
-    story.told
+/// The story is brought to the clock: told on, or told anew where the clock went back.
+pub(super) fn catch_up(run: &mut Run) {
+    let Some(replay) = &run.replay else {
+        return;
+    };
+    let (told, at) = (run.story.told, replay.at);
+    if at > told && told > 0 {
+        for record in run.records.get(told..at).unwrap_or_default() {
+            run.story.tell(record);
+        }
+    } else if told != at {
+        let revision = run.story.revision;
+        run.story = replay.story(&run.records);
+        // Caches must not take the story told anew for the old one.
+        run.story.restarted(revision);
+    }
+}
+
+/// Set the clock to a share of its time. The story follows before the next frame: a drag is many events and few frames.
+pub(super) fn seek(state: &mut State, share: f64) {
+    if let Some(run) = state.runs.get_mut(state.current)
+        && let Some(replay) = &mut run.replay
+        && replay.seek(share)
+    {
+        run.transcript.follow = true;
+    }
 }
 
 /// So many steps on, or back.
@@ -96,14 +115,15 @@ pub fn replay_by(state: &mut State, by: i64) -> Vec<Effect> {
         return Vec::new();
     };
     replay.playing = false;
+    replay.held = None;
     let whole = run.story.whole_step(last);
     let wanted = i64::from(whole) + by;
     let at = match u32::try_from(wanted) {
-        Ok(step) if step > 0 => Replay::end_of_step(run.kept.records(), step),
+        Ok(step) if step > 0 => Replay::end_of_step(&run.records, step),
         _ => 1,
     };
     replay.set(at);
-    let end = replay.at >= run.kept.records().len();
+    let end = replay.at >= run.records.len();
     run.transcript.follow = true;
     if end {
         state.say(

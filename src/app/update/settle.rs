@@ -3,10 +3,11 @@
 //! Drawing then only copies rows. Work is that of what changed and what is in view, however long a trajectory is.
 
 use crate::app::effect::Effect;
+use crate::app::fences::Fences;
 use crate::app::layer::Layer;
 use crate::app::layout::Class;
 use crate::app::run::page::Look;
-use crate::app::run::{Pane, Room};
+use crate::app::run::{About, Pane, Room};
 use crate::app::state::{Preset, State, View};
 use crate::text::{Line, Role, markdown, wrap};
 
@@ -47,7 +48,7 @@ pub fn settle(state: &mut State) -> Vec<Effect> {
     match state.view {
         View::Tasks => {
             settle_tasks(state);
-            Vec::new()
+            fences_wanted(state).into_iter().collect()
         }
         View::Library => {
             let rows = frame.body.height.saturating_sub(LIST_HEAD);
@@ -73,15 +74,23 @@ fn settle_tasks(state: &mut State) {
     };
     let width = usize::from(width.saturating_sub(2)).min(PROSE);
     let gold = state.tasks.gold && !state.settings.blind;
-    let key = state
-        .tasks
-        .current()
-        .map(|task| (task.instance_id.clone(), width, gold, state.settings.blind));
+    let key = state.tasks.current().map(|task| {
+        let name = task.instance_id.clone();
+        let coloured = fences_of(state, &name).is_some();
+        (name, width, gold, state.settings.blind, coloured)
+    });
     if state.tasks.built != key {
         let lines = statement(state, width, gold);
         state.tasks.lines = lines;
+        // The same text that only gets its colours stays where it is.
+        let place = |key: &Option<(String, usize, bool, bool, bool)>| {
+            let (name, width, gold, blind, _) = key.clone()?;
+            Some((name, width, gold, blind))
+        };
+        if place(&state.tasks.built) != place(&key) {
+            state.tasks.scroll = crate::app::list::Scroll::default();
+        }
         state.tasks.built = key;
-        state.tasks.scroll = crate::app::list::Scroll::default();
     }
     let len = state.tasks.lines.len();
     let form = u16::try_from(state.tasks.form.entries.len()).unwrap_or(u16::MAX);
@@ -100,13 +109,36 @@ fn settle_tasks(state: &mut State) {
         .to_vec();
 }
 
+/// The highlighted code of a task's statement, once it is there.
+fn fences_of<'a>(state: &'a State, task: &str) -> Option<&'a Fences> {
+    let (name, fences) = state.tasks.fences.as_ref()?;
+    (name == task).then_some(fences)
+}
+
+/// The task under the cursor has code whose colours are not there yet.
+fn fences_wanted(state: &mut State) -> Option<Effect> {
+    let task = state.tasks.current()?;
+    let text = &task.problem_statement;
+    let has_code = ["```", "~~~", ">>> "]
+        .iter()
+        .any(|sign| text.contains(sign));
+    if !has_code || state.tasks.highlighting || fences_of(state, &task.instance_id).is_some() {
+        return None;
+    }
+    let task = std::sync::Arc::clone(task);
+    state.tasks.highlighting = true;
+    Some(Effect::Fences { task })
+}
+
 /// A task for reading: statement, tests, gold patch where it may be seen.
 fn statement(state: &State, width: usize, gold: bool) -> Vec<Line> {
     let Some(task) = state.tasks.current() else {
         return Vec::new();
     };
     let glyphs = state.glyphs();
-    let mut lines = markdown::page(&task.problem_statement, width, &|_, _| None).lines;
+    let fences = fences_of(state, &task.instance_id);
+    let code = |text: &str, word: &str| fences?.lines(text, word);
+    let mut lines = markdown::page(&task.problem_statement, width, &code).lines;
     lines.push(Line::new());
     let (f2p, p2p) = (task.fail_to_pass.ids().len(), task.pass_to_pass.ids().len());
     lines.push(Line::of("tests", Role::Heading).with(
@@ -162,8 +194,10 @@ fn settle_run(state: &mut State) -> Vec<Effect> {
     let demo = state.preset == Preset::Demo;
     let mut effects = Vec::new();
     let request = state.request();
+    let site = state.settings.site.clone();
     let library = std::mem::take(&mut state.library.rows);
     if let Some(run) = state.runs.get_mut(state.current) {
+        super::replaying::catch_up(run);
         let workdir = run.workdir().to_owned();
         let problem = run.problem().map(str::to_owned);
         for (pane, area) in &panes {
@@ -201,7 +235,14 @@ fn settle_run(state: &mut State) -> Vec<Effect> {
                     run.files
                         .settle(&run.story, cursor, run.diff.shared(), &workdir, room);
                 }
-                Pane::Notes => run.notes.settle(&run.id, &run.story, &library, room),
+                Pane::Notes => {
+                    let about = About {
+                        id: &run.id,
+                        site: site.as_ref(),
+                        task: run.task.as_deref(),
+                    };
+                    run.notes.settle(about, &run.story, &library, room);
+                }
             }
         }
         let wanted = run.diff.wanted(&run.story, run.transcript.cursor);

@@ -102,7 +102,7 @@ pub(crate) async fn run(args: Args) -> Result<ExitCode, Failure> {
         peers::plain(&field, &mut table).map_err(Failure::error)?;
         ours(Kind::Local, &field, round, &mut table).await?;
         if let Some(image) = &args.image {
-            peers::docker(image, &mut table).map_err(Failure::error)?;
+            peers::docker(image, &field, &mut table).map_err(Failure::error)?;
             ours(Kind::Docker, &field, round, &mut table).await?;
         }
         ink::complain(&format!("round {} of {}", round + 1, args.repetitions));

@@ -48,7 +48,8 @@ pub(crate) async fn run(args: Args) -> Result<ExitCode, Failure> {
         args.order(&settings)?.jobs(&store, &telling).await?
     };
     let at_once = args.jobs.or(settings.jobs).unwrap_or(1);
-    drive(prepared, at_once, args.json).await
+    let came = drive(prepared, at_once, args.json).await?;
+    Ok(ExitCode::from(sum_up(&came, args.json)))
 }
 
 /// What the program does when it is started with nothing to do.
@@ -66,10 +67,11 @@ pub(crate) async fn show_itself() -> Result<ExitCode, Failure> {
     );
     ink::print("Next: `spotter tasks list`, `spotter run --help`, `spotter doctor`.\n");
     let prepared = Order::demo().jobs(&store, &progress::telling()).await?;
-    drive(prepared, 1, false).await
+    let came = drive(prepared, 1, false).await?;
+    Ok(ExitCode::from(sum_up(&came, false)))
 }
 
-fn tell_swept(swept: &leftovers::Swept) {
+pub(super) fn tell_swept(swept: &leftovers::Swept) {
     if swept.rollouts + swept.containers > 0 {
         ink::complain(&format!(
             "removed what an interrupted spotter left behind: layers of {} rollouts, {} containers",
@@ -111,8 +113,12 @@ fn code_of(state: &State) -> u8 {
     }
 }
 
-/// Run rollouts, print what happens, and sum up.
-async fn drive(prepared: Prepared, at_once: usize, json: bool) -> Result<ExitCode, Failure> {
+/// Run rollouts and print what happens, and what went wrong.
+pub(super) async fn drive(
+    prepared: Prepared,
+    at_once: usize,
+    json: bool,
+) -> Result<Vec<Came>, Failure> {
     let Prepared { jobs, warnings } = prepared;
     place::warn(&warnings);
     let abandon = CancellationToken::new();
@@ -139,7 +145,10 @@ async fn drive(prepared: Prepared, at_once: usize, json: bool) -> Result<ExitCod
     let came = batch::run(jobs, at_once, &abandon, sender).await;
     signals.abort();
     let _ = printing.await;
-    Ok(ExitCode::from(sum_up(&came, json)))
+    for error in came.iter().filter_map(|one| one.result.as_ref().err()) {
+        ink::complain(&visible(&error.to_string()));
+    }
+    Ok(came)
 }
 
 /// Keep the board up to date; its clock goes on when there are no news.
@@ -168,20 +177,23 @@ async fn interrupted() -> std::io::Result<()> {
     }
 }
 
+/// The exit status of a rollout that could not be carried to its end.
+pub(super) fn code_of_error(error: &RolloutError) -> u8 {
+    match error {
+        RolloutError::Abandoned(_) | RolloutError::NotBegun(_) => INTERRUPTED,
+        _ => 1,
+    }
+}
+
 fn sum_up(came: &[Came], json: bool) -> u8 {
     let mut code = 0;
     for one in came {
         match &one.result {
             Ok(state) => code = code.max(code_of(state)),
             Err(error) => {
-                ink::complain(&visible(&error.to_string()));
-                code = if matches!(
-                    error,
-                    RolloutError::Abandoned(_) | RolloutError::NotBegun(_)
-                ) {
-                    INTERRUPTED
-                } else {
-                    code.max(1)
+                code = match code_of_error(error) {
+                    INTERRUPTED => INTERRUPTED,
+                    other => code.max(other),
                 };
             }
         }

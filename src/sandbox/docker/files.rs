@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use super::exec::Container;
 use crate::sandbox::snapshot::{
-    Entry, Found, Listing, MOST_BYTES, Parts, Shadow, StatCache, Stored,
+    Entry, Found, Listing, MOST_BYTES, Parts, Seed, Shadow, StatCache, Stored,
 };
 use crate::sandbox::{Exec, Exit, SandboxError};
 
@@ -65,29 +65,26 @@ impl Reader {
         Ok(reader)
     }
 
+    /// The folder that `seed` knows was put into the container just now, and nobody has written there since: what is
+    /// where it was put need not be fetched to be known.
+    pub(super) async fn adopt(
+        &mut self,
+        container: &Container,
+        seed: &Seed,
+    ) -> Result<(), SandboxError> {
+        let (workspace, git) = list(container).await?;
+        self.files = Listing::put_there(workspace, &seed.files);
+        self.git = Listing::put_there(git, &seed.git);
+        Ok(())
+    }
+
     /// The workspace as it is now.
     pub(super) async fn read(
         &mut self,
         container: &Container,
         shadow: &mut Shadow,
     ) -> Result<Parts, SandboxError> {
-        let mut exec = Exec::bash(LIST, PATIENCE);
-        exec.env.push(("LC_ALL".into(), "C".into()));
-        exec.keep = LONGEST_LISTING * 2;
-        let ran = container.run(exec, None).await?;
-        if ran.exit != Exit::Code(0) && ran.stdout.total() == 0 {
-            let why = format!(
-                "the workspace could not be listed: {}",
-                ran.stderr.text().trim()
-            );
-            return Err(SandboxError::Snapshot(why));
-        }
-        if ran.stdout.total() > LONGEST_LISTING as u64 {
-            return Err(SandboxError::Snapshot(
-                "the workspace holds too many files".into(),
-            ));
-        }
-        let (workspace, git) = parse(&ran.stdout.into_bytes());
+        let (workspace, git) = list(container).await?;
         // Ignore files first: they decide what else is wanted.
         let mut listing = Listing::new(workspace, &self.files);
         let rules = listing.missing_ignore_files();
@@ -111,6 +108,27 @@ impl Reader {
             ignored,
         })
     }
+}
+
+/// The workspace and its git folder.
+async fn list(container: &Container) -> Result<(Vec<Found>, Vec<Found>), SandboxError> {
+    let mut exec = Exec::bash(LIST, PATIENCE);
+    exec.env.push(("LC_ALL".into(), "C".into()));
+    exec.keep = LONGEST_LISTING * 2;
+    let ran = container.run(exec, None).await?;
+    if ran.exit != Exit::Code(0) && ran.stdout.total() == 0 {
+        let why = format!(
+            "the workspace could not be listed: {}",
+            ran.stderr.text().trim()
+        );
+        return Err(SandboxError::Snapshot(why));
+    }
+    if ran.stdout.total() > LONGEST_LISTING as u64 {
+        return Err(SandboxError::Snapshot(
+            "the workspace holds too many files".into(),
+        ));
+    }
+    Ok(parse(&ran.stdout.into_bytes()))
 }
 
 fn parse(bytes: &[u8]) -> (Vec<Found>, Vec<Found>) {

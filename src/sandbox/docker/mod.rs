@@ -79,7 +79,11 @@ impl Docker {
         if let Base::Folder(base) = &spec.base {
             container.upload_tree(base, WORKDIR).await?;
         }
-        let shadow = Shadow::open(&spec.state.join("shadow"), None, spec.snapshot_ignored)?;
+        let base = match &spec.base {
+            Base::Folder(base) => Some(base.as_path()),
+            Base::Image => None,
+        };
+        let shadow = Shadow::open(&spec.state.join("shadow"), base, spec.snapshot_ignored)?;
         let tracked = tracked(container).await?;
         let seed = matches!(spec.base, Base::Image).then(|| {
             let short: String = image
@@ -89,7 +93,12 @@ impl Docker {
                 .collect();
             spec.cache.join(format!("image-{short}.seed"))
         });
-        let reader = Reader::new(tracked, spec.snapshot_ignored, seed, &shadow)?;
+        let mut reader = Reader::new(tracked, spec.snapshot_ignored, seed, &shadow)?;
+        if let Some(base) = base {
+            reader
+                .adopt(container, &crate::sandbox::snapshot::seed(base)?)
+                .await?;
+        }
         Ok((shadow, reader))
     }
 }

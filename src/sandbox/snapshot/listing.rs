@@ -86,6 +86,16 @@ impl Listing {
         Self { items, newest_ns }
     }
 
+    /// What to believe of a folder whose files were just put there: those that still have the size and mode that `there`
+    /// knows of them.
+    pub(crate) fn put_there(found: Vec<Found>, there: &StatCache) -> StatCache {
+        let mut listing = Self::new(found, &StatCache::default());
+        for (path, item) in &mut listing.items {
+            item.oid = there.content(path, item.link, &item.stat);
+        }
+        listing.remember()
+    }
+
     /// Ignore files whose content is not known, with their sizes.
     pub(crate) fn missing_ignore_files(&self) -> Vec<(Vec<u8>, u64)> {
         let is_ignore_file = |path: &[u8]| path == b".gitignore" || path.ends_with(b"/.gitignore");

@@ -17,8 +17,8 @@ use crate::sandbox::SandboxError;
 #[derive(Debug, Clone)]
 pub struct Seed {
     pub(super) objects: PathBuf,
-    pub(super) files: StatCache,
-    pub(super) git: StatCache,
+    pub(crate) files: StatCache,
+    pub(crate) git: StatCache,
     pub(super) tracked: BTreeSet<Vec<u8>>,
 }
 

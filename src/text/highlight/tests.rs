@@ -126,3 +126,21 @@ fn hostile_code_is_made_safe_and_tabs_are_blanks() {
     assert!(!lines[0].text().chars().any(safe::is_hidden));
     assert!(roles(&lines[0]).contains(&("# ␇␍", Role::CodeComment)));
 }
+
+#[test]
+fn a_line_that_takes_longer_than_anybodys_patience_is_the_last_that_is_parsed() {
+    let lines = || 0..40;
+    let mut document = python(100).with_patience(std::time::Duration::ZERO);
+    let made = document.highlight(lines(), GO_ON).unwrap();
+    assert!(document.has_given_up());
+    assert_eq!(document.parsed(), 1);
+    assert!(made[0].pieces().count() > 1);
+    assert_eq!(made[1], document.plain(1));
+    // Nothing is tried again later, above or below.
+    document.highlight(50..90, GO_ON).unwrap();
+    document.highlight(lines(), GO_ON).unwrap();
+    assert_eq!(document.parsed(), 1);
+    let mut honest = python(100);
+    honest.highlight(lines(), GO_ON).unwrap();
+    assert!(!honest.has_given_up());
+}

@@ -19,7 +19,7 @@ use crate::trajectory::store::{RolloutId, Store, each_event};
 use crate::trajectory::{TrajectoryError, store};
 
 /// Version of the rows. It goes up whenever [`Summary`] changes: older rows are then made again.
-const SCHEMA: i64 = 1;
+const SCHEMA: i64 = 2;
 
 /// How long to wait for another process that writes to the index.
 const PATIENCE: Duration = Duration::from_secs(2);

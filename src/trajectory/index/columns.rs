@@ -67,7 +67,7 @@ pub const FIELDS: &[Field] = &[
     field(
         "ended",
         FieldKind::Text,
-        "submitted, limit, stuck, stopped, error; none",
+        "submitted, limit, stuck, stopped, recording, error; none",
     ),
     field("steps", FieldKind::Number, "whole steps"),
     field("tokens", FieldKind::Number, "prompt and reply tokens"),
@@ -76,6 +76,11 @@ pub const FIELDS: &[Field] = &[
     field("marks", FieldKind::Number, "audit marks"),
     field("live", FieldKind::Flag, "a process works on it"),
     field("branch", FieldKind::Flag, "it branched off another"),
+    field(
+        "again",
+        FieldKind::Flag,
+        "it carries out again what another did",
+    ),
 ];
 
 const fn field(name: &'static str, kind: FieldKind, doc: &'static str) -> Field {
@@ -112,6 +117,7 @@ pub fn value<'a>(row: &'a Summary, name: &str) -> Value<'a> {
             Some(Ended::Submitted) => "submitted",
             Some(Ended::Limit { .. }) => "limit",
             Some(Ended::Stuck { .. }) => "stuck",
+            Some(Ended::RecordingOver) => "recording",
             Some(Ended::Stopped { .. }) => "stopped",
             Some(Ended::Error { .. }) => "error",
         }),
@@ -124,6 +130,7 @@ pub fn value<'a>(row: &'a Summary, name: &str) -> Value<'a> {
         "marks" => Value::count(row.marks),
         "live" => Value::Flag(row.live),
         "branch" => Value::Flag(row.parent.is_some()),
+        "again" => Value::Flag(row.reexecutes.is_some()),
         _ => Value::text(""),
     }
 }

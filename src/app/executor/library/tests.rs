@@ -123,3 +123,78 @@ async fn a_run_that_was_live_at_the_start_is_told_of_when_it_ends() {
         }
     }
 }
+
+/// Steps that a run has done since it was looked at, written at once.
+fn steps(folder: &Path, steps: std::ops::RangeInclusive<u32>) {
+    use std::io::Write as _;
+    let mut text = String::new();
+    for step in steps {
+        let snapshot = crate::sandbox::SnapshotId {
+            files: "0".into(),
+            git: "0".into(),
+        };
+        let record = crate::trajectory::Record {
+            seq: step.into(),
+            at: jiff::Timestamp::from_second(1_900_000_000 + i64::from(step)).unwrap(),
+            event: crate::trajectory::Event::StepDone {
+                step,
+                snapshot,
+                files: Vec::new(),
+            },
+        };
+        text.push_str(&serde_json::to_string(&record).unwrap());
+        text.push('\n');
+    }
+    let file = std::fs::OpenOptions::new()
+        .append(true)
+        .open(folder.join("events.jsonl"));
+    file.unwrap().write_all(text.as_bytes()).unwrap();
+}
+
+#[tokio::test]
+async fn an_old_run_that_another_process_goes_on_with_is_told_of_without_a_reload() {
+    let (mut bench, rows) = Bench::of(2).await;
+    let old = &rows[1];
+    let folder = bench.store.folder(&RolloutId::parse(&old.id).unwrap());
+    let writer = Writer::open(&folder).unwrap().0;
+    let row = bench.row().await;
+    assert_eq!((row.id.as_str(), row.live), (old.id.as_str(), true));
+    drop(writer);
+}
+
+#[tokio::test]
+async fn the_steps_of_a_live_row_move_while_it_runs_and_not_with_each_of_them() {
+    let (mut bench, rows) = Bench::of(1).await;
+    let (id, _writer) = bench.begin(&rows[0]);
+    let folder = bench.store.folder(&id);
+    assert_eq!(bench.row().await.steps, 0);
+    steps(&folder, 1..=200);
+    let mut told = 0;
+    loop {
+        let row = bench.row().await;
+        told += 1;
+        assert!(row.live && row.id == id.as_str(), "{row:?}");
+        if row.steps == 200 {
+            break;
+        }
+    }
+    // One more reading may be under way from before the last of them.
+    assert!(told <= 2, "{told} rows for steps that came at once");
+    // The last is told though nothing follows it.
+    steps(&folder, 201..=201);
+    assert_eq!(bench.row().await.steps, 201);
+}
+
+#[tokio::test]
+async fn looking_at_a_live_run_is_not_taken_for_a_change_of_it() {
+    let (mut bench, rows) = Bench::of(1).await;
+    let (id, _writer) = bench.begin(&rows[0]);
+    bench.row().await;
+    let folder = bench.store.folder(&id);
+    for _ in 0..3 {
+        std::fs::read(folder.join("events.jsonl")).unwrap();
+        assert!(bench.store.is_running(&id));
+    }
+    let told = tokio::time::timeout(AGAIN * 3, bench.row()).await;
+    assert!(told.is_err(), "{told:?}");
+}

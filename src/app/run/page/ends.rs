@@ -34,6 +34,12 @@ pub fn opening(story: &Story, problem: Option<&str>, fold: Fold, look: Look<'_>)
             }
         }
     }
+    if let Some(recording) = &start.reexecutes {
+        lines.push(Look::indented(&Line::of(
+            format!("carries out again what {} did", text(recording)),
+            Role::Dim,
+        )));
+    }
     if let Some(parent) = &start.parent {
         lines.push(Look::indented(&Line::of(
             format!("branch of {} after step {}", parent.rollout, parent.step),
@@ -126,6 +132,20 @@ pub fn ending(story: &Story, look: Look<'_>) -> Vec<Line> {
             lines.push(Look::indented(&row));
         }
     }
+    if let Some(comparison) = &story.compared {
+        let (sign, role) = if comparison.is_equal() {
+            (look.glyphs.good(), Role::Pass)
+        } else {
+            (look.glyphs.differs(), Role::Attention)
+        };
+        let line = Line::of(sign, Ink::of(role).bold())
+            .with(" ", Role::Text)
+            .with("compared with the recording: ", Role::Dim)
+            .with(&comparison.sentence(), Role::Text);
+        for row in wrap::rows(&line, look.prose(), Hang::Columns(2)) {
+            lines.push(Look::indented(&row));
+        }
+    }
     lines
 }
 
@@ -136,6 +156,7 @@ pub fn ended(how: &Ended) -> String {
         Ended::Submitted => "submitted".into(),
         Ended::Limit { which } => format!("limit on {which} reached"),
         Ended::Stuck { rule } => format!("stuck: {rule}"),
+        Ended::RecordingOver => "the recording ends here".into(),
         Ended::Stopped { why } if why.is_empty() => "stopped by a person".into(),
         Ended::Stopped { why } => format!("stopped by a person: {why}"),
         Ended::Error { part, why } => format!("error ({part}): {why}"),

@@ -34,6 +34,10 @@ impl Field {
         Ok(Self { keep, image, files })
     }
 
+    pub(super) fn base(&self) -> PathBuf {
+        self.keep.path().join("base")
+    }
+
     pub(super) fn plain(&self) -> PathBuf {
         self.keep.path().join("plain")
     }
@@ -45,7 +49,7 @@ impl Field {
     pub(super) fn spec(&self, kind: Kind, name: &str) -> Spec {
         Spec {
             kind,
-            base: Base::Folder(self.keep.path().join("base")),
+            base: Base::Folder(self.base()),
             image: self.image.clone(),
             state: self.state(name),
             cache: self.keep.path().join("cache"),

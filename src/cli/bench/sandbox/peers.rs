@@ -63,8 +63,8 @@ pub(super) fn plain(field: &Field, table: &mut Table) -> io::Result<()> {
     Ok(())
 }
 
-/// `docker run` and, in a container that idles, `docker exec`.
-pub(super) fn docker(image: &str, table: &mut Table) -> io::Result<()> {
+/// `docker run`; a container that idles and has the repository copied in; `docker exec` in it.
+pub(super) fn docker(image: &str, field: &Field, table: &mut Table) -> io::Result<()> {
     let name = format!("spotter-bench-{}", std::process::id());
     let run = ["docker", "run", "--rm", "--network", "none", image, "true"];
     timed(table, "docker run true", &run)?;
@@ -80,6 +80,7 @@ pub(super) fn docker(image: &str, table: &mut Table) -> io::Result<()> {
         "sleep",
         "600",
     ];
+    let began = Instant::now();
     let made = Command::new("docker")
         .args(idle)
         .stdout(Stdio::null())
@@ -87,11 +88,21 @@ pub(super) fn docker(image: &str, table: &mut Table) -> io::Result<()> {
     if !made.success() {
         return Err(io::Error::other("docker run failed"));
     }
-    let did = timed(
-        table,
-        "docker exec true",
-        &["docker", "exec", &name, "true"],
+    let copy = format!(
+        "tar -C '{}' -cf - . | docker cp - {name}:/testbed",
+        field.base().display()
     );
+    let copied = Command::new("sh").args(["-c", &copy]).status()?.success();
+    table.note("docker run -d, docker cp", began.elapsed());
+    let did = if copied {
+        timed(
+            table,
+            "docker exec true",
+            &["docker", "exec", &name, "true"],
+        )
+    } else {
+        Err(io::Error::other("docker cp failed"))
+    };
     let _ = Command::new("docker")
         .args(["rm", "-f", &name])
         .stdout(Stdio::null())

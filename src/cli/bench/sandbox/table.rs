@@ -22,7 +22,7 @@ const PEERS: &[(&str, &str)] = &[
     ),
     ("local: restore", "git read-tree --reset -u"),
     ("local: fork", "bwrap true"),
-    ("docker: start", "docker run true"),
+    ("docker: start", "docker run -d, docker cp"),
     ("docker: exec `true`", "docker exec true"),
     (
         "docker: snapshot, nothing changed",
@@ -33,7 +33,7 @@ const PEERS: &[(&str, &str)] = &[
         "git add, write-tree; 1 changed and 1 new",
     ),
     ("docker: restore", "git read-tree --reset -u"),
-    ("docker: fork", "docker run true"),
+    ("docker: fork", "docker run -d, docker cp"),
 ];
 
 /// Times in milliseconds by name, in the order in which they first came.
@@ -60,6 +60,10 @@ impl Table {
             (
                 "docker",
                 said("docker", &["version", "--format", "{{.Server.Version}}"]),
+            ),
+            (
+                "storage",
+                said("docker", &["info", "--format", "{{.Driver}}"]),
             ),
             ("bwrap", said("bwrap", &["--version"])),
             ("cores", cores.to_string()),

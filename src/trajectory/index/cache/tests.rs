@@ -190,7 +190,7 @@ fn a_new_field_of_a_row_needs_a_new_version() {
         .keys()
         .map(String::as_str)
         .collect();
-    let of_version_1 = "id task tasks scaffold model kind attempt of batch parent started changed seconds steps tokens \
+    let of_version_2 = "id task tasks scaffold model spec kind attempt of batch parent reexecutes started changed seconds steps tokens \
                         ended verdict fail_to_pass pass_to_pass patch marks";
-    assert_eq!((SCHEMA, fields.join(" ").as_str()), (1, of_version_1));
+    assert_eq!((SCHEMA, fields.join(" ").as_str()), (2, of_version_2));
 }
