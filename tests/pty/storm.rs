@@ -32,12 +32,15 @@ fn two_hundred_resizes_down_to_one_cell_leave_a_whole_screen() {
     seat.see("20 tasks");
     seat.resize(160, 48);
     seat.see("20 tasks").see("spotter__tally-130").see("filter");
-    // Each line is what a whole redraw would put there.
+    // Each line is what a whole redraw would put there, once the last of the keys was taken.
+    let quiet = || {
+        let silence = std::time::Duration::from_millis(200);
+        let _ = seat.terminal.settle(silence, crate::seat::LONGEST);
+    };
+    quiet();
     let before = seat.screen();
     seat.press("<C-l>");
-    let _ = seat
-        .terminal
-        .settle(std::time::Duration::from_millis(200), crate::seat::LONGEST);
+    quiet();
     assert_eq!(
         seat.screen(),
         before,
