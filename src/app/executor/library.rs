@@ -36,7 +36,6 @@ struct Live {
     grown: bool,
 }
 
-
 /// What the tasks that serve the library share.
 #[derive(Default)]
 pub(super) struct Shelf {
