@@ -7,7 +7,7 @@
 //! The modules are rooms of a house; imports point down only (`ARCHITECTURE.md`; `tests/house.rs` holds the rule):
 //!
 //! ```text
-//! cli → ui → term → app → theme → keymap → batch → rollout → trajectory → agent → grade → sandbox → task → model → hub → text → config
+//! cli → ui → term → app → theme → keymap → batch → rollout → trajectory → agent → grade → sandbox → task → model → engine → hub → text → config
 //! ```
 
 pub mod agent;
@@ -15,6 +15,7 @@ pub mod app;
 pub mod batch;
 pub mod cli;
 pub mod config;
+pub mod engine;
 pub mod grade;
 pub mod hub;
 pub mod keymap;

@@ -27,6 +27,7 @@ const ROOMS: &[&str] = &[
     "sandbox",
     "task",
     "model",
+    "engine",
     "hub",
     "text",
     "config",
@@ -45,7 +46,7 @@ const OWNED: &[(&str, &[&str])] = &[
     ("indicatif", &["cli"]),
     ("ratatui", &["ui", "term", "theme"]),
     ("crossterm", &["ui", "term", "theme"]),
-    ("rustix", &["term"]),
+    ("rustix", &["term", "engine"]),
     ("portable_pty", &["cli"]),
     ("notify", &["app"]),
     ("rusqlite", &["trajectory"]),
@@ -55,6 +56,9 @@ const OWNED: &[(&str, &[&str])] = &[
     ("vt100", &["text", "cli"]),
     ("nucleo_matcher", &["text"]),
     ("pulldown_cmark", &["text"]),
+    ("tokenizers", &["engine"]),
+    ("memmap2", &["engine"]),
+    ("half", &["engine"]),
 ];
 
 fn sources() -> BTreeMap<PathBuf, String> {

@@ -283,6 +283,7 @@ fn started(start: &Start, ink: Ink) -> Vec<String> {
         ModelKind::Recorded => format!("{} (recorded)", start.model.name),
         ModelKind::Human => "a person".to_owned(),
         ModelKind::Http => start.model.name.clone(),
+        ModelKind::Local => format!("{} (the local engine)", start.model.name),
     };
     let mut attempt = String::new();
     if start.of > 1 {

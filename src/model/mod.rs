@@ -1,11 +1,12 @@
 //! Models: messages in, a streamed reply out.
 //!
 //! [`ChatModel`] is all that a rollout knows of a model. Its kinds: any OpenAI-compatible server ([`http`]), a person
-//! ([`human`]), a trajectory's answers ([`recorded`]); the local engine will be a further one. [`tool_text`] is the
+//! ([`human`]), a trajectory's answers ([`recorded`]), the local engine ([`local`]). [`tool_text`] is the
 //! one parser of tool calls written as text. This room knows nothing of agents or sandboxes.
 
 pub mod http;
 pub mod human;
+pub mod local;
 pub mod message;
 pub mod recorded;
 pub mod spec;
@@ -136,6 +137,8 @@ pub struct Reply {
 pub enum ModelKind {
     /// An OpenAI-compatible server.
     Http,
+    /// Weights on this machine, computed by this program.
+    Local,
     /// A person types.
     Human,
     /// Answers of an earlier trajectory. Stands behind no figure.

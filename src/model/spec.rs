@@ -13,7 +13,9 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use super::http::{HttpModel, HttpSettings};
+use super::local::Local;
 use super::{ChatModel, ModelError, human};
+use crate::hub::{Hub, Repo};
 
 /// Which model to open.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -105,21 +107,54 @@ impl ModelSpec {
                 "{} has to be read as a trajectory first",
                 path.display()
             ))),
-            Self::Hub(_) | Self::Path(_) => Err(self.not_yet()),
+            Self::Path(path) => Ok(Box::new(Local::open(path, &self.to_string()).await?)),
+            Self::Hub(id) => {
+                let folder = fetched(id).await?;
+                Ok(Box::new(Local::open(&folder, &self.to_string()).await?))
+            }
         }
     }
-
-    fn not_yet(&self) -> ModelError {
-        let weights = match self {
-            Self::Hub(id) => id.clone(),
-            other => other.to_string(),
-        };
-        ModelError::Spec(format!(
-            "the local engine is not part of this build yet: serve it with `vllm serve {weights}` and give \
-             http://localhost:8000/v1"
-        ))
-    }
 }
+
+/// The files of a model that the engine reads, in the hub's cache; downloaded where they are not there.
+async fn fetched(id: &str) -> Result<PathBuf, ModelError> {
+    let failed = |error: crate::hub::HubError| ModelError::Spec(format!("hub:{id}: {error}"));
+    let hub = Hub::from_env().map_err(failed)?;
+    let repo = Repo::model(id);
+    let snapshot = hub.resolve(&repo, None).await.map_err(failed)?;
+    let mut folder = None;
+    let wanted = |name: &str| {
+        !name.contains('/') && (name.ends_with(".safetensors") || READ.contains(&name))
+    };
+    let names: Vec<String> = snapshot
+        .files
+        .iter()
+        .filter(|name| wanted(name))
+        .cloned()
+        .collect();
+    for name in &names {
+        let at = hub
+            .file(&snapshot, name, &|_, _, _| {})
+            .await
+            .map_err(failed)?;
+        folder = at.parent().map(Path::to_path_buf);
+    }
+    folder.ok_or_else(|| {
+        ModelError::Spec(format!(
+            "hub:{id}: there are no files of a model that the engine reads"
+        ))
+    })
+}
+
+/// Files of a model beside its weights.
+const READ: [&str; 6] = [
+    "config.json",
+    "generation_config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "chat_template.jinja",
+    "model.safetensors.index.json",
+];
 
 #[cfg(test)]
 mod tests {
@@ -170,12 +205,5 @@ mod tests {
             let error = text.parse::<ModelSpec>().unwrap_err().to_string();
             assert!(!error.contains("pw@"), "{error}");
         }
-    }
-
-    #[tokio::test]
-    async fn weights_say_how_to_serve_them() {
-        let spec: ModelSpec = "hub:Qwen/Qwen3-8B".parse().unwrap();
-        let error = spec.open().await.err().unwrap().to_string();
-        assert!(error.contains("vllm serve Qwen/Qwen3-8B"), "{error}");
     }
 }

@@ -171,7 +171,7 @@ fn run_left(state: &State, run: &Run) -> Line {
             ModelKind::Recorded if start.model.name == "recorded" => "recorded".into(),
             ModelKind::Recorded => format!("{} (recorded)", start.model.name),
             ModelKind::Human => "a person".into(),
-            ModelKind::Http => start.model.name.clone(),
+            ModelKind::Http | ModelKind::Local => start.model.name.clone(),
         };
         line.push(
             &format!(" {dot} {} {dot} ", safe::one_line(&start.scaffold)),

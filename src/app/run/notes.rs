@@ -98,6 +98,7 @@ impl Notes {
                 ModelKind::Recorded => " (recorded: no figure stands on it)",
                 ModelKind::Human => " (a person)",
                 ModelKind::Http => "",
+                ModelKind::Local => " (the local engine)",
             };
             if let Some(recording) = &start.reexecutes {
                 let line = Line::of(format!("{:<10}", "repeats"), Role::Dim)

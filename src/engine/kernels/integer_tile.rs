@@ -1,0 +1,363 @@
+//! The inner loops of products in integers: one or two groups of sixteen weight rows by up to twelve rows of activations.
+//!
+//! Sums of byte products are exact in `i32`; at the end of each block they are scaled and added to a float sum, block
+//! after block along the columns. That order is the same for every tile size, so an output does not depend on the rows
+//! computed beside it. Products of many rows read [`Panel4K`] and [`Unit8`] panels, whose arithmetic is exactly that of
+//! the units they were made from.
+#![allow(
+    clippy::inline_always,
+    reason = "everything below a tier's entry must be compiled with its instructions"
+)]
+#![allow(
+    clippy::needless_range_loop,
+    reason = "indices over small constant ranges unroll; zips of zips hide the tile"
+)]
+
+use super::layout::{Input, Panel4K, SuperInput, Unit4, Unit4K, Unit8};
+use super::simd::{Kernel, Simd};
+use super::tier::Isa;
+
+/// How far ahead of the sum weights are asked for, in bytes; from trying 512 to 8,192.
+const AHEAD: usize = 2048;
+
+/// A form of weights that has a product.
+pub(super) trait Unit: Copy + Send + Sync {
+    /// The form of activations that goes with it.
+    type Input: Copy + Send + Sync;
+
+    /// Products of G row groups and M rows of activations, whose units are interleaved.
+    fn tile<S: Simd, const G: usize, const M: usize>(
+        s: S,
+        w: [&[Self]; G],
+        x: &[[Self::Input; M]],
+    ) -> [[S::F; M]; G];
+}
+
+struct Tile<'a, U: Unit, const G: usize, const M: usize> {
+    w: [&'a [U]; G],
+    x: &'a [U::Input],
+    out: &'a mut [[f32; 16]],
+}
+
+impl<U: Unit, const G: usize, const M: usize> Kernel for Tile<'_, U, G, M> {
+    type Out = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let (x, _) = self.x.as_chunks::<M>();
+        let sums = U::tile::<S, G, M>(s, self.w, x);
+        for g in 0..G {
+            for m in 0..M {
+                if let Some(out) = self.out.get_mut(g * M + m) {
+                    s.store(sums[g][m], out);
+                }
+            }
+        }
+    }
+}
+
+/// Products of one or two row groups with `rows` (1..=12) rows of activations, to `out[group · rows + row]`.
+pub(super) fn multiply<U: Unit>(
+    isa: Isa,
+    w: &[&[U]],
+    x: &[U::Input],
+    rows: usize,
+    out: &mut [[f32; 16]],
+) {
+    macro_rules! run {
+        ($w:expr, $g:literal, $m:literal, $out:expr) => {
+            isa.run(Tile::<U, $g, $m> {
+                w: $w,
+                x,
+                out: $out,
+            })
+        };
+    }
+    let blocking = isa.blocking();
+    if let [first, second] = w {
+        if blocking.pairs && rows > 1 && rows <= 6 {
+            let w = [*first, *second];
+            match rows {
+                2 => run!(w, 2, 2, out),
+                3 => run!(w, 2, 3, out),
+                4 => run!(w, 2, 4, out),
+                5 => run!(w, 2, 5, out),
+                _ => run!(w, 2, 6, out),
+            }
+            return;
+        }
+    }
+    for (w, out) in w.iter().zip(out.chunks_exact_mut(rows)) {
+        let w = [*w];
+        match rows {
+            1 => run!(w, 1, 1, out),
+            2 => run!(w, 1, 2, out),
+            3 => run!(w, 1, 3, out),
+            4 => run!(w, 1, 4, out),
+            5 => run!(w, 1, 5, out),
+            6 => run!(w, 1, 6, out),
+            7 => run!(w, 1, 7, out),
+            8 => run!(w, 1, 8, out),
+            9 => run!(w, 1, 9, out),
+            10 => run!(w, 1, 10, out),
+            11 => run!(w, 1, 11, out),
+            _ => run!(w, 1, 12, out),
+        }
+    }
+}
+
+impl Unit for Unit8 {
+    type Input = Input;
+
+    #[inline(always)]
+    fn tile<S: Simd, const G: usize, const M: usize>(
+        s: S,
+        w: [&[Self]; G],
+        x: &[[Input; M]],
+    ) -> [[S::F; M]; G] {
+        let mut sums = [[s.splat(0.0); M]; G];
+        for (u, x) in x.iter().enumerate() {
+            for half in 0..2 {
+                let mut dots = [[s.signed_start(0); M]; G];
+                for m in 0..M {
+                    for g in 0..G {
+                        dots[g][m] = s.signed_start(x[m].start8[half]);
+                    }
+                }
+                for line in 0..8 {
+                    let mut b = [s.signed_weights(&w[0][u].lines[half][line]); G];
+                    for g in 1..G {
+                        b[g] = s.signed_weights(&w[g][u].lines[half][line]);
+                    }
+                    for m in 0..M {
+                        let four = s.activations(x[m].values[8 * half + line]);
+                        for g in 0..G {
+                            dots[g][m] = s.signed_dot(dots[g][m], b[g], four);
+                        }
+                    }
+                }
+                for g in 0..G {
+                    let d = s.half(&w[g][u].scale[half]);
+                    for m in 0..M {
+                        let scaled = s.mul(s.signed_done(dots[g][m]), d);
+                        sums[g][m] = s.fma(scaled, s.splat(x[m].scale[half]), sums[g][m]);
+                    }
+                }
+            }
+        }
+        sums
+    }
+}
+
+impl Unit for Unit4 {
+    type Input = Input;
+
+    #[inline(always)]
+    fn tile<S: Simd, const G: usize, const M: usize>(
+        s: S,
+        w: [&[Self]; G],
+        x: &[[Input; M]],
+    ) -> [[S::F; M]; G] {
+        let mut sums = [[s.splat(0.0); M]; G];
+        for (u, x) in x.iter().enumerate() {
+            for g in 0..G {
+                for line in &w[g][u].lines {
+                    s.prefetch(line, AHEAD);
+                }
+            }
+            for half in 0..2 {
+                let mut dots = [[s.nibble_start(); M]; G];
+                for line in 0..8 {
+                    for g in 0..G {
+                        let bytes = &w[g][u].lines[line];
+                        let b = if half == 0 {
+                            s.low_nibbles(bytes)
+                        } else {
+                            s.high_nibbles(bytes)
+                        };
+                        for m in 0..M {
+                            let four = s.activations(x[m].values[8 * half + line]);
+                            dots[g][m] = s.nibble_dot(dots[g][m], b, four);
+                        }
+                    }
+                }
+                for g in 0..G {
+                    let d = s.half(&w[g][u].scale[half]);
+                    for m in 0..M {
+                        let scaled = s.mul(s.nibble_done(dots[g][m], x[m].start4[half]), d);
+                        sums[g][m] = s.fma(scaled, s.splat(x[m].scale[half]), sums[g][m]);
+                    }
+                }
+            }
+        }
+        sums
+    }
+}
+
+impl Unit for Unit4K {
+    type Input = SuperInput;
+
+    #[inline(always)]
+    fn tile<S: Simd, const G: usize, const M: usize>(
+        s: S,
+        w: [&[Self]; G],
+        x: &[[SuperInput; M]],
+    ) -> [[S::F; M]; G] {
+        let mut sums = [[s.splat(0.0); M]; G];
+        for (u, x) in x.iter().enumerate() {
+            for g in 0..G {
+                for line in &w[g][u].lines {
+                    s.prefetch(line, AHEAD);
+                }
+            }
+            let mut scaled = [[s.splat(0.0); M]; G];
+            for block in 0..8 {
+                let mut dots = [[s.nibble_start(); M]; G];
+                for line in 0..8 {
+                    for g in 0..G {
+                        let bytes = &w[g][u].lines[block / 2 * 8 + line];
+                        let b = if block % 2 == 0 {
+                            s.low_nibbles(bytes)
+                        } else {
+                            s.high_nibbles(bytes)
+                        };
+                        for m in 0..M {
+                            dots[g][m] = s.nibble_dot(
+                                dots[g][m],
+                                b,
+                                s.activations(x[m].values[block][line]),
+                            );
+                        }
+                    }
+                }
+                for g in 0..G {
+                    let scale = s.bytes(&w[g][u].scale[block]);
+                    for m in 0..M {
+                        scaled[g][m] = s.fma(s.nibble_done(dots[g][m], 0), scale, scaled[g][m]);
+                    }
+                }
+            }
+            for g in 0..G {
+                let (d, dmin) = (s.half(&w[g][u].d), s.half(&w[g][u].dmin));
+                for m in 0..M {
+                    sums[g][m] =
+                        close_super(s, sums[g][m], scaled[g][m], d, dmin, &w[g][u].min, &x[m]);
+                }
+            }
+        }
+        sums
+    }
+}
+
+impl Unit for Panel4K {
+    type Input = SuperInput;
+
+    #[inline(always)]
+    fn tile<S: Simd, const G: usize, const M: usize>(
+        s: S,
+        w: [&[Self]; G],
+        x: &[[SuperInput; M]],
+    ) -> [[S::F; M]; G] {
+        let mut sums = [[s.splat(0.0); M]; G];
+        for (u, x) in x.iter().enumerate() {
+            let mut scaled = [[s.splat(0.0); M]; G];
+            for block in 0..8 {
+                let mut dots = [[s.nibble_start(); M]; G];
+                for line in 0..8 {
+                    for g in 0..G {
+                        let b = s.spread_nibbles(&w[g][u].lines[block][line]);
+                        for m in 0..M {
+                            dots[g][m] = s.nibble_dot(
+                                dots[g][m],
+                                b,
+                                s.activations(x[m].values[block][line]),
+                            );
+                        }
+                    }
+                }
+                for g in 0..G {
+                    let scale = s.load(&w[g][u].scale[block]);
+                    for m in 0..M {
+                        scaled[g][m] = s.fma(s.nibble_done(dots[g][m], 0), scale, scaled[g][m]);
+                    }
+                }
+            }
+            for g in 0..G {
+                let (d, dmin) = (s.load(&w[g][u].d), s.load(&w[g][u].dmin));
+                for m in 0..M {
+                    sums[g][m] =
+                        close_super(s, sums[g][m], scaled[g][m], d, dmin, &w[g][u].min, &x[m]);
+                }
+            }
+        }
+        sums
+    }
+}
+
+/// Add what 256 columns give: dx · (d · Σ scale · dot − dmin · Σ min · Σx).
+#[inline(always)]
+fn close_super<S: Simd>(
+    s: S,
+    sum: S::F,
+    scaled: S::F,
+    d: S::F,
+    dmin: S::F,
+    min: &[[[u8; 2]; 16]; 4],
+    x: &SuperInput,
+) -> S::F {
+    let below = s.mul(s.pair_dot(min, &x.sums), dmin);
+    let part = s.sub(s.mul(scaled, d), below);
+    s.fma(part, s.splat(x.scale), sum)
+}
+
+/// Spread a group of 4-bit units into 8-bit ones of the same values.
+pub(super) struct SpreadUnits<'a> {
+    pub(super) from: &'a [Unit4],
+    pub(super) to: &'a mut [Unit8],
+}
+
+impl Kernel for SpreadUnits<'_> {
+    type Out = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, _: S) {
+        for (to, from) in self.to.iter_mut().zip(self.from) {
+            to.scale = from.scale;
+            for line in 0..8 {
+                for i in 0..64 {
+                    // nibble − 8 + 128
+                    to.lines[0][line][i] = (from.lines[line][i] & 15) + 120;
+                    to.lines[1][line][i] = (from.lines[line][i] >> 4) + 120;
+                }
+            }
+        }
+    }
+}
+
+/// Spread a group of `Q4_K` units into panels of the same values.
+pub(super) struct SpreadSupers<'a> {
+    pub(super) from: &'a [Unit4K],
+    pub(super) to: &'a mut [Panel4K],
+}
+
+impl Kernel for SpreadSupers<'_> {
+    type Out = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        for (to, from) in self.to.iter_mut().zip(self.from) {
+            s.store(s.half(&from.d), &mut to.d);
+            s.store(s.half(&from.dmin), &mut to.dmin);
+            to.min = from.min;
+            for block in 0..8 {
+                s.store(s.bytes(&from.scale[block]), &mut to.scale[block]);
+                for line in 0..8 {
+                    let bytes = &from.lines[block / 2 * 8 + line];
+                    for i in 0..64 {
+                        to.lines[block][line][i] = (bytes[i] >> (4 * (block % 2))) & 15;
+                    }
+                }
+            }
+        }
+    }
+}

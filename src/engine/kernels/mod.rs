@@ -1,0 +1,51 @@
+//! Arithmetic of the engine on the CPU: packed weights, matrix products, norms, rotary embedding and paged attention.
+//!
+//! A model is a list of calls on one [`Cpu`], which joins an instruction [`Tier`] (found at run time) and a [`Pool`] of
+//! threads. Weights are repacked once into [`Packed`], sixteen rows interleaved, and are read from that copy alone.
+//! Every kernel is written once, generic over sixteen lanes ([`simd`]), and compiled for each tier.
+//!
+//! What holds throughout: **an output's order of summation depends on its own inputs only**, not on how many rows are
+//! computed beside it nor on the number of threads. Reading a prompt at once or token by token gives the same bits (per
+//! tier). Nothing here allocates per call once a [`Scratch`] has grown, beyond a few words.
+//!
+//! It knows nothing of models, files, tokens or devices, and has no gradients.
+
+#![allow(
+    clippy::many_single_char_names,
+    reason = "letters are those of the formulas"
+)]
+
+mod attention;
+mod avx2;
+mod avx512;
+mod block;
+mod cpu;
+mod deal;
+mod error;
+mod exponential;
+mod float_tile;
+mod inputs;
+mod integer_tile;
+mod layout;
+mod matmul;
+mod norm;
+mod pack;
+mod pool;
+mod portable;
+mod quantise;
+mod rotary;
+mod score_tile;
+mod simd;
+#[cfg(test)]
+mod tests;
+mod tier;
+
+pub use attention::{Cell, Heads, Sequence};
+pub use block::Format;
+pub use cpu::{Cpu, Options, Scratch};
+pub use error::KernelError;
+pub use matmul::Linear;
+pub use pack::{Keep, Packed};
+pub use pool::{Pool, StartHook};
+pub use rotary::Rotary;
+pub use tier::Tier;

@@ -1,0 +1,123 @@
+//! The pool and the deal.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use super::super::deal::Deal;
+use super::super::{KernelError, Pool, Tier};
+
+#[test]
+fn every_thread_takes_part_in_every_job_whether_it_spins_or_sleeps() {
+    for spin in [Duration::ZERO, Duration::from_millis(1)] {
+        let pool = Pool::new(4, spin, None).unwrap();
+        for round in 0..300 {
+            if round % 100 == 0 {
+                // Long enough that all have gone to sleep.
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            let seen = AtomicUsize::new(0);
+            pool.run(&|thread, threads| {
+                assert_eq!(threads, 4);
+                seen.fetch_add(1 << (8 * thread), Ordering::Relaxed);
+            })
+            .unwrap();
+            assert_eq!(seen.load(Ordering::Relaxed), 0x0101_0101);
+        }
+    }
+}
+
+#[test]
+fn a_panic_in_any_thread_is_an_error_and_the_pool_goes_on() {
+    let pool = Pool::new(3, Duration::from_micros(50), None).unwrap();
+    for unlucky in 0..3 {
+        let outcome = pool.run(&|thread, _| assert_ne!(thread, unlucky, "meant to happen"));
+        assert!(matches!(outcome, Err(KernelError::Panicked)));
+        pool.run(&|_, _| {}).unwrap();
+    }
+    let single = Pool::new(1, Duration::ZERO, None).unwrap();
+    assert!(single.run(&|_, _| panic!("meant to happen")).is_err());
+}
+
+#[test]
+fn a_job_inside_a_job_runs_on_its_own_thread() {
+    let pool = Pool::new(2, Duration::ZERO, None).unwrap();
+    let inner = AtomicUsize::new(0);
+    pool.run(&|_, _| {
+        pool.run(&|thread, threads| {
+            assert_eq!((thread, threads), (0, 1));
+            inner.fetch_add(1, Ordering::Relaxed);
+        })
+        .unwrap();
+    })
+    .unwrap();
+    assert_eq!(inner.load(Ordering::Relaxed), 2);
+}
+
+#[test]
+fn callers_from_several_threads_take_turns() {
+    let pool = Pool::new(2, Duration::from_micros(10), None).unwrap();
+    let total = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                for _ in 0..100 {
+                    pool.run(&|_, _| {
+                        total.fetch_add(1, Ordering::Relaxed);
+                    })
+                    .unwrap();
+                }
+            });
+        }
+    });
+    assert_eq!(total.load(Ordering::Relaxed), 600);
+}
+
+#[test]
+fn the_hook_runs_in_each_started_thread_and_its_panic_costs_none() {
+    let started = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&started);
+    let hook = Arc::new(move |index: usize| {
+        count.fetch_add(index, Ordering::SeqCst);
+        assert_ne!(index, 1, "meant to happen");
+    });
+    let pool = Pool::new(3, Duration::ZERO, Some(hook)).unwrap();
+    pool.run(&|_, _| {}).unwrap();
+    assert_eq!(started.load(Ordering::SeqCst), 3);
+}
+
+#[test]
+fn a_deal_covers_every_element_once() {
+    for (rows, width, tile_rows, tile_columns) in
+        [(1, 1, 1, 1), (7, 10, 3, 4), (5, 8, 9, 2), (3, 6, 1, 100)]
+    {
+        let mut data = vec![0_u32; rows * width];
+        let deal = Deal::new(&mut data, width, tile_rows, tile_columns);
+        std::thread::scope(|scope| {
+            for _ in 0..3 {
+                scope.spawn(|| {
+                    while let Some(mut tile) = deal.take() {
+                        assert!(tile.row(rows).is_empty());
+                        for row in tile.rows() {
+                            for v in tile.row(row) {
+                                *v += 1;
+                            }
+                        }
+                    }
+                });
+            }
+        });
+        assert!(data.iter().all(|v| *v == 1));
+    }
+    assert!(Deal::<u8>::flat(&mut [], 3).take().is_none());
+}
+
+#[test]
+fn tiers_have_names_and_the_portable_one_is_everywhere() {
+    for tier in [Tier::Avx512Vnni, Tier::Avx2, Tier::Portable] {
+        assert_eq!(tier.name().parse::<Tier>().unwrap(), tier);
+    }
+    assert!("sse9".parse::<Tier>().is_err());
+    assert!(Tier::Portable.is_available());
+    assert!(Tier::detect().is_available());
+}

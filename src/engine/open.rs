@@ -1,0 +1,322 @@
+//! A model opened: its files found, its plan made, its weights packed, its thread started.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use serde::Serialize;
+use serde_json::Value;
+use tokio::sync::mpsc;
+
+use super::config::Config;
+use super::decoder::{Decoder, Precision};
+use super::error::EngineError;
+use super::gguf::{self, Gguf};
+use super::kernels::{Cpu, Options};
+use super::plan::{Plan, free_memory};
+use super::sample::Settings;
+use super::schedule::{self, Ask, Load, Requests, Said};
+use super::template::ChatTemplate;
+use super::tokenizer::{Stream, Tokenizer};
+use super::weights::{Checkpoint, Files};
+
+/// Pieces of a reply that may wait for its reader; beyond them its stream waits, nobody else's.
+const WAITING: usize = 64;
+
+/// How a model is opened. Nothing said is as the files say and as the machine has it.
+#[derive(Debug, Clone, Default)]
+pub struct Wishes {
+    /// How weights are kept.
+    pub precision: Precision,
+    /// Threads.
+    pub threads: Option<usize>,
+    /// Tokens of cache, of all streams together.
+    pub cache_tokens: Option<usize>,
+}
+
+/// See [`super`].
+pub struct Engine {
+    name: String,
+    config: Config,
+    plan: Plan,
+    tier: &'static str,
+    tokenizer: Tokenizer,
+    template: Option<ChatTemplate>,
+    ends: Vec<u32>,
+    requests: Requests,
+}
+
+/// A reply that comes. Dropping it cancels the request.
+pub struct Reply {
+    pieces: mpsc::Receiver<Said>,
+    cancelled: Arc<AtomicBool>,
+}
+
+impl Reply {
+    /// The next piece; `None` where the engine is gone.
+    pub async fn next(&mut self) -> Option<Said> {
+        self.pieces.recv().await
+    }
+}
+
+impl Drop for Reply {
+    fn drop(&mut self) {
+        self.cancelled.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Engine {
+    /// Open a folder of Hugging Face's layout, or a GGUF file. This takes seconds: keep it off threads that must answer.
+    ///
+    /// # Errors
+    /// Whatever makes it impossible, in one sentence, before weights are read where that can be known.
+    pub fn open(path: &Path, wishes: &Wishes) -> Result<Self, EngineError> {
+        let name = path
+            .file_stem()
+            .map(|name| name.to_string_lossy().into_owned())
+            .unwrap_or_default();
+        let origin = path.display().to_string();
+        let files = Files::open(path)?;
+        let checkpoint = files.checkpoint()?;
+        let about = match &checkpoint {
+            Checkpoint::Gguf(file) => About::of_gguf(file, path, &origin)?,
+            Checkpoint::Safetensors(_) => About::of_folder(path)?,
+        };
+        let About {
+            config,
+            tokenizer,
+            template,
+            ends,
+        } = about;
+        if tokenizer.size() > config.vocab {
+            return Err(EngineError::Tokenizer {
+                origin,
+                why: format!(
+                    "its tokenizer has {} entries, its embedding only {} rows",
+                    tokenizer.size(),
+                    config.vocab
+                ),
+            });
+        }
+        let plan = Plan::of(
+            &config,
+            &checkpoint,
+            wishes.precision,
+            wishes.cache_tokens,
+            free_memory(),
+        )?;
+        let mut options = Options::new()?;
+        options.threads = wishes.threads.unwrap_or(options.threads);
+        options.on_start = Some(Arc::new(|_| below_the_screen()));
+        let cpu = Cpu::new(&options)?;
+        let tier = cpu.tier().name();
+        let decoder = Decoder::load(&config, &checkpoint, wishes.precision, &cpu, &origin)?;
+        let requests = schedule::start(decoder, cpu, plan.pages)?;
+        Ok(Self {
+            name,
+            config,
+            plan,
+            tier,
+            tokenizer,
+            template,
+            ends,
+            requests,
+        })
+    }
+
+    /// Its folder's or file's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Longest context of one stream.
+    #[must_use]
+    pub fn context(&self) -> usize {
+        self.config
+            .context
+            .min(self.plan.pages as usize * super::prefix::PAGE)
+    }
+
+    /// Its memory, and the instructions it computes with, in a sentence.
+    #[must_use]
+    pub fn sentence(&self) -> String {
+        format!("{}; computed with {}", self.plan.sentence(), self.tier)
+    }
+
+    /// What it is doing.
+    pub async fn load(&self) -> Load {
+        self.requests.load().await
+    }
+
+    /// A conversation as tokens, the assistant's turn begun. Messages and tools are as the OpenAI protocol has them.
+    ///
+    /// # Errors
+    /// Where the template refuses it, or there is none.
+    pub fn prompt(
+        &self,
+        messages: &impl Serialize,
+        tools: Option<&impl Serialize>,
+    ) -> Result<Vec<u32>, EngineError> {
+        let Some(template) = &self.template else {
+            return Err(EngineError::Template(format!(
+                "{} has none: it is no model for conversations, or its chat_template is missing",
+                self.name
+            )));
+        };
+        self.tokenizer
+            .encode(&template.render(messages, tools, true)?)
+    }
+
+    /// Ask for a reply of at most so many tokens.
+    ///
+    /// # Errors
+    /// Where the engine is gone.
+    pub fn ask(
+        &self,
+        prompt: Vec<u32>,
+        settings: Settings,
+        most: usize,
+    ) -> Result<Reply, EngineError> {
+        let (reply, pieces) = mpsc::channel(WAITING);
+        let cancelled = Arc::new(AtomicBool::new(false));
+        self.requests.ask(Ask {
+            prompt,
+            settings,
+            most,
+            ends: self.ends.clone(),
+            reply,
+            cancelled: Arc::clone(&cancelled),
+        })?;
+        Ok(Reply { pieces, cancelled })
+    }
+
+    /// Text as tokens come.
+    #[must_use]
+    pub fn text(&self) -> Stream<'_> {
+        self.tokenizer.stream()
+    }
+
+    /// The text of one token.
+    #[must_use]
+    pub fn token(&self, token: u32) -> String {
+        self.tokenizer.decode(&[token])
+    }
+}
+
+/// Everything about a model but its weights.
+struct About {
+    config: Config,
+    tokenizer: Tokenizer,
+    template: Option<ChatTemplate>,
+    ends: Vec<u32>,
+}
+
+impl About {
+    fn of_gguf(file: &Gguf<'_>, path: &Path, origin: &str) -> Result<Self, EngineError> {
+        let config = Config::from_gguf(file, origin)?;
+        let beside = path.with_file_name("tokenizer.json");
+        let tokenizer = if beside.is_file() {
+            Tokenizer::open(&beside)?
+        } else {
+            Tokenizer::of_gguf(file, origin)?
+        };
+        let text_of = |key: &str| {
+            let id = file.unsigned(key).and_then(|id| u32::try_from(id).ok());
+            match (id, file.value("tokenizer.ggml.tokens")) {
+                (Some(id), Some(gguf::Value::List(tokens))) => match tokens.get(id as usize) {
+                    Some(gguf::Value::Text(text)) => (*text).to_owned(),
+                    _ => String::new(),
+                },
+                _ => String::new(),
+            }
+        };
+        let (bos, eos) = (
+            text_of("tokenizer.ggml.bos_token_id"),
+            text_of("tokenizer.ggml.eos_token_id"),
+        );
+        let template = file
+            .text("tokenizer.chat_template")
+            .map(|source| ChatTemplate::new(source, &bos, &eos))
+            .transpose()?;
+        let ends = ends(&tokenizer, config.eos.clone());
+        Ok(Self {
+            config,
+            tokenizer,
+            template,
+            ends,
+        })
+    }
+
+    fn of_folder(folder: &Path) -> Result<Self, EngineError> {
+        let read = |name: &str| std::fs::read_to_string(folder.join(name));
+        let config = read("config.json").map_err(|source| EngineError::File {
+            path: folder.join("config.json").display().to_string(),
+            source,
+        })?;
+        let origin = folder.join("config.json").display().to_string();
+        let config = Config::from_json(&config, &origin)?;
+        let tokenizer = Tokenizer::open(&folder.join("tokenizer.json"))?;
+        let json = |name: &str| -> Value {
+            let text = read(name).unwrap_or_default();
+            serde_json::from_str(&text).unwrap_or(Value::Null)
+        };
+        let settings = json("tokenizer_config.json");
+        let token = |name: &str| match settings.get(name) {
+            Some(Value::String(text)) => text.clone(),
+            Some(Value::Object(token)) => token
+                .get("content")
+                .and_then(Value::as_str)
+                .unwrap_or_default()
+                .to_owned(),
+            _ => String::new(),
+        };
+        let source = read("chat_template.jinja").ok().or_else(|| {
+            let inside = settings.get("chat_template").and_then(Value::as_str);
+            inside.map(str::to_owned)
+        });
+        let template = source
+            .map(|source| ChatTemplate::new(&source, &token("bos_token"), &token("eos_token")))
+            .transpose()?;
+        let mut eos = config.eos.clone();
+        match json("generation_config.json").get("eos_token_id") {
+            Some(Value::Array(ids)) => eos.extend(ids.iter().filter_map(number)),
+            Some(id) => eos.extend(number(id)),
+            None => {}
+        }
+        eos.extend(tokenizer.id(&token("eos_token")));
+        let ends = ends(&tokenizer, eos);
+        Ok(Self {
+            config,
+            tokenizer,
+            template,
+            ends,
+        })
+    }
+}
+
+fn number(value: &Value) -> Option<u32> {
+    u32::try_from(value.as_u64()?).ok()
+}
+
+/// Tokens that end a turn: those that the files name, and those that every model of these families ends with.
+fn ends(tokenizer: &Tokenizer, mut named: Vec<u32>) -> Vec<u32> {
+    for token in [
+        "<|im_end|>",
+        "<|eot_id|>",
+        "<|endoftext|>",
+        "<|end_of_text|>",
+    ] {
+        named.extend(tokenizer.id(token));
+    }
+    named.sort_unstable();
+    named.dedup();
+    named
+}
+
+/// Lower the priority of this thread: whoever looks at a screen comes first.
+fn below_the_screen() {
+    // Without leave to do so it runs as it is.
+    #[cfg(target_os = "linux")]
+    let _ = rustix::process::nice(5);
+}

@@ -1,0 +1,433 @@
+//! The schedule: requests join and leave, one step serves them all.
+//!
+//! Mental model: a thread owns decoder, cache and tree. Between two steps it takes in what was asked and lets go of what was
+//! cancelled; a step then carries one token of every stream that speaks, and as many tokens of prompts as its budget has left,
+//! oldest request first, so that a long prompt never stalls those who speak. Keys and values are found by prefix
+//! ([`super::prefix`]); what is there is not computed again.
+//!
+//! A request is answered over its own bounded channel: who reads slowly holds up its own stream only. A stream for which no
+//! page is left waits until others are over; if it is alone, it ends with an error. A panic ends the requests that were
+//! being served with an error, and the engine goes on with an empty cache.
+//!
+//! Nothing here knows text: tokens in, tokens out.
+
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc;
+use std::time::Instant;
+
+use super::kernels::Cpu;
+use tokio::sync::mpsc as channel;
+
+use super::EngineError;
+use super::cache::Cache;
+use super::decoder::{Decoder, Part, Room, Wanted};
+use super::prefix::{Counts, Held, PAGE, Page, Tree};
+use super::sample::{Drawn, Sampler, Settings};
+
+/// Rows of one step: tokens of replies, then of prompts.
+const BUDGET: usize = 256;
+/// Rows of prompts in a step in which somebody speaks: what a step may last is what the others wait.
+const BESIDE: usize = 64;
+/// Streams at a time; further requests wait.
+const STREAMS: usize = 32;
+
+/// What is asked.
+pub struct Ask {
+    /// The context.
+    pub prompt: Vec<u32>,
+    /// How to draw.
+    pub settings: Settings,
+    /// Most tokens of the reply.
+    pub most: usize,
+    /// Tokens that end it; they are not part of it.
+    pub ends: Vec<u32>,
+    /// Where the reply goes.
+    pub reply: channel::Sender<Said>,
+    /// Set by whoever does not want it any more.
+    pub cancelled: Arc<AtomicBool>,
+}
+
+/// A piece of a reply.
+#[derive(Debug)]
+pub enum Said {
+    /// The prompt is read: so many of its tokens were there already.
+    Begun {
+        /// They.
+        found: usize,
+    },
+    /// A token.
+    Token(Drawn),
+    /// The end.
+    Over(End),
+}
+
+/// Why a reply ended.
+#[derive(Debug)]
+pub enum End {
+    /// A token that ends it.
+    Stop,
+    /// It has as many tokens as were asked for, or the context is full.
+    Length,
+    /// Something failed.
+    Failed(EngineError),
+}
+
+/// What the engine is doing.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Load {
+    /// Streams that are served.
+    pub streams: usize,
+    /// Requests that wait.
+    pub waiting: usize,
+    /// Pages.
+    pub pages: Counts,
+    /// Tokens of prompts that were computed.
+    pub read: u64,
+    /// Tokens that were drawn.
+    pub drawn: u64,
+    /// Steps.
+    pub steps: u64,
+    /// Seconds in steps.
+    pub busy: f64,
+}
+
+/// Sends requests to the thread. Dropping the last one ends it.
+#[derive(Clone)]
+pub struct Requests {
+    asks: mpsc::Sender<Message>,
+}
+
+enum Message {
+    Ask(Box<Ask>),
+    Load(tokio::sync::oneshot::Sender<Load>),
+}
+
+impl Requests {
+    /// Ask. The answer begins to come over the request's channel.
+    ///
+    /// # Errors
+    /// Where the engine is gone.
+    pub fn ask(&self, ask: Ask) -> Result<(), EngineError> {
+        let sent = self.asks.send(Message::Ask(Box::new(ask)));
+        sent.map_err(|_gone| EngineError::Computing("the engine has ended".into()))
+    }
+
+    /// What it is doing, as of the end of its present step.
+    pub async fn load(&self) -> Load {
+        let (sender, told) = tokio::sync::oneshot::channel();
+        let _ = self.asks.send(Message::Load(sender));
+        told.await.unwrap_or_default()
+    }
+}
+
+/// Start the thread.
+///
+/// # Errors
+/// Where the system gives none.
+pub fn start(decoder: Decoder, cpu: Cpu, pages: u32) -> Result<Requests, EngineError> {
+    let (asks, receiver) = mpsc::channel();
+    let cache = Cache::new(decoder.config(), decoder.precision(), pages);
+    let schedule = Schedule {
+        decoder,
+        cpu,
+        cache,
+        tree: Tree::new(pages),
+        pages,
+        room: Room::default(),
+        streams: Vec::new(),
+        waiting: VecDeque::new(),
+        load: Load::default(),
+    };
+    std::thread::Builder::new()
+        .name("engine".into())
+        .spawn(move || schedule.serve(&receiver))
+        .map_err(|source| EngineError::File {
+            path: "the engine's thread".into(),
+            source,
+        })?;
+    Ok(Requests { asks })
+}
+
+struct Stream {
+    ask: Ask,
+    held: Held,
+    /// Prompt and reply.
+    text: Vec<u32>,
+    sampler: Sampler,
+    drawn: usize,
+    /// Tokens of the prompt that were there; told with the first token.
+    found: Option<usize>,
+}
+
+impl Stream {
+    /// Tokens whose keys and values are not computed.
+    fn left(&self) -> usize {
+        self.text.len() - self.held.length()
+    }
+
+    /// Everything before the last token drawn is computed.
+    fn speaks(&self) -> bool {
+        self.drawn > 0 && self.left() <= 1
+    }
+}
+
+struct Schedule {
+    decoder: Decoder,
+    cpu: Cpu,
+    cache: Cache,
+    tree: Tree,
+    pages: u32,
+    room: Room,
+    streams: Vec<Stream>,
+    waiting: VecDeque<Ask>,
+    load: Load,
+}
+
+/// A stream's share of a step.
+struct Share {
+    stream: usize,
+    tokens: Vec<u32>,
+    past: usize,
+    pages: Vec<Page>,
+    last: bool,
+}
+
+impl Schedule {
+    fn serve(mut self, asks: &mpsc::Receiver<Message>) {
+        loop {
+            let idle = self.streams.is_empty() && self.waiting.is_empty();
+            if idle {
+                match asks.recv() {
+                    Ok(message) => self.hear(message),
+                    Err(mpsc::RecvError) => return,
+                }
+            }
+            while let Ok(message) = asks.try_recv() {
+                self.hear(message);
+            }
+            self.let_go();
+            self.admit();
+            if self.streams.is_empty() {
+                continue;
+            }
+            let began = Instant::now();
+            let step = catch_unwind(AssertUnwindSafe(|| self.step()));
+            self.load.steps += 1;
+            self.load.busy += began.elapsed().as_secs_f64();
+            let why = match step {
+                Ok(Ok(())) => continue,
+                Ok(Err(error)) => error.to_string(),
+                Err(_panic) => "a step of the engine panicked".to_owned(),
+            };
+            for stream in std::mem::take(&mut self.streams) {
+                let end = End::Failed(EngineError::Computing(why.clone()));
+                let _ = stream.ask.reply.try_send(Said::Over(end));
+            }
+            // What is in the pages cannot be trusted any more.
+            self.tree = Tree::new(self.pages);
+            self.room = Room::default();
+        }
+    }
+
+    fn hear(&mut self, message: Message) {
+        match message {
+            Message::Ask(ask) => self.waiting.push_back(*ask),
+            Message::Load(answer) => {
+                let _ = answer.send(Load {
+                    streams: self.streams.len(),
+                    waiting: self.waiting.len(),
+                    pages: self.tree.counts(),
+                    ..self.load
+                });
+            }
+        }
+    }
+
+    /// Streams that nobody listens to any more.
+    fn let_go(&mut self) {
+        let gone = |ask: &Ask| ask.cancelled.load(Ordering::Relaxed) || ask.reply.is_closed();
+        self.waiting.retain(|ask| !gone(ask));
+        let mut at = 0;
+        while at < self.streams.len() {
+            if self.streams.get(at).is_some_and(|stream| gone(&stream.ask)) {
+                let stream = self.streams.remove(at);
+                self.tree.end(stream.held);
+            } else {
+                at += 1;
+            }
+        }
+    }
+
+    fn admit(&mut self) {
+        while self.streams.len() < STREAMS {
+            let Some(ask) = self.waiting.pop_front() else {
+                return;
+            };
+            let most = self.decoder.config().context;
+            let room = self.pages as usize * PAGE;
+            if ask.prompt.is_empty() || ask.prompt.len() >= most.min(room) {
+                let why = format!(
+                    "the request has {} tokens; there is room for {} (context {most}, cache {room})",
+                    ask.prompt.len(),
+                    most.min(room)
+                );
+                let _ = ask
+                    .reply
+                    .try_send(Said::Over(End::Failed(EngineError::TooLong(why))));
+                continue;
+            }
+            let (tree, cache) = (&mut self.tree, &mut self.cache);
+            let held = tree.begin(&ask.prompt, |from, to, count| cache.copy(from, to, count));
+            self.streams.push(Stream {
+                sampler: Sampler::new(ask.settings.clone(), &ask.prompt),
+                text: ask.prompt.clone(),
+                found: Some(held.length()),
+                held,
+                drawn: 0,
+                ask,
+            });
+        }
+    }
+
+    /// Who gets how many rows: one for each stream that speaks and whose listener has room, then prompts, oldest first.
+    fn shares(&mut self) -> Vec<Share> {
+        let speak = self.streams.iter().filter(|stream| stream.speaks()).count();
+        let mut budget = if speak > 0 { speak + BESIDE } else { BUDGET };
+        let mut shares = Vec::new();
+        let order = |stream: &Stream| !stream.speaks();
+        let mut turn: Vec<usize> = (0..self.streams.len()).collect();
+        turn.sort_by_key(|at| self.streams.get(*at).map(order));
+        for at in turn {
+            let Some(stream) = self.streams.get_mut(at) else {
+                continue;
+            };
+            // A listener that has no room for two pieces more is waited for.
+            if stream.ask.reply.capacity() < 2 {
+                continue;
+            }
+            let wanted = stream.left().min(budget);
+            let past = stream.held.length();
+            let mut tokens = Vec::with_capacity(wanted);
+            for token in stream.text.iter().skip(past).take(wanted) {
+                if self.tree.push(&mut stream.held, *token).is_err() {
+                    break;
+                }
+                tokens.push(*token);
+            }
+            if tokens.is_empty() {
+                continue;
+            }
+            budget -= tokens.len();
+            shares.push(Share {
+                stream: at,
+                past,
+                pages: self.tree.pages_of(&stream.held),
+                last: stream.left() == 0,
+                tokens,
+            });
+            if budget == 0 {
+                break;
+            }
+        }
+        shares
+    }
+
+    fn step(&mut self) -> Result<(), EngineError> {
+        let shares = self.shares();
+        if shares.is_empty() {
+            return self.make_room();
+        }
+        let parts: Vec<Part<'_>> = shares
+            .iter()
+            .map(|share| Part {
+                tokens: &share.tokens,
+                past: share.past,
+                pages: &share.pages,
+                wanted: if share.last {
+                    Wanted::Last
+                } else {
+                    Wanted::None
+                },
+            })
+            .collect();
+        let mut logits =
+            self.decoder
+                .forward(&parts, &mut self.cache, &self.cpu, &mut self.room)?;
+        let vocab = self.decoder.config().vocab;
+        let mut rows = logits.chunks_exact_mut(vocab);
+        let mut over: Vec<(usize, End)> = Vec::new();
+        for share in &shares {
+            let Some(stream) = self.streams.get_mut(share.stream) else {
+                continue;
+            };
+            if !stream.speaks() {
+                self.load.read += share.tokens.len() as u64;
+            }
+            if !share.last {
+                continue;
+            }
+            let Some(row) = rows.next() else { continue };
+            if let Some(found) = stream.found.take() {
+                let _ = stream.ask.reply.try_send(Said::Begun { found });
+            }
+            let Some(drawn) = stream.sampler.draw(row) else {
+                let why = "no logit is a number".to_owned();
+                over.push((share.stream, End::Failed(EngineError::Computing(why))));
+                continue;
+            };
+            self.load.drawn += 1;
+            if stream.ask.ends.contains(&drawn.token) {
+                over.push((share.stream, End::Stop));
+                continue;
+            }
+            stream.drawn += 1;
+            stream.text.push(drawn.token);
+            let _ = stream.ask.reply.try_send(Said::Token(drawn));
+            let context = self.decoder.config().context;
+            if stream.drawn >= stream.ask.most || stream.text.len() >= context {
+                over.push((share.stream, End::Length));
+            }
+        }
+        over.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
+        for (at, end) in over {
+            let stream = self.streams.remove(at);
+            let _ = stream.ask.reply.try_send(Said::Over(end));
+            self.tree.end(stream.held);
+        }
+        Ok(())
+    }
+
+    /// Nobody could take a step: listeners are waited for, or pages are missing.
+    fn make_room(&mut self) -> Result<(), EngineError> {
+        let starved = |stream: &Stream| stream.ask.reply.capacity() >= 2;
+        let hungry = self.streams.iter().filter(|stream| starved(stream)).count();
+        if hungry == 0 {
+            std::thread::sleep(std::time::Duration::from_millis(1));
+            return Ok(());
+        }
+        // The youngest gives its pages up and waits for its turn again, with what it has said so far.
+        let youngest = self.streams.iter().rposition(starved);
+        let Some(stream) = youngest.map(|at| self.streams.remove(at)) else {
+            return Ok(());
+        };
+        self.tree.end(stream.held);
+        if self.streams.is_empty() {
+            let why = format!(
+                "{} tokens need more pages than there are ({})",
+                stream.text.len(),
+                self.pages
+            );
+            let end = End::Failed(EngineError::TooLong(why));
+            let _ = stream.ask.reply.try_send(Said::Over(end));
+            return Ok(());
+        }
+        self.streams.push(Stream {
+            held: Held::default(),
+            ..stream
+        });
+        Ok(())
+    }
+}

@@ -1,0 +1,160 @@
+//! Chat templates: from messages to the text that a model was trained on.
+//!
+//! Mental model: the template is the model's own Jinja source; it is rendered as `transformers` renders it (blocks trimmed,
+//! Python's methods on strings, lists and dicts, `tojson` with Python's spacing, `raise_exception`, `strftime_now`).
+//! `{% generation %}` blocks, which only training reads, are transparent. What the template refuses is an error with its own
+//! words.
+
+use std::fmt::Write as _;
+
+use minijinja::value::{Kwargs, Serde};
+use minijinja::{Environment, ErrorKind, Value};
+use serde::Serialize;
+
+use super::EngineError;
+
+const NAME: &str = "chat";
+
+/// A model's template.
+pub struct ChatTemplate {
+    environment: Environment<'static>,
+    bos: String,
+    eos: String,
+}
+
+impl ChatTemplate {
+    /// Read a template. `bos` and `eos` are the texts of those tokens; either may be empty.
+    ///
+    /// # Errors
+    /// Where it is no Jinja; the sentence has the line.
+    pub fn new(source: &str, bos: &str, eos: &str) -> Result<Self, EngineError> {
+        let mut environment = Environment::new();
+        let syntax = minijinja::syntax::SyntaxConfig::builder()
+            .trim_blocks(true)
+            .lstrip_blocks(true)
+            .build()
+            .map_err(EngineError::template)?;
+        environment.set_syntax(syntax);
+        environment
+            .set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
+        environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
+        environment.add_function(
+            "raise_exception",
+            |why: String| -> Result<(), minijinja::Error> {
+                Err(minijinja::Error::new(ErrorKind::InvalidOperation, why))
+            },
+        );
+        environment.add_function("strftime_now", |format: String| {
+            jiff::Zoned::now().strftime(&format).to_string()
+        });
+        environment.add_filter("tojson", to_json);
+        environment
+            .add_template_owned(NAME, without_generation(source))
+            .map_err(EngineError::template)?;
+        Ok(Self {
+            environment,
+            bos: bos.to_owned(),
+            eos: eos.to_owned(),
+        })
+    }
+
+    /// Render a conversation. `messages` and `tools` are as the OpenAI protocol has them, arguments of calls as objects;
+    /// `answer` begins the assistant's turn.
+    ///
+    /// # Errors
+    /// What the template refuses.
+    pub fn render(
+        &self,
+        messages: &impl Serialize,
+        tools: Option<&impl Serialize>,
+        answer: bool,
+    ) -> Result<String, EngineError> {
+        let template = self
+            .environment
+            .get_template(NAME)
+            .map_err(EngineError::template)?;
+        let context = minijinja::context! {
+            messages => Value::from(Serde(messages)),
+            tools => tools.map(|tools| Value::from(Serde(tools))),
+            add_generation_prompt => answer,
+            bos_token => self.bos.as_str(),
+            eos_token => self.eos.as_str(),
+        };
+        template.render(context).map_err(EngineError::template)
+    }
+}
+
+/// `{% generation %} … {% endgeneration %}` as a block that is always taken.
+fn without_generation(source: &str) -> String {
+    let mut out = String::with_capacity(source.len());
+    let mut rest = source;
+    while let Some(at) = rest.find("{%") {
+        let (before, tag) = rest.split_at(at);
+        out.push_str(before);
+        let end = tag.find("%}").map_or(tag.len(), |end| end + 2);
+        let (tag, after) = tag.split_at(end);
+        let word = tag.trim_matches(['{', '}', '%', '-', '+', ' ', '\n', '\t']);
+        match word {
+            "generation" => out.push_str(&tag.replacen("generation", "if true", 1)),
+            "endgeneration" => out.push_str(&tag.replacen("endgeneration", "endif", 1)),
+            _ => out.push_str(tag),
+        }
+        rest = after;
+    }
+    out.push_str(rest);
+    out
+}
+
+/// `json.dumps(value, ensure_ascii=False, indent=…)`, as `transformers` has it.
+fn to_json(value: &Value, options: Kwargs) -> Result<Value, minijinja::Error> {
+    let indent: Option<usize> = options.get("indent")?;
+    // Whatever else is passed has no meaning for our values.
+    let _ = options.get::<Option<bool>>("ensure_ascii")?;
+    let tree = serde_json::to_value(value).map_err(|error| {
+        minijinja::Error::new(ErrorKind::BadSerialization, "tojson").with_source(error)
+    })?;
+    let mut text = String::new();
+    dump(&tree, indent, 0, &mut text);
+    Ok(Value::from_safe_string(text))
+}
+
+fn dump(value: &serde_json::Value, indent: Option<usize>, depth: usize, out: &mut String) {
+    let line = |out: &mut String, depth: usize| {
+        if let Some(indent) = indent {
+            out.push('\n');
+            out.extend(std::iter::repeat_n(' ', indent * depth));
+        }
+    };
+    let comma = if indent.is_some() { "," } else { ", " };
+    match value {
+        serde_json::Value::Array(items) if !items.is_empty() => {
+            out.push('[');
+            for (at, item) in items.iter().enumerate() {
+                if at > 0 {
+                    out.push_str(comma);
+                }
+                line(out, depth + 1);
+                dump(item, indent, depth + 1, out);
+            }
+            line(out, depth);
+            out.push(']');
+        }
+        serde_json::Value::Object(fields) if !fields.is_empty() => {
+            out.push('{');
+            for (at, (name, item)) in fields.iter().enumerate() {
+                if at > 0 {
+                    out.push_str(comma);
+                }
+                line(out, depth + 1);
+                let _ = write!(out, "{}: ", serde_json::Value::from(name.as_str()));
+                dump(item, indent, depth + 1, out);
+            }
+            line(out, depth);
+            out.push('}');
+        }
+        // Numbers, texts, and what is empty are written alike.
+        other => {
+            let _ = write!(out, "{other}");
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! Our rendering of chat templates is that of `transformers`: `tests/fixtures/templates/make.py` asks it.
+
+use serde_json::Value;
+
+use crate::engine::template::ChatTemplate;
+
+#[test]
+fn every_conversation_is_rendered_as_transformers_does_and_refused_with_the_templates_words() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/templates/");
+    let read = |name: &str| std::fs::read_to_string(format!("{folder}{name}")).unwrap();
+    let cases: Vec<Value> = serde_json::from_str(&read("rendered.json")).unwrap();
+    assert_eq!(cases.len(), 24);
+    for case in cases {
+        let name = format!(
+            "{} {} answer {} tools {}",
+            case["template"],
+            case["conversation"],
+            case["answer"],
+            !case["tools"].is_null()
+        );
+        let source = read(case["template"].as_str().unwrap());
+        let template = ChatTemplate::new(&source, "<|begin_of_text|>", "<|eot_id|>").unwrap();
+        let tools = (!case["tools"].is_null()).then_some(&case["tools"]);
+        let ours = template.render(&case["messages"], tools, case["answer"] == true);
+        match case.get("rendered") {
+            Some(theirs) => assert_eq!(ours.unwrap(), theirs.as_str().unwrap(), "{name}"),
+            None => {
+                let why = ours.unwrap_err().to_string();
+                assert!(
+                    why.contains(case["refused"].as_str().unwrap()),
+                    "{name}: {why}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn a_template_that_is_none_is_refused_with_its_line() {
+    let why = ChatTemplate::new("a\n{% if %}", "", "")
+        .err()
+        .unwrap()
+        .to_string();
+    assert!(why.contains("line 2") || why.contains(":2"), "{why}");
+}

@@ -1,0 +1,184 @@
+//! Tokens: a model's own tokenizer, and text that comes out while tokens come in.
+//!
+//! Mental model: `tokenizer.json` (or the vocabulary of a GGUF file, made into the same) decides; special tokens in a rendered
+//! conversation are tokens, special tokens that a message quotes are the template's matter. [`Stream`] gives out text as soon
+//! as it is whole: a character that is cut between two tokens waits for the second.
+
+use std::path::Path;
+
+use ahash::AHashMap;
+use tokenizers::models::bpe::BPE;
+use tokenizers::pre_tokenizers::byte_level::ByteLevel;
+use tokenizers::pre_tokenizers::sequence::Sequence;
+use tokenizers::pre_tokenizers::split::{Split, SplitPattern};
+use tokenizers::{AddedToken, PreTokenizerWrapper, SplitDelimiterBehavior};
+
+use super::EngineError;
+use super::gguf::{Gguf, Value};
+
+/// How Qwen2 and later split text before merging; its `tokenizer.json` says the same.
+const QWEN2: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
+/// How Llama 3 does.
+const LLAMA3: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
+
+/// See the module.
+pub struct Tokenizer(tokenizers::Tokenizer);
+
+impl Tokenizer {
+    /// Read a `tokenizer.json`.
+    ///
+    /// # Errors
+    /// Where it is not there or cannot be understood.
+    pub fn open(path: &Path) -> Result<Self, EngineError> {
+        tokenizers::Tokenizer::from_file(path)
+            .map(Self)
+            .map_err(|error| EngineError::Tokenizer {
+                origin: path.display().to_string(),
+                why: error.to_string(),
+            })
+    }
+
+    /// Make one of a GGUF file's vocabulary.
+    ///
+    /// # Errors
+    /// Where it is of a kind that is not read here: give the model's `tokenizer.json` beside the file.
+    pub fn of_gguf(file: &Gguf<'_>, origin: &str) -> Result<Self, EngineError> {
+        Self::made(file)
+            .map(Self)
+            .map_err(|why| EngineError::Tokenizer {
+                origin: origin.to_owned(),
+                why: format!("{why}; a tokenizer.json beside the file is used instead of it"),
+            })
+    }
+
+    fn made(file: &Gguf<'_>) -> Result<tokenizers::Tokenizer, String> {
+        let model = file.text("tokenizer.ggml.model").unwrap_or_default();
+        let pre = file.text("tokenizer.ggml.pre").unwrap_or_default();
+        let pattern = match (model, pre) {
+            ("gpt2", "qwen2") => QWEN2,
+            ("gpt2", "llama-bpe" | "llama3") => LLAMA3,
+            _ => return Err(format!("a vocabulary of kind `{model}` split as `{pre}`")),
+        };
+        let list = |key: &str| match file.value(key) {
+            Some(Value::List(list)) => Ok(list),
+            _ => Err(format!("`{key}` is missing")),
+        };
+        let text = |value: &Value<'_>| match value {
+            Value::Text(text) => Ok((*text).to_owned()),
+            other => Err(format!("{other:?} among its texts")),
+        };
+        let tokens: Vec<String> = list("tokenizer.ggml.tokens")?
+            .iter()
+            .map(text)
+            .collect::<Result<_, _>>()?;
+        let kinds = list("tokenizer.ggml.token_type").ok();
+        let merges: Vec<(String, String)> = list("tokenizer.ggml.merges")?
+            .iter()
+            .map(|value| {
+                let merge = text(value)?;
+                let (left, right) = merge
+                    .split_once(' ')
+                    .ok_or_else(|| format!("`{merge}` is no merge"))?;
+                Ok::<_, String>((left.to_owned(), right.to_owned()))
+            })
+            .collect::<Result<_, _>>()?;
+        let vocabulary: AHashMap<String, u32> = tokens.iter().cloned().zip(0u32..).collect();
+        let bpe = BPE::builder()
+            .vocab_and_merges(vocabulary, merges)
+            .ignore_merges(pattern == LLAMA3)
+            .build()
+            .map_err(|error| error.to_string())?;
+        let mut tokenizer = tokenizers::Tokenizer::new(bpe);
+        let split = Split::new(
+            SplitPattern::Regex(pattern.to_owned()),
+            SplitDelimiterBehavior::Isolated,
+            false,
+        )
+        .map_err(|error| error.to_string())?;
+        let bytes = ByteLevel::new(false, false, false);
+        tokenizer.with_pre_tokenizer(Some(Sequence::new(vec![
+            PreTokenizerWrapper::Split(split),
+            PreTokenizerWrapper::ByteLevel(bytes),
+        ])));
+        tokenizer.with_decoder(Some(ByteLevel::new(false, false, false)));
+        // 3: control, 4: user-defined.
+        let special: Vec<AddedToken> = tokens
+            .iter()
+            .zip(kinds.map(Vec::as_slice).unwrap_or_default())
+            .filter(|(_, kind)| matches!(kind, Value::Unsigned(3 | 4)))
+            .map(|(token, kind)| {
+                AddedToken::from(token.clone(), *kind == Value::Unsigned(3)).normalized(false)
+            })
+            .collect();
+        tokenizer
+            .add_special_tokens(special)
+            .map_err(|error| error.to_string())?;
+        Ok(tokenizer)
+    }
+
+    /// The tokens of a rendered text; special tokens in it are themselves.
+    ///
+    /// # Errors
+    /// What the tokenizer says.
+    pub fn encode(&self, text: &str) -> Result<Vec<u32>, EngineError> {
+        let encoding = self.0.encode_fast(text, false);
+        let encoding = encoding.map_err(|error| EngineError::Tokenizer {
+            origin: "a prompt".into(),
+            why: error.to_string(),
+        })?;
+        Ok(encoding.get_ids().to_vec())
+    }
+
+    /// The text of tokens, special ones too.
+    #[must_use]
+    pub fn decode(&self, tokens: &[u32]) -> String {
+        self.0.decode(tokens, false).unwrap_or_default()
+    }
+
+    /// The id of a token by its text.
+    #[must_use]
+    pub fn id(&self, token: &str) -> Option<u32> {
+        self.0.token_to_id(token)
+    }
+
+    /// How many tokens there are.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.0.get_vocab_size(true)
+    }
+
+    /// Text as it comes.
+    #[must_use]
+    pub fn stream(&self) -> Stream<'_> {
+        Stream {
+            tokenizer: self,
+            tokens: Vec::new(),
+            told: 0,
+        }
+    }
+}
+
+/// Text that comes out while tokens come in.
+pub struct Stream<'a> {
+    tokenizer: &'a Tokenizer,
+    /// Tokens whose text is not all given out, after one that gives them their context.
+    tokens: Vec<u32>,
+    /// Bytes of their text that were given out.
+    told: usize,
+}
+
+impl Stream<'_> {
+    /// One token more; the text that is whole now, often empty.
+    pub fn push(&mut self, token: u32) -> String {
+        self.tokens.push(token);
+        let text = self.tokenizer.decode(&self.tokens);
+        if text.ends_with('\u{fffd}') && self.tokens.len() < 16 {
+            return String::new();
+        }
+        let new = text.get(self.told..).unwrap_or_default().to_owned();
+        // The last token stays as the context of the next: some decoders join them with a space.
+        self.tokens = vec![token];
+        self.told = self.tokenizer.decode(&self.tokens).len();
+        new
+    }
+}

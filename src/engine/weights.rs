@@ -1,0 +1,299 @@
+//! Tensors as they lie in files: their type, shape and bytes, in place.
+//!
+//! Mental model: a checkpoint is a set of named tensors, in one GGUF file or in the safetensors shards of a folder; a
+//! [`Checkpoint`] finds them under one set of names (those of Hugging Face) and hands out slices of mapped files. Nothing is
+//! converted here; packing is the kernels' matter.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use super::EngineError;
+use super::gguf::Gguf;
+use super::kernels::Format;
+use super::map::Mapped;
+
+/// Bytes of a tensor; `None` where the rows are no whole blocks, or the product is beyond reason.
+#[must_use]
+pub fn bytes_of(format: Format, shape: &[usize]) -> Option<usize> {
+    let row = *shape.last()?;
+    if !row.is_multiple_of(format.block_len()) {
+        return None;
+    }
+    let rows = shape
+        .iter()
+        .rev()
+        .skip(1)
+        .try_fold(1usize, |product, size| product.checked_mul(*size))?;
+    rows.checked_mul(row / format.block_len())?
+        .checked_mul(format.block_bytes())
+}
+
+/// A tensor in place. The shape has rows first; `bytes` are exactly as many as kind and shape need.
+#[derive(Debug, Clone)]
+pub struct Tensor<'a> {
+    /// How they are stored.
+    pub format: Format,
+    /// Sizes, slowest first.
+    pub shape: Vec<usize>,
+    /// The numbers.
+    pub bytes: &'a [u8],
+}
+
+impl Tensor<'_> {
+    /// Rows and columns of a matrix.
+    #[must_use]
+    pub fn matrix(&self) -> Option<(usize, usize)> {
+        match self.shape.as_slice() {
+            [rows, columns] => Some((*rows, *columns)),
+            _ => None,
+        }
+    }
+
+    /// A vector as floats; `None` for quantised kinds.
+    #[must_use]
+    pub fn floats(&self) -> Option<Vec<f32>> {
+        let halves = || {
+            let (pairs, _) = self.bytes.as_chunks::<2>();
+            pairs.iter().map(|pair| u16::from_le_bytes(*pair))
+        };
+        Some(match self.format {
+            Format::F32 => {
+                let (words, _) = self.bytes.as_chunks::<4>();
+                words.iter().map(|word| f32::from_le_bytes(*word)).collect()
+            }
+            Format::F16 => halves()
+                .map(|bits| half::f16::from_bits(bits).to_f32())
+                .collect(),
+            Format::BF16 => halves()
+                .map(|bits| half::bf16::from_bits(bits).to_f32())
+                .collect(),
+            _ => return None,
+        })
+    }
+}
+
+/// The files of a model, mapped.
+pub enum Files {
+    /// One GGUF file.
+    Gguf(PathBuf, Mapped),
+    /// Shards of a folder, and which tensor lies in which.
+    Folder(Vec<(PathBuf, Mapped)>),
+}
+
+#[derive(Deserialize)]
+struct ShardIndex {
+    weight_map: HashMap<String, String>,
+}
+
+impl Files {
+    /// Map what a path names: a `.gguf` file, or a folder with safetensors (an index, or one file).
+    ///
+    /// # Errors
+    /// Where a file or a shard that the index names is missing; the sentence names all that are.
+    pub fn open(path: &Path) -> Result<Self, EngineError> {
+        if path.is_file() {
+            return Ok(Self::Gguf(path.to_owned(), Mapped::open(path)?));
+        }
+        let index = path.join("model.safetensors.index.json");
+        let mut names: Vec<String> = if index.is_file() {
+            let failed = |why: String| EngineError::Weights {
+                origin: index.display().to_string(),
+                why,
+            };
+            let text =
+                std::fs::read_to_string(&index).map_err(|error| failed(error.to_string()))?;
+            let found: ShardIndex =
+                serde_json::from_str(&text).map_err(|error| failed(error.to_string()))?;
+            found.weight_map.into_values().collect()
+        } else {
+            vec!["model.safetensors".to_owned()]
+        };
+        names.sort();
+        names.dedup();
+        // A name of the index is a file of this folder and nothing else.
+        let outside = |name: &&String| name.contains('/') || name.starts_with('.');
+        if let Some(name) = names.iter().find(outside) {
+            return Err(EngineError::Weights {
+                origin: index.display().to_string(),
+                why: format!("`{name}` is no file of this folder"),
+            });
+        }
+        let missing: Vec<&str> = names
+            .iter()
+            .filter(|name| !path.join(name).is_file())
+            .map(String::as_str)
+            .collect();
+        if !missing.is_empty() {
+            return Err(EngineError::Missing {
+                folder: path.display().to_string(),
+                of: names.len(),
+                files: missing.join(", "),
+            });
+        }
+        let mut shards = Vec::new();
+        for name in &names {
+            let at = path.join(name);
+            let mapped = Mapped::open(&at)?;
+            shards.push((at, mapped));
+        }
+        Ok(Self::Folder(shards))
+    }
+
+    /// Read the heads of the files.
+    ///
+    /// # Errors
+    /// Where one is not what it should be.
+    pub fn checkpoint(&self) -> Result<Checkpoint<'_>, EngineError> {
+        match self {
+            Self::Gguf(path, mapped) => {
+                let origin = path.display().to_string();
+                Ok(Checkpoint::Gguf(Gguf::read(mapped.bytes(), &origin)?))
+            }
+            Self::Folder(shards) => {
+                let mut all = HashMap::new();
+                for (path, mapped) in shards {
+                    let tensors =
+                        safetensors(mapped.bytes()).map_err(|why| EngineError::Weights {
+                            origin: path.display().to_string(),
+                            why,
+                        })?;
+                    all.extend(tensors);
+                }
+                Ok(Checkpoint::Safetensors(all))
+            }
+        }
+    }
+}
+
+/// Named tensors.
+pub enum Checkpoint<'a> {
+    /// Of a GGUF file.
+    Gguf(Gguf<'a>),
+    /// Of safetensors shards.
+    Safetensors(HashMap<String, Tensor<'a>>),
+}
+
+impl<'a> Checkpoint<'a> {
+    /// A tensor by its Hugging Face name.
+    #[must_use]
+    pub fn tensor(&self, name: &str) -> Option<Tensor<'a>> {
+        match self {
+            Self::Gguf(file) => file.tensor(&ggml_name(name)?),
+            Self::Safetensors(all) => all.get(name).cloned(),
+        }
+    }
+
+    /// Formats and sizes of all matrices.
+    #[must_use]
+    pub fn matrices(&self) -> Vec<(Format, u64)> {
+        let shape = |format, shape: &[usize]| {
+            let numbers = shape.iter().map(|size| *size as u64).product();
+            (shape.len() > 1).then_some((format, numbers))
+        };
+        match self {
+            Self::Gguf(file) => file
+                .shapes()
+                .filter_map(|(format, sizes)| shape(format, sizes))
+                .collect(),
+            Self::Safetensors(all) => all
+                .values()
+                .filter_map(|tensor| shape(tensor.format, &tensor.shape))
+                .collect(),
+        }
+    }
+
+    /// Whether q and k rows of Llama lie interleaved, as `convert_hf_to_gguf.py` leaves them.
+    #[must_use]
+    pub fn interleaves_heads(&self) -> bool {
+        matches!(self, Self::Gguf(_))
+    }
+}
+
+/// `model.layers.3.self_attn.q_proj.weight` is `blk.3.attn_q.weight`.
+fn ggml_name(name: &str) -> Option<String> {
+    let whole = match name {
+        "model.embed_tokens.weight" => "token_embd.weight",
+        "model.norm.weight" => "output_norm.weight",
+        "lm_head.weight" => "output.weight",
+        _ => "",
+    };
+    if !whole.is_empty() {
+        return Some(whole.to_owned());
+    }
+    let (layer, rest) = name.strip_prefix("model.layers.")?.split_once('.')?;
+    let (part, ending) = rest.rsplit_once('.')?;
+    let part = match part {
+        "self_attn.q_proj" => "attn_q",
+        "self_attn.k_proj" => "attn_k",
+        "self_attn.v_proj" => "attn_v",
+        "self_attn.o_proj" => "attn_output",
+        "self_attn.q_norm" => "attn_q_norm",
+        "self_attn.k_norm" => "attn_k_norm",
+        "mlp.gate_proj" => "ffn_gate",
+        "mlp.up_proj" => "ffn_up",
+        "mlp.down_proj" => "ffn_down",
+        "input_layernorm" => "attn_norm",
+        "post_attention_layernorm" => "ffn_norm",
+        _ => return None,
+    };
+    Some(format!("blk.{layer}.{part}.{ending}"))
+}
+
+#[derive(Deserialize)]
+struct Entry {
+    dtype: String,
+    shape: Vec<usize>,
+    data_offsets: (usize, usize),
+}
+
+/// The tensors of a safetensors file: a length, a JSON head, the data.
+fn safetensors(bytes: &[u8]) -> Result<HashMap<String, Tensor<'_>>, String> {
+    let (length, rest) = bytes
+        .split_first_chunk::<8>()
+        .ok_or("it is shorter than a safetensors head")?;
+    let length = usize::try_from(u64::from_le_bytes(*length)).map_err(|error| error.to_string())?;
+    let head = rest
+        .get(..length)
+        .ok_or_else(|| format!("its head should have {length} bytes; the file is cut off"))?;
+    let data = rest.get(length..).unwrap_or_default();
+    let head: HashMap<String, serde_json::Value> =
+        serde_json::from_slice(head).map_err(|error| format!("its head: {error}"))?;
+    let mut tensors = HashMap::new();
+    for (name, value) in head {
+        if name == "__metadata__" {
+            continue;
+        }
+        let entry: Entry =
+            serde_json::from_value(value).map_err(|error| format!("`{name}`: {error}"))?;
+        let format = match entry.dtype.as_str() {
+            "F32" => Format::F32,
+            "F16" => Format::F16,
+            "BF16" => Format::BF16,
+            // Not every tensor of a file is a weight of the decoder.
+            _ => continue,
+        };
+        let (begin, end) = entry.data_offsets;
+        let there = data.get(begin..end).ok_or_else(|| {
+            format!(
+                "`{name}` should end at byte {end} of the data, but there are {}: the file is cut off",
+                data.len()
+            )
+        })?;
+        if bytes_of(format, &entry.shape) != Some(there.len()) {
+            return Err(format!(
+                "`{name}`: {:?} in {} bytes of {format:?}",
+                entry.shape,
+                there.len()
+            ));
+        }
+        let tensor = Tensor {
+            format,
+            shape: entry.shape,
+            bytes: there,
+        };
+        tensors.insert(name, tensor);
+    }
+    Ok(tensors)
+}
