@@ -150,10 +150,14 @@ impl<C: Cell + Copy> Store<C> {
             let ranges = pages.map(|page| self.at(*page, call.layer));
             ranges.filter(|range| range.end <= numbers).collect()
         };
-        let (mut keys, mut values): (Vec<Vec<&[C]>>, Vec<Vec<&[C]>>) = Default::default();
+        let (mut keys, mut values) = (Vec::<Vec<&[C]>>::new(), Vec::<Vec<&[C]>>::new());
         for part in call.parts {
             let ranges = pages_of(part, self.keys.len().min(self.values.len()));
-            let blocks = |all| ranges.iter().filter_map(move |range| <[C]>::get(all, range.clone()));
+            let blocks = |all| {
+                ranges
+                    .iter()
+                    .filter_map(move |range| <[C]>::get(all, range.clone()))
+            };
             keys.push(blocks(&self.keys).collect());
             values.push(blocks(&self.values).collect());
         }

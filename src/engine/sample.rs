@@ -72,7 +72,7 @@ impl Sampler {
     #[must_use]
     pub fn new(settings: Settings, prompt: &[u32]) -> Self {
         let mut counts = HashMap::new();
-        if settings.repetition != 1.0 {
+        if is_other(settings.repetition, 1.0) {
             for token in prompt {
                 *counts.entry(*token).or_default() += 1;
             }
@@ -163,7 +163,7 @@ impl Sampler {
             ..
         } = self.settings;
         let mut before = HashMap::new();
-        if repetition == 1.0 && frequency == 0.0 && presence == 0.0 {
+        if !is_other(repetition, 1.0) && !is_other(frequency, 0.0) && !is_other(presence, 0.0) {
             return before;
         }
         for token in self.prompt.keys().chain(self.generated.keys()) {
@@ -189,7 +189,7 @@ impl Sampler {
         before
     }
 
-    /// In [0, 1): SplitMix64 of the seed and the number of the token.
+    /// In [0, 1): `SplitMix64` of the seed and the number of the token.
     fn chance(&self) -> f64 {
         let step = self
             .drawn
@@ -201,6 +201,11 @@ impl Sampler {
         z ^= z >> 31;
         (z >> 11) as f64 / (1u64 << 53) as f64
     }
+}
+
+/// A setting that does something: it is not exactly the one that does nothing.
+fn is_other(setting: f32, neutral: f32) -> bool {
+    setting.to_bits() != neutral.to_bits()
 }
 
 fn largest(logits: &[f32]) -> Option<(u32, f32)> {

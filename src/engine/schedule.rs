@@ -338,7 +338,8 @@ impl Schedule {
     fn step(&mut self) -> Result<(), EngineError> {
         let shares = self.shares();
         if shares.is_empty() {
-            return self.make_room();
+            self.make_room();
+            return Ok(());
         }
         let parts: Vec<Part<'_>> = shares
             .iter()
@@ -401,17 +402,17 @@ impl Schedule {
     }
 
     /// Nobody could take a step: listeners are waited for, or pages are missing.
-    fn make_room(&mut self) -> Result<(), EngineError> {
+    fn make_room(&mut self) {
         let starved = |stream: &Stream| stream.ask.reply.capacity() >= 2;
         let hungry = self.streams.iter().filter(|stream| starved(stream)).count();
         if hungry == 0 {
             std::thread::sleep(std::time::Duration::from_millis(1));
-            return Ok(());
+            return;
         }
         // The youngest gives its pages up and waits for its turn again, with what it has said so far.
         let youngest = self.streams.iter().rposition(starved);
         let Some(stream) = youngest.map(|at| self.streams.remove(at)) else {
-            return Ok(());
+            return;
         };
         self.tree.end(stream.held);
         if self.streams.is_empty() {
@@ -422,12 +423,11 @@ impl Schedule {
             );
             let end = End::Failed(EngineError::TooLong(why));
             let _ = stream.ask.reply.try_send(Said::Over(end));
-            return Ok(());
+            return;
         }
         self.streams.push(Stream {
             held: Held::default(),
             ..stream
         });
-        Ok(())
     }
 }

@@ -106,6 +106,7 @@ fn without_generation(source: &str) -> String {
 }
 
 /// `json.dumps(value, ensure_ascii=False, indent=…)`, as `transformers` has it.
+#[expect(clippy::needless_pass_by_value, reason = "filters are called so")]
 fn to_json(value: &Value, options: Kwargs) -> Result<Value, minijinja::Error> {
     let indent: Option<usize> = options.get("indent")?;
     // Whatever else is passed has no meaning for our values.

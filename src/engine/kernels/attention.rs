@@ -245,10 +245,6 @@ fn overlap(wanted: &Range<usize>, first: usize, length: usize) -> Range<usize> {
 
 /// Sixteen numbers of the cache to lanes.
 #[inline(always)]
-#[allow(
-    clippy::inline_always,
-    reason = "compiled with the instructions of the tier"
-)]
 pub(super) fn sixteen<S: Simd, C: Cell>(s: S, from: &[C; 16]) -> S::F {
     // The kind is known when this is compiled, and one branch remains.
     if C::HALF {

@@ -10,10 +10,6 @@
     unsafe_code,
     reason = "vector instructions and their loads have no safe form"
 )]
-#![allow(
-    clippy::inline_always,
-    reason = "a call between lanes would cost more than the lanes"
-)]
 
 use std::arch::x86_64::{
     __m256, __m256i, _MM_HINT_T0, _mm_loadl_epi64, _mm_loadu_si128, _mm_prefetch, _mm256_abs_epi8,
@@ -119,7 +115,7 @@ impl Simd for Avx2 {
 
     const INTEGER_ROWS: usize = 4;
     const INTEGER_MOST: usize = 4;
-    const FLOAT_ROWS: usize = 3;
+    const FLOAT_ROWS: usize = 6;
     const PAIRS: bool = false;
 
     #[inline(always)]

@@ -8,10 +8,6 @@
     unsafe_code,
     reason = "vector instructions and their loads have no safe form"
 )]
-#![allow(
-    clippy::inline_always,
-    reason = "a call between lanes would cost more than the lanes"
-)]
 
 use std::arch::x86_64::{
     __m512, __m512i, _MM_HINT_T0, _mm_loadu_si128, _mm_prefetch, _mm256_loadu_si256,

@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::error::KernelError;
-use super::float_tile::Widen;
 use super::inputs::Inputs;
 use super::layout::{Line32, Panel4K, Unit8};
 use super::pool::{Pool, StartHook};
+use super::spread::Widen;
 use super::tier::{Isa, Tier};
 
 /// How to set up a [`Cpu`].
@@ -57,7 +57,7 @@ impl Cpu {
     pub fn new(options: &Options) -> Result<Self, KernelError> {
         let isa = Isa::new(options.tier)
             .ok_or_else(|| KernelError::Tier(options.tier.name().to_owned()))?;
-        let pool = Pool::new(options.threads, options.spin, options.on_start.clone())?;
+        let pool = Pool::new(options.threads, options.spin, options.on_start.as_ref())?;
         Ok(Self {
             isa,
             pool: Arc::new(pool),

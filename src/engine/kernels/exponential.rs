@@ -1,13 +1,13 @@
 //! The exponential of sixteen lanes.
 //!
 //! e^x = 2^n · e^r with n the nearest integer to x / ln 2 and a polynomial of degree 6 for r (coefficients of Cephes'
-//! `expf`); within 2 units in the last place. Below −87.7 it is exactly 0, above 88 it stays at e^88, NaN stays NaN.
+//! `expf`); within 5e-7 of it. Below −87.7 it is exactly 0, above 88 it stays at e^88, NaN stays NaN.
 
 use super::simd::Simd;
 
 const LOG2_E: f32 = std::f32::consts::LOG2_E;
 /// ln 2 in two parts: multiples of the first are exact.
-const LN2_HIGH: f32 = 0.693_359_375;
+const LN2_HIGH: f32 = 355.0 / 512.0;
 const LN2_LOW: f32 = -2.121_944_4e-4;
 /// Adding and taking it away rounds to whole numbers.
 const ROUND: f32 = 12_582_912.0;
@@ -17,15 +17,11 @@ const COEFFICIENTS: [f32; 6] = [
     8.333_452e-3,
     4.166_579_6e-2,
     1.666_666_5e-1,
-    5.000_000_1e-1,
+    0.5,
 ];
 
 /// e^x, lane by lane.
 #[inline(always)]
-#[allow(
-    clippy::inline_always,
-    reason = "compiled with the instructions of the caller's tier"
-)]
 pub(super) fn exp<S: Simd>(s: S, x: S::F) -> S::F {
     // The second operand wins where one is NaN.
     let x = s.min(s.splat(88.0), s.max(s.splat(-88.0), x));

@@ -2,38 +2,43 @@
 //!
 //! An output is one chain of multiply-adds along the columns, in order. Long rows are cut into stretches that fit a
 //! cache; the chain goes on where it stopped, so cutting changes no bit. bfloat16 weights are widened, which is exact.
-#![allow(
-    clippy::inline_always,
-    reason = "everything below a tier's entry must be compiled with its instructions"
-)]
-#![allow(
-    clippy::needless_range_loop,
-    reason = "indices over small constant ranges unroll; zips of zips hide the tile"
-)]
 
 use super::layout::{Line16, Line32};
 use super::simd::{Kernel, Simd};
 use super::tier::Isa;
-
-/// How far ahead of the sum weights are asked for, in bytes.
-const AHEAD: usize = 2048;
 
 /// A form of float weights.
 pub(super) trait Line: Copy + Send + Sync {
     /// Columns in one line.
     const COLUMNS: usize;
 
-    /// Add this line's columns to the sums of M rows; `x` holds M values for each column.
-    fn add<S: Simd, const M: usize>(&self, s: S, x: &[[f32; M]], sums: &mut [[S::F; 2]; M]);
+    /// Add this line's columns to the sums of M rows; `x` holds M values for each column. Weights are 16 · H rows from
+    /// register `first` on.
+    fn add<S: Simd, const M: usize, const H: usize>(
+        &self,
+        s: S,
+        first: usize,
+        x: &[[f32; M]],
+        sums: &mut [[S::F; H]; M],
+    );
 }
 
 impl Line for Line32 {
     const COLUMNS: usize = 1;
 
     #[inline(always)]
-    fn add<S: Simd, const M: usize>(&self, s: S, x: &[[f32; M]], sums: &mut [[S::F; 2]; M]) {
-        let w = [s.load(&self.0[0]), s.load(&self.0[1])];
+    fn add<S: Simd, const M: usize, const H: usize>(
+        &self,
+        s: S,
+        first: usize,
+        x: &[[f32; M]],
+        sums: &mut [[S::F; H]; M],
+    ) {
         let Some(x) = x.first() else { return };
+        let mut w = [s.splat(0.0); H];
+        for h in 0..H {
+            w[h] = s.load(&self.0[(first + h) % 2]);
+        }
         add(s, w, x, sums);
     }
 }
@@ -42,20 +47,36 @@ impl Line for Line16 {
     const COLUMNS: usize = 2;
 
     #[inline(always)]
-    fn add<S: Simd, const M: usize>(&self, s: S, x: &[[f32; M]], sums: &mut [[S::F; 2]; M]) {
-        let (first0, second0) = s.bf16_pair(&self.0[0]);
-        let (first1, second1) = s.bf16_pair(&self.0[1]);
+    fn add<S: Simd, const M: usize, const H: usize>(
+        &self,
+        s: S,
+        first: usize,
+        x: &[[f32; M]],
+        sums: &mut [[S::F; H]; M],
+    ) {
         let [x0, x1] = x else { return };
-        add(s, [first0, first1], x0, sums);
-        add(s, [second0, second1], x1, sums);
+        let mut even = [s.splat(0.0); H];
+        let mut odd = even;
+        for h in 0..H {
+            (even[h], odd[h]) = s.bf16_pair(&self.0[(first + h) % 2]);
+        }
+        add(s, even, x0, sums);
+        add(s, odd, x1, sums);
     }
 }
 
 #[inline(always)]
-fn add<S: Simd, const M: usize>(s: S, w: [S::F; 2], x: &[f32; M], sums: &mut [[S::F; 2]; M]) {
+fn add<S: Simd, const M: usize, const H: usize>(
+    s: S,
+    w: [S::F; H],
+    x: &[f32; M],
+    sums: &mut [[S::F; H]; M],
+) {
     for m in 0..M {
         let v = s.splat(x[m]);
-        sums[m] = [s.fma(w[0], v, sums[m][0]), s.fma(w[1], v, sums[m][1])];
+        for h in 0..H {
+            sums[m][h] = s.fma(w[h], v, sums[m][h]);
+        }
     }
 }
 
@@ -75,22 +96,40 @@ impl<L: Line, const M: usize> Kernel for Tile<'_, L, M> {
         let Some(out) = self.out.first_chunk_mut::<M>() else {
             return;
         };
-        let mut sums = [[s.splat(0.0); 2]; M];
-        if self.resume {
-            for m in 0..M {
-                sums[m] = [s.load(&out[m][0]), s.load(&out[m][1])];
-            }
+        // Where registers are few, many rows take the two halves of a line one after the other.
+        if S::PAIRS || M <= 2 {
+            part::<S, L, M, 2>(s, self.w, x, 0, out, self.resume);
+        } else {
+            part::<S, L, M, 1>(s, self.w, x, 0, out, self.resume);
+            part::<S, L, M, 1>(s, self.w, x, 1, out, self.resume);
         }
-        for (line, x) in self.w.iter().zip(x.chunks_exact(L::COLUMNS)) {
-            if M <= 2 {
-                s.prefetch(line, AHEAD);
-                s.prefetch(line, AHEAD + 64);
-            }
-            line.add::<S, M>(s, x, &mut sums);
-        }
+    }
+}
+
+/// Sums of M rows for 16 · H weight rows from register `first` of each line on.
+#[inline(always)]
+fn part<S: Simd, L: Line, const M: usize, const H: usize>(
+    s: S,
+    w: &[L],
+    x: &[[f32; M]],
+    first: usize,
+    out: &mut [[[f32; 16]; 2]; M],
+    resume: bool,
+) {
+    let mut sums = [[s.splat(0.0); H]; M];
+    if resume {
         for m in 0..M {
-            s.store(sums[m][0], &mut out[m][0]);
-            s.store(sums[m][1], &mut out[m][1]);
+            for h in 0..H {
+                sums[m][h] = s.load(&out[m][(first + h) % 2]);
+            }
+        }
+    }
+    for (line, x) in w.iter().zip(x.chunks_exact(L::COLUMNS)) {
+        line.add::<S, M, H>(s, first, x, &mut sums);
+    }
+    for m in 0..M {
+        for h in 0..H {
+            s.store(sums[m][h], &mut out[m][(first + h) % 2]);
         }
     }
 }
@@ -123,27 +162,5 @@ pub(super) fn multiply<L: Line>(
         10 => run!(10),
         11 => run!(11),
         _ => run!(12),
-    }
-}
-
-/// Widen bfloat16 lines to single precision.
-pub(super) struct Widen<'a> {
-    pub(super) from: &'a [Line16],
-    pub(super) to: &'a mut [Line32],
-}
-
-impl Kernel for Widen<'_> {
-    type Out = ();
-
-    #[inline(always)]
-    fn run<S: Simd>(self, s: S) {
-        let (to, _) = self.to.as_chunks_mut::<2>();
-        for ([first, second], from) in to.iter_mut().zip(self.from) {
-            for i in 0..2 {
-                let (low, high) = s.bf16_pair(&from.0[i]);
-                s.store(low, &mut first.0[i]);
-                s.store(high, &mut second.0[i]);
-            }
-        }
     }
 }

@@ -63,14 +63,14 @@ impl Inputs {
             let units = k.div_ceil(UNIT);
             let out = grow(&mut self.units, m * units);
             by_tiles(pool, x, integer, out, units, &|x, out| {
-                isa.run(QuantiseRows { x, columns: k, out })
+                isa.run(QuantiseRows { x, columns: k, out });
             })?;
         }
         if wanted.supers {
             let units = k / SUPER;
             let out = grow(&mut self.supers, m * units);
             by_tiles(pool, x, integer, out, units, &|x, out| {
-                isa.run(QuantiseSuper { x, columns: k, out })
+                isa.run(QuantiseSuper { x, columns: k, out });
             })?;
         }
         if wanted.floats {

@@ -4,21 +4,17 @@
 //! after block along the columns. That order is the same for every tile size, so an output does not depend on the rows
 //! computed beside it. Products of many rows read [`Panel4K`] and [`Unit8`] panels, whose arithmetic is exactly that of
 //! the units they were made from.
-#![allow(
-    clippy::inline_always,
-    reason = "everything below a tier's entry must be compiled with its instructions"
-)]
-#![allow(
-    clippy::needless_range_loop,
-    reason = "indices over small constant ranges unroll; zips of zips hide the tile"
-)]
 
 use super::layout::{Input, Panel4K, SuperInput, Unit4, Unit4K, Unit8};
 use super::simd::{Kernel, Simd};
 use super::tier::Isa;
 
-/// How far ahead of the sum weights are asked for, in bytes; from trying 512 to 8,192.
-const AHEAD: usize = 2048;
+/// How far ahead of the sum weights are asked for, in bytes. One row leaves it to the processor, which sees a plain
+/// stream, with a nudge across the pause between blocks of nibbles; more rows compute for so long between two lines that
+/// it would stop looking ahead.
+const fn ahead(rows: usize) -> usize {
+    if rows <= 6 { 512 } else { 2048 }
+}
 
 /// A form of weights that has a product.
 pub(super) trait Unit: Copy + Send + Sync {
@@ -74,18 +70,19 @@ pub(super) fn multiply<U: Unit>(
         };
     }
     let blocking = isa.blocking();
-    if let [first, second] = w {
-        if blocking.pairs && rows > 1 && rows <= 6 {
-            let w = [*first, *second];
-            match rows {
-                2 => run!(w, 2, 2, out),
-                3 => run!(w, 2, 3, out),
-                4 => run!(w, 2, 4, out),
-                5 => run!(w, 2, 5, out),
-                _ => run!(w, 2, 6, out),
-            }
-            return;
+    if let [first, second] = w
+        && blocking.pairs
+        && (2..=6).contains(&rows)
+    {
+        let w = [*first, *second];
+        match rows {
+            2 => run!(w, 2, 2, out),
+            3 => run!(w, 2, 3, out),
+            4 => run!(w, 2, 4, out),
+            5 => run!(w, 2, 5, out),
+            _ => run!(w, 2, 6, out),
         }
+        return;
     }
     for (w, out) in w.iter().zip(out.chunks_exact_mut(rows)) {
         let w = [*w];
@@ -129,6 +126,11 @@ impl Unit for Unit8 {
                     for g in 1..G {
                         b[g] = s.signed_weights(&w[g][u].lines[half][line]);
                     }
+                    if M > 6 {
+                        for g in 0..G {
+                            s.prefetch(&w[g][u].lines[half][line], ahead(M));
+                        }
+                    }
                     for m in 0..M {
                         let four = s.activations(x[m].values[8 * half + line]);
                         for g in 0..G {
@@ -161,26 +163,22 @@ impl Unit for Unit4 {
         let mut sums = [[s.splat(0.0); M]; G];
         for (u, x) in x.iter().enumerate() {
             for g in 0..G {
-                for line in &w[g][u].lines {
-                    s.prefetch(line, AHEAD);
-                }
+                s.prefetch(&w[g][u].scale, ahead(M));
             }
             for half in 0..2 {
-                let mut dots = [[s.nibble_start(); M]; G];
-                for line in 0..8 {
-                    for g in 0..G {
-                        let bytes = &w[g][u].lines[line];
-                        let b = if half == 0 {
-                            s.low_nibbles(bytes)
-                        } else {
-                            s.high_nibbles(bytes)
-                        };
-                        for m in 0..M {
-                            let four = s.activations(x[m].values[8 * half + line]);
-                            dots[g][m] = s.nibble_dot(dots[g][m], b, four);
-                        }
-                    }
+                let mut lines = [&w[0][u].lines; G];
+                for g in 1..G {
+                    lines[g] = &w[g][u].lines;
                 }
+                let mut values = [&[0; 8]; M];
+                for m in 0..M {
+                    values[m] = &x[m].values.as_chunks::<8>().0[half];
+                }
+                let dots = if half == 0 {
+                    nibbles::<S, G, M, false>(s, lines, values)
+                } else {
+                    nibbles::<S, G, M, true>(s, lines, values)
+                };
                 for g in 0..G {
                     let d = s.half(&w[g][u].scale[half]);
                     for m in 0..M {
@@ -192,6 +190,34 @@ impl Unit for Unit4 {
         }
         sums
     }
+}
+
+/// Sums over 32 columns that lie in the low or the high nibbles of eight lines.
+#[inline(always)]
+fn nibbles<S: Simd, const G: usize, const M: usize, const HIGH: bool>(
+    s: S,
+    lines: [&[[u8; 64]; 8]; G],
+    values: [&[i32; 8]; M],
+) -> [[S::N; M]; G] {
+    let mut dots = [[s.nibble_start(); M]; G];
+    for line in 0..8 {
+        for g in 0..G {
+            let bytes = &lines[g][line];
+            // One request a line, spread over the work: in a burst they wait for each other.
+            if !HIGH {
+                s.prefetch(bytes, ahead(M));
+            }
+            let b = if HIGH {
+                s.high_nibbles(bytes)
+            } else {
+                s.low_nibbles(bytes)
+            };
+            for m in 0..M {
+                dots[g][m] = s.nibble_dot(dots[g][m], b, s.activations(values[m][line]));
+            }
+        }
+    }
+    dots
 }
 
 impl Unit for Unit4K {
@@ -206,34 +232,34 @@ impl Unit for Unit4K {
         let mut sums = [[s.splat(0.0); M]; G];
         for (u, x) in x.iter().enumerate() {
             for g in 0..G {
-                for line in &w[g][u].lines {
-                    s.prefetch(line, AHEAD);
-                }
+                s.prefetch(&w[g][u].d, ahead(M));
+                s.prefetch(&w[g][u].scale, ahead(M));
+                s.prefetch(&w[g][u].scale[4], ahead(M));
+                s.prefetch(&w[g][u].min, ahead(M));
+                s.prefetch(&w[g][u].min[2], ahead(M));
             }
             let mut scaled = [[s.splat(0.0); M]; G];
-            for block in 0..8 {
-                let mut dots = [[s.nibble_start(); M]; G];
-                for line in 0..8 {
-                    for g in 0..G {
-                        let bytes = &w[g][u].lines[block / 2 * 8 + line];
-                        let b = if block % 2 == 0 {
-                            s.low_nibbles(bytes)
-                        } else {
-                            s.high_nibbles(bytes)
-                        };
-                        for m in 0..M {
-                            dots[g][m] = s.nibble_dot(
-                                dots[g][m],
-                                b,
-                                s.activations(x[m].values[block][line]),
-                            );
-                        }
-                    }
+            for pair in 0..4 {
+                let mut lines = [&w[0][u].lines.as_chunks::<8>().0[pair]; G];
+                for g in 1..G {
+                    lines[g] = &w[g][u].lines.as_chunks::<8>().0[pair];
                 }
-                for g in 0..G {
-                    let scale = s.bytes(&w[g][u].scale[block]);
+                for high in 0..2 {
+                    let block = 2 * pair + high;
+                    let mut values = [&[0; 8]; M];
                     for m in 0..M {
-                        scaled[g][m] = s.fma(s.nibble_done(dots[g][m], 0), scale, scaled[g][m]);
+                        values[m] = &x[m].values[block];
+                    }
+                    let dots = if high == 0 {
+                        nibbles::<S, G, M, false>(s, lines, values)
+                    } else {
+                        nibbles::<S, G, M, true>(s, lines, values)
+                    };
+                    for g in 0..G {
+                        let scale = s.bytes(&w[g][u].scale[block]);
+                        for m in 0..M {
+                            scaled[g][m] = s.fma(s.nibble_done(dots[g][m], 0), scale, scaled[g][m]);
+                        }
                     }
                 }
             }
@@ -308,56 +334,4 @@ fn close_super<S: Simd>(
     let below = s.mul(s.pair_dot(min, &x.sums), dmin);
     let part = s.sub(s.mul(scaled, d), below);
     s.fma(part, s.splat(x.scale), sum)
-}
-
-/// Spread a group of 4-bit units into 8-bit ones of the same values.
-pub(super) struct SpreadUnits<'a> {
-    pub(super) from: &'a [Unit4],
-    pub(super) to: &'a mut [Unit8],
-}
-
-impl Kernel for SpreadUnits<'_> {
-    type Out = ();
-
-    #[inline(always)]
-    fn run<S: Simd>(self, _: S) {
-        for (to, from) in self.to.iter_mut().zip(self.from) {
-            to.scale = from.scale;
-            for line in 0..8 {
-                for i in 0..64 {
-                    // nibble − 8 + 128
-                    to.lines[0][line][i] = (from.lines[line][i] & 15) + 120;
-                    to.lines[1][line][i] = (from.lines[line][i] >> 4) + 120;
-                }
-            }
-        }
-    }
-}
-
-/// Spread a group of `Q4_K` units into panels of the same values.
-pub(super) struct SpreadSupers<'a> {
-    pub(super) from: &'a [Unit4K],
-    pub(super) to: &'a mut [Panel4K],
-}
-
-impl Kernel for SpreadSupers<'_> {
-    type Out = ();
-
-    #[inline(always)]
-    fn run<S: Simd>(self, s: S) {
-        for (to, from) in self.to.iter_mut().zip(self.from) {
-            s.store(s.half(&from.d), &mut to.d);
-            s.store(s.half(&from.dmin), &mut to.dmin);
-            to.min = from.min;
-            for block in 0..8 {
-                s.store(s.bytes(&from.scale[block]), &mut to.scale[block]);
-                for line in 0..8 {
-                    let bytes = &from.lines[block / 2 * 8 + line];
-                    for i in 0..64 {
-                        to.lines[block][line][i] = (bytes[i] >> (4 * (block % 2))) & 15;
-                    }
-                }
-            }
-        }
-    }
 }

@@ -94,10 +94,6 @@ pub(super) struct Input {
 impl Input {
     /// From 64 integers and the scales of their halves.
     #[inline(always)]
-    #[allow(
-        clippy::inline_always,
-        reason = "compiled with the instructions of the caller's tier"
-    )]
     pub(super) fn new(values: &[[i8; 32]; 2], scale: [f32; 2]) -> Self {
         let mut sums = [0_i32; 2];
         for (sum, half) in sums.iter_mut().zip(values) {
@@ -131,10 +127,6 @@ pub(super) struct SuperInput {
 impl SuperInput {
     /// From 256 integers and their scale.
     #[inline(always)]
-    #[allow(
-        clippy::inline_always,
-        reason = "compiled with the instructions of the caller's tier"
-    )]
     pub(super) fn new(values: &[[i8; 32]; 8], scale: f32) -> Self {
         let mut sums = [0_i16; 8];
         for (sum, block) in sums.iter_mut().zip(values) {

@@ -10,9 +10,11 @@ use super::deal::{Deal, Tile};
 use super::error::{KernelError, same};
 use super::float_tile::{self, Line};
 use super::inputs::{Activations, Inputs, Wanted, even, grow};
-use super::integer_tile::{self, SpreadSupers, SpreadUnits, Unit};
+use super::integer_tile::{self, Unit};
 use super::layout::{FLOAT_GROUP, GROUP, Line16, Line32, SUPER, UNIT};
-use super::pack::{Packed, Store, group};
+use super::pack::{Packed, Store};
+use super::repack::group;
+use super::spread::{SpreadSupers, SpreadUnits};
 use super::tier::Isa;
 
 /// Bytes of weights that a thread takes at a time, about: far above the cost of taking, far below what would leave the
@@ -23,7 +25,7 @@ const STRETCH: usize = 1024;
 /// Rows of activations from which 4-bit weights are spread out first.
 const MANY: usize = 13;
 
-/// Weights [n, k] and, where there is one, the bias [n] to add.
+/// Weights, n × k, and where there is one the bias to add, n values.
 #[derive(Debug, Clone, Copy)]
 pub struct Linear<'a> {
     /// W.
@@ -155,7 +157,8 @@ impl Strip<'_> {
             }
             Store::Q4(w) => {
                 let units = self.k.div_ceil(UNIT);
-                if spread {
+                // Only where a product of bytes costs no more than one of nibbles.
+                if spread && isa.blocking().pairs {
                     let mut panel = std::mem::take(&mut self.panel.eights);
                     self.pairs(GROUP, |strip, groups| {
                         let from = w
@@ -308,16 +311,13 @@ impl Strip<'_> {
         let Some(out) = self.tile.row(row).get_mut(from..) else {
             return;
         };
-        match bias {
-            Some(bias) => {
-                for ((out, sum), bias) in out.iter_mut().zip(sums).zip(bias) {
-                    *out = sum + bias;
-                }
+        if let Some(bias) = bias {
+            for ((out, sum), bias) in out.iter_mut().zip(sums).zip(bias) {
+                *out = sum + bias;
             }
-            None => {
-                let length = out.len().min(sums.len());
-                out[..length].copy_from_slice(&sums[..length]);
-            }
+        } else {
+            let length = out.len().min(sums.len());
+            out[..length].copy_from_slice(&sums[..length]);
         }
     }
 }

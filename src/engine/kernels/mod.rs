@@ -2,17 +2,24 @@
 //!
 //! A model is a list of calls on one [`Cpu`], which joins an instruction [`Tier`] (found at run time) and a [`Pool`] of
 //! threads. Weights are repacked once into [`Packed`], sixteen rows interleaved, and are read from that copy alone.
-//! Every kernel is written once, generic over sixteen lanes ([`simd`]), and compiled for each tier.
+//! Every kernel is written once, generic over sixteen lanes (`simd.rs`), and compiled for each tier.
 //!
 //! What holds throughout: **an output's order of summation depends on its own inputs only**, not on how many rows are
 //! computed beside it nor on the number of threads. Reading a prompt at once or token by token gives the same bits (per
 //! tier). Nothing here allocates per call once a [`Scratch`] has grown, beyond a few words.
 //!
 //! It knows nothing of models, files, tokens or devices, and has no gradients.
-
+#![allow(
+    clippy::inline_always,
+    reason = "everything below a tier's entry must be compiled with that tier's instructions"
+)]
+#![allow(
+    clippy::needless_range_loop,
+    reason = "indices over small constant ranges unroll; zips of zips hide the tile"
+)]
 #![allow(
     clippy::many_single_char_names,
-    reason = "letters are those of the formulas"
+    reason = "m, n, k, x and w are the names of the field"
 )]
 
 mod attention;
@@ -33,9 +40,11 @@ mod pack;
 mod pool;
 mod portable;
 mod quantise;
+mod repack;
 mod rotary;
 mod score_tile;
 mod simd;
+mod spread;
 #[cfg(test)]
 mod tests;
 mod tier;

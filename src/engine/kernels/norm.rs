@@ -1,10 +1,6 @@
-//! Row by row: RMS norm, softmax, and the gate of a SwiGLU layer.
+//! Row by row: RMS norm, softmax, and the gate of a `SwiGLU` layer.
 //!
 //! Each row is computed whole by one thread, its sums in sixteen lanes and then a tree, whatever stands beside it.
-#![allow(
-    clippy::inline_always,
-    reason = "everything below a tier's entry must be compiled with its instructions"
-)]
 
 use super::cpu::Cpu;
 use super::deal::Deal;

@@ -137,7 +137,7 @@ impl Pool {
     pub fn new(
         threads: usize,
         spin: Duration,
-        on_start: Option<StartHook>,
+        on_start: Option<&StartHook>,
     ) -> Result<Self, KernelError> {
         let threads = threads.max(1);
         let shared = Arc::new(Shared {
@@ -158,7 +158,7 @@ impl Pool {
         };
         for index in 1..threads {
             let shared = Arc::clone(&pool.shared);
-            let hook = on_start.clone();
+            let hook = on_start.cloned();
             let worker = thread::Builder::new()
                 .name(format!("kernel-{index}"))
                 .spawn(move || {
@@ -189,6 +189,10 @@ impl Pool {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let shared = &*self.shared;
         let threads = self.threads();
+        #[allow(
+            clippy::transmute_ptr_to_ptr,
+            reason = "a cast cannot lengthen the lifetime"
+        )]
         // SAFETY: only the lifetime is changed. No worker uses the pointer after its decrement of `left`, and this
         // function does not return, by panic either, before `left` is zero.
         let erased: Job = unsafe {

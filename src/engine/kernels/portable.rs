@@ -35,10 +35,6 @@ fn floats(v: [i32; 16]) -> [f32; 16] {
     v.map(|v| v as f32)
 }
 
-#[allow(
-    clippy::inline_always,
-    reason = "a call between lanes would cost more than the lanes"
-)]
 impl Simd for Portable {
     type F = [f32; 16];
     type I = [i32; 16];

@@ -16,10 +16,6 @@ const NOTHING: f32 = 1e-30;
 
 /// The scale of a block, and its inverse (0 for a block that is zero or not finite).
 #[inline(always)]
-#[allow(
-    clippy::inline_always,
-    reason = "compiled with the instructions of the caller's tier"
-)]
 fn scales(largest: u32) -> (f32, f32) {
     let largest = f32::from_bits(largest);
     if !largest.is_finite() {
@@ -33,10 +29,6 @@ fn scales(largest: u32) -> (f32, f32) {
 
 /// Bits of the largest magnitude. As integers NaN and infinity are the largest, so neither is lost.
 #[inline(always)]
-#[allow(
-    clippy::inline_always,
-    reason = "compiled with the instructions of the caller's tier"
-)]
 fn largest(block: &[f32; 32]) -> u32 {
     let mut largest = 0;
     for v in block {
@@ -46,10 +38,6 @@ fn largest(block: &[f32; 32]) -> u32 {
 }
 
 #[inline(always)]
-#[allow(
-    clippy::inline_always,
-    reason = "compiled with the instructions of the caller's tier"
-)]
 #[allow(
     clippy::cast_possible_truncation,
     reason = "the low byte is the integer"

@@ -70,10 +70,6 @@ impl Kernel for Turn<'_> {
     type Out = ();
 
     #[inline(always)]
-    #[allow(
-        clippy::inline_always,
-        reason = "compiled with the instructions of the tier"
-    )]
     fn run<S: Simd>(self, _: S) {
         let half = self.cos.len();
         for head in self.x.chunks_exact_mut(2 * half) {

@@ -3,14 +3,6 @@
 //! Keys and values of a block are converted to single precision once for all queries of the work item, keys transposed,
 //! so that a lane is a key and no score needs a sum across lanes. Then, for up to four queries at a time: scores, new
 //! maximum, weights, weighted sum of values. A key after a query's position has weight zero exactly.
-#![allow(
-    clippy::inline_always,
-    reason = "everything below a tier's entry must be compiled with its instructions"
-)]
-#![allow(
-    clippy::needless_range_loop,
-    reason = "indices over small constant ranges unroll; zips of zips hide the tile"
-)]
 
 use std::ops::Range;
 

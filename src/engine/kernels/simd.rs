@@ -34,7 +34,7 @@ pub(super) trait Simd: Copy {
     const INTEGER_ROWS: usize;
     /// Most activation rows of one tile in one row group.
     const INTEGER_MOST: usize;
-    /// Activation rows in one tile of a float product (32 weight rows wide).
+    /// Activation rows in one tile of a float product (32 weight rows wide with [`Self::PAIRS`], else 16).
     const FLOAT_ROWS: usize;
     /// Whether two row groups fit into the registers.
     const PAIRS: bool;

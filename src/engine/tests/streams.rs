@@ -99,7 +99,7 @@ async fn streams_that_come_go_and_wait_say_what_they_would_say_alone() {
     let mut going = Vec::new();
     for number in 0..60u64 {
         let shared = draw(3) as u32;
-        let mut prompt: Vec<u32> = (0..draw(70) as u32 + 1)
+        let mut prompt: Vec<u32> = (0..=draw(70) as u32)
             .map(|at| (at * 7 + shared * 31) % 190)
             .collect();
         prompt.push((number % 5) as u32);

@@ -22,15 +22,14 @@ fn every_conversation_is_rendered_as_transformers_does_and_refused_with_the_temp
         let template = ChatTemplate::new(&source, "<|begin_of_text|>", "<|eot_id|>").unwrap();
         let tools = (!case["tools"].is_null()).then_some(&case["tools"]);
         let ours = template.render(&case["messages"], tools, case["answer"] == true);
-        match case.get("rendered") {
-            Some(theirs) => assert_eq!(ours.unwrap(), theirs.as_str().unwrap(), "{name}"),
-            None => {
-                let why = ours.unwrap_err().to_string();
-                assert!(
-                    why.contains(case["refused"].as_str().unwrap()),
-                    "{name}: {why}"
-                );
-            }
+        if let Some(theirs) = case.get("rendered") {
+            assert_eq!(ours.unwrap(), theirs.as_str().unwrap(), "{name}");
+        } else {
+            let why = ours.unwrap_err().to_string();
+            assert!(
+                why.contains(case["refused"].as_str().unwrap()),
+                "{name}: {why}"
+            );
         }
     }
 }

@@ -61,10 +61,10 @@ impl Numbers {
             match format {
                 Format::F32 => block.copy_from_slice(&self.normal().to_le_bytes()),
                 Format::F16 => {
-                    block.copy_from_slice(&half::f16::from_f32(self.normal()).to_le_bytes())
+                    block.copy_from_slice(&half::f16::from_f32(self.normal()).to_le_bytes());
                 }
                 Format::BF16 => {
-                    block.copy_from_slice(&half::bf16::from_f32(self.normal()).to_le_bytes())
+                    block.copy_from_slice(&half::bf16::from_f32(self.normal()).to_le_bytes());
                 }
                 Format::Q4_0 | Format::Q5_0 | Format::Q8_0 => block[..2].copy_from_slice(&scale),
                 Format::Q4_1 | Format::Q5_1 => {

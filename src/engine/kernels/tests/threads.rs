@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use super::super::deal::Deal;
-use super::super::{KernelError, Pool, Tier};
+use super::super::{KernelError, Pool, StartHook, Tier};
 
 #[test]
 fn every_thread_takes_part_in_every_job_whether_it_spins_or_sleeps() {
@@ -77,11 +77,11 @@ fn callers_from_several_threads_take_turns() {
 fn the_hook_runs_in_each_started_thread_and_its_panic_costs_none() {
     let started = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&started);
-    let hook = Arc::new(move |index: usize| {
+    let hook: StartHook = Arc::new(move |index: usize| {
         count.fetch_add(index, Ordering::SeqCst);
         assert_ne!(index, 1, "meant to happen");
     });
-    let pool = Pool::new(3, Duration::ZERO, Some(hook)).unwrap();
+    let pool = Pool::new(3, Duration::ZERO, Some(&hook)).unwrap();
     pool.run(&|_, _| {}).unwrap();
     assert_eq!(started.load(Ordering::SeqCst), 3);
 }
