@@ -189,5 +189,7 @@ fn unsafe_code_is_in_few_named_files() {
         .filter(|(_, text)| code(text).any(|(_, line)| line.contains("unsafe {")))
         .map(|(path, _)| path.file_name().unwrap().to_str().unwrap().to_owned())
         .collect();
-    assert_eq!(with, ["descriptors.rs", "spawn.rs"]);
+    let kernels = ["avx2.rs", "avx512.rs", "deal.rs", "pool.rs"];
+    let others = ["map.rs", "descriptors.rs", "spawn.rs"];
+    assert_eq!(with, [&kernels[..], &others[..]].concat());
 }

@@ -9,6 +9,7 @@ use crate::app::layout::Class;
 use crate::app::run::page::Look;
 use crate::app::run::{About, Pane, Room};
 use crate::app::state::{Preset, State, View};
+use crate::app::tasks::Part;
 use crate::text::{Line, Role, markdown, wrap};
 
 /// Rows of a pane that its title takes.
@@ -115,8 +116,12 @@ fn fences_of<'a>(state: &'a State, task: &str) -> Option<&'a Fences> {
     (name == task).then_some(fences)
 }
 
-/// The task under the cursor has code whose colours are not there yet.
+/// The statement that is being read has code whose colours are not there yet. Who only passes by in the list does not pay
+/// for the grammars: they take ten megabytes.
 fn fences_wanted(state: &mut State) -> Option<Effect> {
+    if state.tasks.part != Part::Statement {
+        return None;
+    }
     let task = state.tasks.current()?;
     let text = &task.problem_statement;
     let has_code = ["```", "~~~", ">>> "]

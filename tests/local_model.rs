@@ -1,0 +1,154 @@
+//! A model of the local engine attempts a task through the whole loop: what it says is nonsense, that it says it is not.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that cannot go on should say where"
+)]
+
+mod workbench;
+
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+use spotter::model::ModelKind;
+use spotter::trajectory::event::Event;
+use workbench::{Bench, TASK};
+
+/// A small model with drawn weights, a tokenizer of words and a template.
+fn model(bench: &Bench) -> PathBuf {
+    let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/models/qwen2");
+    let folder = bench.folder.path().join("tiny-words");
+    std::fs::create_dir(&folder).unwrap();
+    for file in ["config.json", "model.safetensors"] {
+        std::fs::copy(from.join(file), folder.join(file)).unwrap();
+    }
+    let mut vocabulary = serde_json::Map::new();
+    for (id, word) in ["<unk>", "<|im_start|>", "<|im_end|>"].iter().enumerate() {
+        vocabulary.insert((*word).to_owned(), id.into());
+    }
+    for id in 3..160 {
+        vocabulary.insert(format!("word{id}"), id.into());
+    }
+    let special = |id: u32, word: &str| json!({"id": id, "content": word, "single_word": false, "lstrip": false, "rstrip": false, "normalized": false, "special": true});
+    let tokenizer = json!({
+        "version": "1.0", "truncation": null, "padding": null,
+        "added_tokens": [special(1, "<|im_start|>"), special(2, "<|im_end|>")],
+        "normalizer": null, "pre_tokenizer": {"type": "Whitespace"}, "post_processor": null, "decoder": null,
+        "model": {"type": "WordLevel", "vocab": vocabulary, "unk_token": "<unk>"},
+    });
+    std::fs::write(folder.join("tokenizer.json"), tokenizer.to_string()).unwrap();
+    let settings = json!({
+        "chat_template": "{% for message in messages %}<|im_start|> {{ message.role }} {{ message.content }} <|im_end|> {% endfor %}{% if add_generation_prompt %}<|im_start|> assistant {% endif %}",
+        "eos_token": "<|im_end|>",
+    });
+    std::fs::write(folder.join("tokenizer_config.json"), settings.to_string()).unwrap();
+    folder
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_local_model_is_opened_asked_in_turns_and_computes_what_is_new_only() {
+    let bench = Bench::new();
+    let path = model(&bench);
+    let path = path.to_str().unwrap();
+    let args = [
+        "run",
+        TASK,
+        "--model",
+        path,
+        "--scaffold",
+        "bash",
+        "--max-tokens",
+        "12",
+    ];
+    let ran = bench.spotter(&args).await;
+    assert_eq!(ran.code, 3, "{ran:?}");
+    let id = bench.only();
+    let records = bench.records(&id);
+    let state = bench.state(&id);
+    let start = state.start.unwrap();
+    assert_eq!(start.model.kind, ModelKind::Local);
+    assert_eq!(
+        (start.model.name.as_str(), start.model.context),
+        ("tiny-words", Some(4096))
+    );
+    let usages: Vec<_> = records
+        .iter()
+        .filter_map(|record| match &record.event {
+            Event::Replied { usage, .. } => *usage,
+            _ => None,
+        })
+        .collect();
+    assert!(usages.len() >= 2, "{usages:?}");
+    for (before, now) in usages.iter().zip(usages.iter().skip(1)) {
+        // Everything of the turn before but its last token, which was said and never read.
+        let known = before.prompt_tokens + before.completion_tokens;
+        assert!(
+            now.cached_tokens + 2 >= before.prompt_tokens,
+            "{before:?} {now:?}"
+        );
+        assert!(
+            now.prompt_tokens > before.prompt_tokens && now.cached_tokens <= known,
+            "{now:?}"
+        );
+    }
+    // The same seed says the same.
+    let again = bench.spotter(&args).await;
+    assert_eq!(again.code, 3, "{again:?}");
+    let said = |id| {
+        let messages = bench.state(id).messages();
+        messages
+            .into_iter()
+            .map(|message| message.content)
+            .collect::<Vec<_>>()
+    };
+    let other = bench
+        .store()
+        .list()
+        .unwrap()
+        .into_iter()
+        .find(|one| *one != id)
+        .unwrap();
+    assert_eq!(said(&id), said(&other));
+}
+
+#[tokio::test]
+async fn what_cannot_be_a_model_is_said_in_one_sentence_before_anything_is_made() {
+    let bench = Bench::new();
+    let path = model(&bench);
+    let refused = async |why: &str| {
+        let ran = bench
+            .spotter(&["run", TASK, "--model", path.to_str().unwrap()])
+            .await;
+        assert_eq!(ran.code, 1, "{ran:?}");
+        assert!(ran.err.contains(why), "`{why}` in {ran:?}");
+        assert!(bench.store().list().unwrap().is_empty());
+    };
+    let config = std::fs::read_to_string(path.join("config.json")).unwrap();
+    let put = |name: &str, text: &str| std::fs::write(path.join(name), text).unwrap();
+    put(
+        "config.json",
+        &config.replace("Qwen2ForCausalLM", "MambaForCausalLM"),
+    );
+    refused("`MambaForCausalLM` is not computed here; known: Qwen2ForCausalLM").await;
+    put(
+        "config.json",
+        &config.replace("\"hidden_size\": 64", "\"hidden_size\": 80"),
+    );
+    refused("config").await;
+    put("config.json", &config);
+    let index = json!({"weight_map": {"a": "model-00001-of-00002.safetensors", "b": "model-00002-of-00002.safetensors"}});
+    put("model.safetensors.index.json", &index.to_string());
+    refused(
+        "of 2 files of weights these are missing: model-00001-of-00002.safetensors, model-00002",
+    )
+    .await;
+    std::fs::remove_file(path.join("model.safetensors.index.json")).unwrap();
+    let weights = std::fs::read(path.join("model.safetensors")).unwrap();
+    std::fs::write(
+        path.join("model.safetensors"),
+        weights.get(..100_000).unwrap(),
+    )
+    .unwrap();
+    refused("the file is cut off").await;
+}
