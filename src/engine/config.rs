@@ -43,7 +43,7 @@ pub enum Scaling {
     },
 }
 
-/// See the module. Counts are within [`Config::check`]'s bounds.
+/// See the module. Counts are within bounds that no published model reaches.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
     /// Which decoder.
