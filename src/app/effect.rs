@@ -21,6 +21,8 @@ pub enum Effect {
     },
     /// Read the library's index and keep it up to date.
     LoadLibrary,
+    /// Look at the models that are computed here.
+    LookAtEngines,
     /// Read a run's records and, while a process works on it, those to come.
     Open {
         /// Which.

@@ -6,6 +6,7 @@
 
 pub mod command;
 pub mod effect;
+pub mod engines;
 pub mod event;
 pub mod executor;
 pub mod fences;

@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use crate::app::engines::Look;
 use crate::app::messages::Weight;
 use crate::config::ThemeChoice;
 use crate::rollout::control::Answer;
@@ -34,6 +35,11 @@ pub enum News {
         rows: Vec<Summary>,
         /// The scan is over: nothing is missing.
         complete: bool,
+    },
+    /// The models that are computed here, as they are now.
+    Engines {
+        /// Each of them.
+        looks: Vec<Look>,
     },
     /// Rows of the library whose rollouts are gone.
     Gone {

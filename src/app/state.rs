@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 
 use super::effect::Effect;
+use super::engines::Engines;
 use super::form::Form;
 use super::glyph::Glyphs;
 use super::layer::{Ask, Layer};
@@ -29,6 +30,8 @@ pub enum View {
     Run,
     /// All trajectories.
     Library,
+    /// The models that are computed here.
+    Engines,
 }
 
 /// How the run view is laid out.
@@ -159,6 +162,8 @@ pub struct State {
     pub ratio: u16,
     /// The library view.
     pub library: Library,
+    /// The engines view.
+    pub engines: Engines,
     /// What lies over the view, the last on top.
     pub layers: Vec<Layer>,
     /// A question in the line where the eye is.
@@ -230,6 +235,7 @@ impl State {
             preset: session.layout.as_deref().map_or(Preset::Run, Preset::named),
             ratio: session.ratio.unwrap_or(58).clamp(20, 80),
             library: Library::default(),
+            engines: Engines::default(),
             layers,
             ask: None,
             typed: Vec::new(),
@@ -399,6 +405,7 @@ impl State {
             .as_ref()
             .is_some_and(|toast| toast.weight != Weight::Error)
             || self.view == View::Run && self.runs.iter().any(Run::is_moving)
+            || self.view == View::Engines
     }
 
     /// Whether a replay runs: it needs frames, not seconds.
@@ -431,6 +438,7 @@ impl State {
             View::Tasks => vec!["tasks", "move", "global"],
             View::Library if self.library.query.active => vec!["query", "field"],
             View::Library => vec!["library", "move", "global"],
+            View::Engines => vec!["engines", "move", "global"],
             View::Run => self.run_contexts(),
         }
     }

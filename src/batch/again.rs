@@ -173,7 +173,9 @@ async fn draft_of(
     let model = match (&acts, &start.reexecutes) {
         (Acts::Recording(of), _) => models::silent(&start.model.name, of.as_str()),
         (Acts::Model(_), Some(of)) => models::silent(&start.model.name, of),
-        (Acts::Model(answered), None) => models::by_text(&start.model.spec, *answered).await?,
+        (Acts::Model(answered), None) => {
+            models::by_text(&start.model.spec, *answered, telling).await?
+        }
     };
     let draft = Draft {
         store: store.clone(),

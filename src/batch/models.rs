@@ -8,6 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::order::OrderError;
+use super::supply::{Fetching, Telling};
 use crate::model::recorded::Recorded;
 use crate::model::spec::ModelSpec;
 use crate::model::{ChatModel, Finish, Message, ModelInfo, ModelKind, Reply, Role};
@@ -30,12 +31,13 @@ pub(super) const BUNDLED: &str = "recorded:(bundled)";
 /// Hands out the model of each attempt: servers are shared, a recording begins anew for each.
 pub(super) struct Models {
     text: String,
+    telling: Telling,
     shared: tokio::sync::OnceCell<Arc<dyn ChatModel>>,
 }
 
 impl Models {
     /// For `count` attempts.
-    pub(super) fn new(text: &str, count: u64) -> Result<Self, OrderError> {
+    pub(super) fn new(text: &str, count: u64, telling: &Telling) -> Result<Self, OrderError> {
         if text == "human" && count > 1 {
             return Err(OrderError::wrong(
                 "a person makes one attempt at a time: name one task and leave -k out",
@@ -43,6 +45,7 @@ impl Models {
         }
         Ok(Self {
             text: text.to_owned(),
+            telling: Arc::clone(telling),
             shared: tokio::sync::OnceCell::new(),
         })
     }
@@ -50,17 +53,21 @@ impl Models {
     /// The next attempt's model.
     pub(super) async fn next(&self) -> Result<Arc<dyn ChatModel>, OrderError> {
         if self.text.starts_with("recorded:") {
-            return by_text(&self.text, 0).await;
+            return by_text(&self.text, 0, &self.telling).await;
         }
         self.shared
-            .get_or_try_init(|| by_text(&self.text, 0))
+            .get_or_try_init(|| by_text(&self.text, 0, &self.telling))
             .await
             .map(Arc::clone)
     }
 }
 
 /// Open a model by its `--model` text. A recording goes on after its first `answered` answers.
-pub(super) async fn by_text(text: &str, answered: usize) -> Result<Arc<dyn ChatModel>, OrderError> {
+pub(super) async fn by_text(
+    text: &str,
+    answered: usize,
+    telling: &Telling,
+) -> Result<Arc<dyn ChatModel>, OrderError> {
     if text == BUNDLED {
         return bundled(answered);
     }
@@ -75,7 +82,12 @@ pub(super) async fn by_text(text: &str, answered: usize) -> Result<Arc<dyn ChatM
             let rest = replies.into_iter().skip(answered).collect();
             Ok(Arc::new(Recorded::new(recorded_info(&name, text), rest)))
         }
-        _ => Ok(Arc::from(spec.open().await.map_err(OrderError::failed)?)),
+        _ => {
+            let hear = |what: &str, done, total| telling(Fetching::Some { what, done, total });
+            let opened = spec.open(&hear).await;
+            telling(Fetching::Over);
+            Ok(Arc::from(opened.map_err(OrderError::failed)?))
+        }
     }
 }
 

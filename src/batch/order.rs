@@ -140,7 +140,7 @@ impl Order {
         let limits = scaffold.limits().clone();
         let count = tasks.len() as u64 * u64::from(self.attempts);
         let batch = (count > 1).then(|| RolloutId::generate().to_string());
-        let models = Models::new(&self.model, count)?;
+        let models = Models::new(&self.model, count, telling)?;
         let first = models.next().await?;
         let price = self.price_of(&first.info().name);
         if limits.cost > 0.0 && price.is_none() {

@@ -8,6 +8,8 @@ use serde::Serialize;
 use super::ink::{self, Ink};
 use super::place::{self, StoreArgs};
 use super::{Failure, stream};
+use crate::engine::kernels::{Options, Tier};
+use crate::engine::plan::free_memory;
 use crate::sandbox::docker::Daemon;
 use crate::sandbox::local::{prefix, tiers};
 use crate::text::safe::one_line;
@@ -39,7 +41,7 @@ struct Finding {
 /// Run the subcommand.
 pub(crate) async fn run(args: Args) -> Result<ExitCode, Failure> {
     let settings = place::settings();
-    let mut findings = vec![store(&args.store, &settings), python()];
+    let mut findings = vec![store(&args.store, &settings), python(), engine()];
     findings.extend(local_tiers().await);
     findings.push(docker().await);
     let well = findings
@@ -113,6 +115,42 @@ fn python() -> Finding {
         detail,
         remedy: (!works).then(|| "install python3 (apt-get install python3)".into()),
         needed: true,
+    }
+}
+
+/// What local models are computed with.
+fn engine() -> Finding {
+    let described = Options::new().map(|options| {
+        let free = free_memory().map_or_else(String::new, |bytes| {
+            format!(
+                ", {:.1} GiB of memory free",
+                bytes as f64 / f64::from(1 << 30)
+            )
+        });
+        let cores = match options.threads {
+            1 => "1 thread".into(),
+            many => format!("{many} threads"),
+        };
+        (
+            options.tier,
+            format!("{} on {cores}{free}", options.tier.name()),
+        )
+    });
+    let slow = matches!(&described, Ok((Tier::Portable, _)));
+    let works = described.is_ok();
+    Finding {
+        what: "local models".into(),
+        works,
+        detail: match described {
+            Ok((_, detail)) => detail,
+            Err(error) => error.to_string(),
+        },
+        remedy: if slow {
+            Some("this processor has neither AVX2 nor AVX-512: a server (--model http://…) is faster".into())
+        } else {
+            (!works).then(|| format!("unset {}", Tier::VARIABLE))
+        },
+        needed: false,
     }
 }
 

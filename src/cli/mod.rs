@@ -17,6 +17,7 @@ mod grade;
 mod ink;
 mod keys;
 mod list;
+mod model_flags;
 mod place;
 mod progress;
 pub mod pty;

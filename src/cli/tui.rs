@@ -14,6 +14,7 @@ use jiff::Timestamp;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
+use super::model_flags::ModelFlags;
 use super::place::StoreArgs;
 use super::{Failure, INTERRUPTED};
 use crate::agent::Scaffold;
@@ -79,6 +80,8 @@ pub(crate) struct Args {
     no_mouse: bool,
     #[command(flatten)]
     pub(super) store: StoreArgs,
+    #[command(flatten)]
+    models: ModelFlags,
 }
 
 /// What the workbench begins with, besides its lists.
@@ -126,17 +129,16 @@ async fn open(args: Args, first: First) -> Result<ExitCode, Failure> {
     let (theme_name, keymap_name, by_ground) = (looks.theme, looks.keymap, looks.by_ground);
     let (keymap, key_warnings) = keymap::load(&keymap_name, own("keymaps").as_deref(), &known());
     let (made, theme_warnings) = theme::load(&theme_name, own("themes").as_deref(), level);
+    let model = args.model.clone().or_else(|| settings.model.clone());
+    let model = model.map(|model| args.models.over(model)).transpose()?;
+    args.models.share();
     let given = Given {
         source: args
             .tasks
             .clone()
             .or_else(|| settings.tasks.clone())
             .unwrap_or_else(|| "sample".into()),
-        model: args
-            .model
-            .clone()
-            .or_else(|| settings.model.clone())
-            .unwrap_or_default(),
+        model: model.unwrap_or_default(),
         scaffold: settings.scaffold.clone().unwrap_or_default(),
         sandbox: settings.sandbox.clone().unwrap_or_default(),
         ascii,

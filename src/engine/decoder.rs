@@ -91,7 +91,7 @@ pub struct Room {
 }
 
 /// How weights are kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Precision {
     /// As they are stored, as nearly as there is a kernel for it.
     #[default]
@@ -107,6 +107,28 @@ pub enum Precision {
 }
 
 impl Precision {
+    /// Its names on the command line and in a model's text, but for what is stored.
+    pub const NAMES: [(&'static str, Self); 4] = [
+        ("f32", Self::F32),
+        ("bf16", Self::Bf16),
+        ("q8_0", Self::Q8_0),
+        ("q4_0", Self::Q4_0),
+    ];
+
+    /// By its name, in any case.
+    #[must_use]
+    pub fn of_name(name: &str) -> Option<Self> {
+        let named = |(known, _): &&(&str, Self)| known.eq_ignore_ascii_case(name);
+        Some(Self::NAMES.iter().find(named)?.1)
+    }
+
+    /// Its name; none where weights are kept as they are stored.
+    #[must_use]
+    pub fn name(self) -> Option<&'static str> {
+        let named = |(_, precision): &&(&str, Self)| *precision == self;
+        Some(Self::NAMES.iter().find(named)?.0)
+    }
+
     fn keep(self, stored: Format) -> Keep {
         match (self, stored) {
             (Self::Stored, Format::BF16) | (Self::Bf16, _) => Keep::BF16,

@@ -15,7 +15,7 @@ use super::gguf::{self, Gguf};
 use super::kernels::{Cpu, Options};
 use super::plan::{Plan, free_memory};
 use super::sample::Settings;
-use super::schedule::{self, Ask, Load, Requests, Said};
+use super::schedule::{self, Ask, Load, Requests, Said, Speaking};
 use super::template::ChatTemplate;
 use super::tokenizer::{Stream, Tokenizer};
 use super::weights::{Checkpoint, Files};
@@ -147,6 +147,11 @@ impl Engine {
     /// What it is doing.
     pub async fn load(&self) -> Load {
         self.requests.load().await
+    }
+
+    /// The same, and each stream.
+    pub async fn look(&self) -> (Load, Vec<Speaking>) {
+        self.requests.look().await
     }
 
     /// A conversation as tokens, the assistant's turn begun. Messages and tools are as the OpenAI protocol has them.

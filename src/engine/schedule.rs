@@ -94,6 +94,23 @@ pub struct Load {
     pub busy: f64,
 }
 
+/// A stream that is served, as who watches sees it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Speaking {
+    /// Which request it is, counted from the engine's beginning.
+    pub number: u64,
+    /// Tokens of its prompt.
+    pub prompt: usize,
+    /// Those whose keys and values were there already.
+    pub found: usize,
+    /// Tokens whose keys and values are computed, prompt and reply.
+    pub computed: usize,
+    /// Tokens of its reply.
+    pub drawn: usize,
+    /// Seconds since its first token.
+    pub seconds: f64,
+}
+
 /// Sends requests to the thread. Dropping the last one ends it.
 #[derive(Clone)]
 pub struct Requests {
@@ -102,7 +119,7 @@ pub struct Requests {
 
 enum Message {
     Ask(Box<Ask>),
-    Load(tokio::sync::oneshot::Sender<Load>),
+    Load(tokio::sync::oneshot::Sender<(Load, Vec<Speaking>)>),
 }
 
 impl Requests {
@@ -117,6 +134,11 @@ impl Requests {
 
     /// What it is doing, as of the end of its present step.
     pub async fn load(&self) -> Load {
+        self.look().await.0
+    }
+
+    /// The same, and each stream.
+    pub async fn look(&self) -> (Load, Vec<Speaking>) {
         let (sender, told) = tokio::sync::oneshot::channel();
         let _ = self.asks.send(Message::Load(sender));
         told.await.unwrap_or_default()
@@ -139,6 +161,7 @@ pub fn start(decoder: Decoder, cpu: Cpu, pages: u32) -> Result<Requests, EngineE
         room: Room::default(),
         streams: Vec::new(),
         waiting: VecDeque::new(),
+        asked: 0,
         load: Load::default(),
     };
     std::thread::Builder::new()
@@ -160,12 +183,29 @@ struct Stream {
     drawn: usize,
     /// Tokens of the prompt that were there; told with the first token.
     found: Option<usize>,
+    number: u64,
+    there: usize,
+    /// When its first token was drawn.
+    began: Option<Instant>,
 }
 
 impl Stream {
     /// Tokens whose keys and values are not computed.
     fn left(&self) -> usize {
         self.text.len() - self.held.length()
+    }
+
+    fn speaking(&self) -> Speaking {
+        Speaking {
+            number: self.number,
+            prompt: self.ask.prompt.len(),
+            found: self.there,
+            computed: self.held.length(),
+            drawn: self.drawn,
+            seconds: self
+                .began
+                .map_or(0.0, |began| began.elapsed().as_secs_f64()),
+        }
     }
 
     /// Everything before the last token drawn is computed.
@@ -183,6 +223,7 @@ struct Schedule {
     room: Room,
     streams: Vec<Stream>,
     waiting: VecDeque<Ask>,
+    asked: u64,
     load: Load,
 }
 
@@ -236,12 +277,14 @@ impl Schedule {
         match message {
             Message::Ask(ask) => self.waiting.push_back(*ask),
             Message::Load(answer) => {
-                let _ = answer.send(Load {
+                let load = Load {
                     streams: self.streams.len(),
                     waiting: self.waiting.len(),
                     pages: self.tree.counts(),
                     ..self.load
-                });
+                };
+                let speaking = self.streams.iter().map(Stream::speaking).collect();
+                let _ = answer.send((load, speaking));
             }
         }
     }
@@ -281,10 +324,14 @@ impl Schedule {
             }
             let (tree, cache) = (&mut self.tree, &mut self.cache);
             let held = tree.begin(&ask.prompt, |from, to, count| cache.copy(from, to, count));
+            self.asked += 1;
             self.streams.push(Stream {
                 sampler: Sampler::new(ask.settings.clone(), &ask.prompt),
                 text: ask.prompt.clone(),
                 found: Some(held.length()),
+                number: self.asked,
+                there: held.length(),
+                began: None,
                 held,
                 drawn: 0,
                 ask,
@@ -385,6 +432,7 @@ impl Schedule {
                 continue;
             }
             stream.drawn += 1;
+            stream.began.get_or_insert_with(Instant::now);
             stream.text.push(drawn.token);
             let _ = stream.ask.reply.try_send(Said::Token(drawn));
             let context = self.decoder.config().context;

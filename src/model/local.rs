@@ -9,7 +9,7 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
@@ -23,7 +23,7 @@ use super::{
 };
 use crate::engine::sample::Settings;
 use crate::engine::schedule::{End, Said};
-use crate::engine::{Engine, EngineError, Wishes};
+use crate::engine::{Engine, EngineError, Precision, Wishes};
 
 /// Most tokens of a reply where nobody says.
 const MOST: usize = 4_096;
@@ -34,18 +34,42 @@ pub struct Local {
     engine: Arc<Engine>,
 }
 
-/// Engines that are open, by the path of their weights.
-static OPEN: Mutex<Option<HashMap<PathBuf, Weak<Engine>>>> = Mutex::new(None);
+/// Engines that are open, by the path of their weights and how these are kept.
+type Open = HashMap<(PathBuf, Precision), Weak<Engine>>;
+
+static OPEN: Mutex<Option<Open>> = Mutex::new(None);
+
+/// What of this machine the engines of this process may take.
+static SHARE: OnceLock<Wishes> = OnceLock::new();
+
+/// Say what engines may take (threads, cache), before the first is opened; their precision is each model's own matter.
+/// The first to say so is heard.
+pub fn share(wishes: Wishes) {
+    let _ = SHARE.set(wishes);
+}
+
+/// The engines of this process that are open, with the text of each.
+#[must_use]
+pub fn opened() -> Vec<Arc<Engine>> {
+    let open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut engines: Vec<Arc<Engine>> = open
+        .iter()
+        .flat_map(HashMap::values)
+        .filter_map(Weak::upgrade)
+        .collect();
+    engines.sort_by(|a, b| a.name().cmp(b.name()));
+    engines
+}
 
 impl Local {
     /// Open weights, or share them where they are open. `spec` is the `--model` text.
     ///
     /// # Errors
     /// What the engine says.
-    pub async fn open(path: &Path, spec: &str) -> Result<Self, ModelError> {
+    pub async fn open(path: &Path, precision: Precision, spec: &str) -> Result<Self, ModelError> {
         let path = std::fs::canonicalize(path)
             .map_err(|error| ModelError::Spec(format!("{}: {error}", path.display())))?;
-        let opened = tokio::task::spawn_blocking(move || shared(&path)).await;
+        let opened = tokio::task::spawn_blocking(move || shared(path, precision)).await;
         let engine = opened
             .map_err(|error| ModelError::Spec(error.to_string()))?
             .map_err(|error| ModelError::Spec(error.to_string()))?;
@@ -61,15 +85,18 @@ impl Local {
     }
 }
 
-fn shared(path: &Path) -> Result<Arc<Engine>, EngineError> {
+fn shared(path: PathBuf, precision: Precision) -> Result<Arc<Engine>, EngineError> {
     // Held while weights are read: two attempts that begin together want the same ones.
     let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
     let all = open.get_or_insert_with(HashMap::new);
-    if let Some(engine) = all.get(path).and_then(Weak::upgrade) {
+    let key = (path, precision);
+    if let Some(engine) = all.get(&key).and_then(Weak::upgrade) {
         return Ok(engine);
     }
-    let engine = Arc::new(Engine::open(path, &Wishes::default())?);
-    all.insert(path.to_owned(), Arc::downgrade(&engine));
+    let share = SHARE.get().cloned().unwrap_or_default();
+    let wishes = Wishes { precision, ..share };
+    let engine = Arc::new(Engine::open(&key.0, &wishes)?);
+    all.insert(key, Arc::downgrade(&engine));
     Ok(engine)
 }
 

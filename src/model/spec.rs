@@ -3,7 +3,8 @@
 //! ```text
 //! http://host:port/v1#name     an OpenAI-compatible server (https too); without #name it has to offer exactly one
 //! hub:org/name                 weights of the Hugging Face hub, for the local engine
-//! PATH                         weights on this machine, for the local engine
+//! PATH                         weights on this machine, for the local engine: a folder, or a GGUF file
+//! hub:org/name#q8_0, PATH#q8_0 the same, kept as f32, bf16, q8_0 or q4_0, whatever they are stored as
 //! human                        a person types
 //! recorded:PATH                the answers of an earlier trajectory
 //! ```
@@ -15,7 +16,8 @@ use std::str::FromStr;
 use super::http::{HttpModel, HttpSettings};
 use super::local::Local;
 use super::{ChatModel, ModelError, human};
-use crate::hub::{Hub, Repo};
+use crate::engine::Precision;
+use crate::hub::{Hub, Progress, Repo};
 
 /// Which model to open.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,9 +30,19 @@ pub enum ModelSpec {
         name: Option<String>,
     },
     /// Weights of the hub.
-    Hub(String),
+    Hub {
+        /// org/name.
+        id: String,
+        /// How they are kept.
+        precision: Precision,
+    },
     /// Weights on this machine.
-    Path(PathBuf),
+    Path {
+        /// A folder, or a GGUF file.
+        path: PathBuf,
+        /// How they are kept.
+        precision: Precision,
+    },
     /// A person.
     Human,
     /// An earlier trajectory.
@@ -52,9 +64,19 @@ impl FromStr for ModelSpec {
             };
         }
         if let Some(id) = text.strip_prefix("hub:") {
+            let (id, precision) = match id.split_once('#') {
+                Some((id, name)) => match Precision::of_name(name) {
+                    Some(precision) => (id, precision),
+                    None => return bad(UNKNOWN),
+                },
+                None => (id, Precision::Stored),
+            };
             let parts: Vec<&str> = id.split('/').collect();
             return match parts.as_slice() {
-                [org, name] if !org.is_empty() && !name.is_empty() => Ok(Self::Hub(id.to_owned())),
+                [org, name] if !org.is_empty() && !name.is_empty() => {
+                    let id = id.to_owned();
+                    Ok(Self::Hub { id, precision })
+                }
                 _ => bad("a model of the hub is written hub:org/name"),
             };
         }
@@ -67,7 +89,21 @@ impl FromStr for ModelSpec {
             });
         }
         if Path::new(text).exists() {
-            return Ok(Self::Path(text.into()));
+            return Ok(Self::Path {
+                path: text.into(),
+                precision: Precision::Stored,
+            });
+        }
+        if let Some((path, name)) = text.rsplit_once('#')
+            && Path::new(path).exists()
+        {
+            return match Precision::of_name(name) {
+                Some(precision) => Ok(Self::Path {
+                    path: path.into(),
+                    precision,
+                }),
+                None => bad(UNKNOWN),
+            };
         }
         bad(
             "not a model: write http://host:port/v1#name, hub:org/name, the path of a model's folder, human or recorded:PATH",
@@ -83,20 +119,48 @@ impl fmt::Display for ModelSpec {
                 name: Some(name),
             } => write!(f, "{base}#{name}"),
             Self::Http { base, name: None } => f.write_str(base),
-            Self::Hub(id) => write!(f, "hub:{id}"),
-            Self::Path(path) => write!(f, "{}", path.display()),
+            Self::Hub { id, precision } => {
+                write!(f, "hub:{id}")?;
+                kept(f, *precision)
+            }
+            Self::Path { path, precision } => {
+                write!(f, "{}", path.display())?;
+                kept(f, *precision)
+            }
             Self::Human => f.write_str("human"),
             Self::Recorded(path) => write!(f, "recorded:{}", path.display()),
         }
     }
 }
 
+/// Weights are kept as one of these.
+const UNKNOWN: &str = "after `#` comes how weights are kept: f32, bf16, q8_0 or q4_0";
+
+fn kept(f: &mut fmt::Formatter<'_>, precision: Precision) -> fmt::Result {
+    precision.name().map_or(Ok(()), |name| write!(f, "#{name}"))
+}
+
 impl ModelSpec {
-    /// Open a server or a person at this terminal. A recording is opened by whoever can read trajectories.
+    /// The same weights, kept in another way.
+    ///
+    /// # Errors
+    /// Where the model is none that this program computes.
+    pub fn with_precision(self, precision: Precision) -> Result<Self, ModelError> {
+        match self {
+            Self::Hub { id, .. } => Ok(Self::Hub { id, precision }),
+            Self::Path { path, .. } => Ok(Self::Path { path, precision }),
+            other => Err(ModelError::Spec(format!(
+                "`{other}`: its weights are not computed here; --dtype and --quant are for a path or hub:org/name"
+            ))),
+        }
+    }
+
+    /// Open a server, weights, or a person at this terminal. A recording is opened by whoever can read trajectories.
+    /// `progress` hears of downloads.
     ///
     /// # Errors
     /// Where the server cannot be asked for its models, or the kind cannot be opened here.
-    pub async fn open(&self) -> Result<Box<dyn ChatModel>, ModelError> {
+    pub async fn open(&self, progress: &Progress<'_>) -> Result<Box<dyn ChatModel>, ModelError> {
         match self {
             Self::Http { base, name } => {
                 let settings = HttpSettings::new(base)?;
@@ -107,17 +171,28 @@ impl ModelSpec {
                 "{} has to be read as a trajectory first",
                 path.display()
             ))),
-            Self::Path(path) => Ok(Box::new(Local::open(path, &self.to_string()).await?)),
-            Self::Hub(id) => {
-                let folder = fetched(id).await?;
-                Ok(Box::new(Local::open(&folder, &self.to_string()).await?))
+            Self::Path { path, precision } => {
+                // Where it is resumed from another folder it is the same file.
+                let path = std::fs::canonicalize(path)
+                    .map_err(|error| ModelError::Spec(format!("{}: {error}", path.display())))?;
+                let whole = Self::Path {
+                    path: path.clone(),
+                    precision: *precision,
+                };
+                let model = Local::open(&path, *precision, &whole.to_string()).await?;
+                Ok(Box::new(model))
+            }
+            Self::Hub { id, precision } => {
+                let folder = fetched(id, progress).await?;
+                let model = Local::open(&folder, *precision, &self.to_string()).await?;
+                Ok(Box::new(model))
             }
         }
     }
 }
 
 /// The files of a model that the engine reads, in the hub's cache; downloaded where they are not there.
-async fn fetched(id: &str) -> Result<PathBuf, ModelError> {
+async fn fetched(id: &str, progress: &Progress<'_>) -> Result<PathBuf, ModelError> {
     let failed = |error: crate::hub::HubError| ModelError::Spec(format!("hub:{id}: {error}"));
     let hub = Hub::from_env().map_err(failed)?;
     let repo = Repo::model(id);
@@ -133,10 +208,7 @@ async fn fetched(id: &str) -> Result<PathBuf, ModelError> {
         .cloned()
         .collect();
     for name in &names {
-        let at = hub
-            .file(&snapshot, name, &|_, _, _| {})
-            .await
-            .map_err(failed)?;
+        let at = hub.file(&snapshot, name, progress).await.map_err(failed)?;
         folder = at.parent().map(Path::to_path_buf);
     }
     folder.ok_or_else(|| {
@@ -177,8 +249,34 @@ mod tests {
                     name: None,
                 },
             ),
-            ("hub:a/b", ModelSpec::Hub("a/b".into())),
-            ("src", ModelSpec::Path("src".into())),
+            (
+                "hub:a/b",
+                ModelSpec::Hub {
+                    id: "a/b".into(),
+                    precision: Precision::Stored,
+                },
+            ),
+            (
+                "hub:a/b#q4_0",
+                ModelSpec::Hub {
+                    id: "a/b".into(),
+                    precision: Precision::Q4_0,
+                },
+            ),
+            (
+                "src",
+                ModelSpec::Path {
+                    path: "src".into(),
+                    precision: Precision::Stored,
+                },
+            ),
+            (
+                "src#bf16",
+                ModelSpec::Path {
+                    path: "src".into(),
+                    precision: Precision::Bf16,
+                },
+            ),
             ("human", ModelSpec::Human),
             ("recorded:x/y", ModelSpec::Recorded("x/y".into())),
         ];
@@ -198,6 +296,8 @@ mod tests {
         for text in [
             "gpt-4",
             "hub:x",
+            "hub:a/b#q9",
+            "src#q9",
             "recorded:",
             "http://",
             "https://me:pw@h/v1",

@@ -21,6 +21,7 @@ pub(super) fn draw(state: &State, paint: &mut Paint<'_>) {
         },
         View::Tasks => (views(state), tasks_right(state)),
         View::Library => (views(state), library_right(state)),
+        View::Engines => (views(state), Line::new()),
     };
     // The state is what one looks for: a long task's name gives way to it.
     let wide = u16::try_from(right.width())
@@ -69,6 +70,7 @@ fn views(state: &State) -> Line {
         (View::Tasks, "tasks"),
         (View::Run, "run"),
         (View::Library, "library"),
+        (View::Engines, "engines"),
     ] {
         let ink = if view == state.view {
             Ink::of(Role::Strong)

@@ -3,6 +3,7 @@
 //! Mental model: [`crate::app::settle()`] has made the rows in view, so drawing copies lines into cells with the theme's styles.
 //! One thin rule under the header, one above the keys, one between panes; no boxes.
 
+mod engines;
 mod header;
 mod keys;
 mod layers;
@@ -56,6 +57,7 @@ pub fn view(state: &State, eye: &Eye, frame: &mut Frame<'_>) {
             match view {
                 View::Tasks => tasks::draw(state, &mut paint),
                 View::Library => library::draw(state, &mut paint),
+                View::Engines => engines::draw(state, &mut paint),
                 View::Run => run::draw(state, &mut paint),
             }
         }

@@ -3,9 +3,12 @@
 use insta::assert_snapshot;
 
 use super::bench::{Bench, STORED, bench};
+use spotter::app::engines::Look;
 use spotter::app::event::{Mouse, MouseKind};
 use spotter::app::run::Moment;
 use spotter::app::scrub::Scrub;
+use spotter::engine::prefix::Counts;
+use spotter::engine::schedule::{Load, Speaking};
 use spotter::trajectory::event::Event;
 
 const SIZES: [(u16, u16); 2] = [(80, 24), (160, 48)];
@@ -240,6 +243,73 @@ fn a_wrong_value_is_told_and_kept_to_be_mended() {
     assert!(
         screen.contains("a whole number from 1 to 1000") && screen.contains("many"),
         "{screen}"
+    );
+}
+
+/// An engine that serves two streams, seen twice.
+fn computing(width: u16, height: u16) -> Bench {
+    let mut bench = bench(width, height);
+    bench.press("gn");
+    for second in 0..2u64 {
+        let load = Load {
+            streams: 2,
+            waiting: 1,
+            read: 2_400 + 512 * second,
+            drawn: 900 + 62 * second,
+            steps: 940 + 31 * second,
+            busy: 41.5,
+            pages: Counts {
+                pages: 512,
+                held: 84,
+                kept: 210,
+                found: 8_700,
+                asked: 10_000,
+                given_up: 3,
+            },
+        };
+        let stream = |number, drawn, seconds| Speaking {
+            number,
+            prompt: 1_240,
+            found: 1_120,
+            computed: 1_240 + drawn,
+            drawn,
+            seconds,
+        };
+        let looks = vec![Look {
+            name: "qwen2.5-coder-0.5b-instruct-q8_0".into(),
+            sentence: "weights 500 MiB, cache 96 MiB for 16384 tokens, a step 12 MiB; computed with avx512".into(),
+            context: 16_384,
+            load,
+            streams: vec![stream(11, 121, 4.0), stream(12, 0, 0.0)],
+        }];
+        bench.event(spotter::app::Event::News(spotter::app::News::Engines {
+            looks,
+        }));
+        let now = bench.state.now + std::time::Duration::from_secs(1);
+        bench.event(spotter::app::Event::Tick(now));
+    }
+    bench
+}
+
+#[test]
+fn engines_show_streams_pages_hit_rate_and_what_they_draw_in_a_second() {
+    shown_of(
+        "engines",
+        computing,
+        "",
+        &[
+            "qwen2.5-coder-0.5b",
+            "62.0 tok/s drawn",
+            "2 streams",
+            "1 wait",
+            "30.0",
+            "reads",
+        ],
+    );
+    shown(
+        "engines_none",
+        "gn",
+        &["No model is computed here", "hub:org/name"],
     );
 }
 

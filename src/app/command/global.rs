@@ -74,9 +74,22 @@ pub(super) const COMMANDS: &[Command] = &[
         },
     },
     Command {
+        id: "view.engines",
+        title: "engines",
+        doc: "The models that are computed here: streams, pages, tokens a second.",
+        context: "global",
+        arguments: &[],
+        hint: 0,
+        enabled: always,
+        run: |state, _| {
+            state.view = View::Engines;
+            crate::app::update::look_at_engines(state)
+        },
+    },
+    Command {
         id: "view.next",
         title: "next view",
-        doc: "Tasks, run, library in turn.",
+        doc: "Tasks, run, library, engines in turn.",
         context: "global",
         arguments: &[],
         hint: 0,
@@ -85,9 +98,10 @@ pub(super) const COMMANDS: &[Command] = &[
             state.view = match state.view {
                 View::Tasks if !state.runs.is_empty() => View::Run,
                 View::Tasks | View::Run => View::Library,
-                View::Library => View::Tasks,
+                View::Library => View::Engines,
+                View::Engines => View::Tasks,
             };
-            Vec::new()
+            crate::app::update::look_at_engines(state)
         },
     },
     Command {

@@ -90,6 +90,7 @@ pub const CONTEXTS: &[(&str, &str)] = &[
     ("tasks", "the tasks view"),
     ("form", "the form that starts attempts"),
     ("library", "the library view"),
+    ("engines", "the engines view"),
     ("run", "the run view, in all its panes"),
     ("approve", "an action waits for approval"),
     ("search", "a search stands"),

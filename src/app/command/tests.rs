@@ -18,6 +18,7 @@ fn stacks() -> Vec<Vec<&'static str>> {
         vec!["form", "move"],
         vec!["tasks", "move", "global"],
         vec!["library", "move", "global"],
+        vec!["engines", "move", "global"],
     ];
     for pane in ["transcript", "diff", "tests", "files", "notes"] {
         for more in [

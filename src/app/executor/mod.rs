@@ -5,6 +5,7 @@
 //! that the rollout writes before anything else happens, and operations go through its socket.
 
 mod control;
+mod engines;
 mod follow;
 mod library;
 mod start;
@@ -162,6 +163,9 @@ impl Executor {
             }
             Effect::LoadLibrary => {
                 self.runtime.spawn(library::load(shared));
+            }
+            Effect::LookAtEngines => {
+                self.runtime.spawn(engines::look(shared));
             }
             Effect::Open { id, generation } => {
                 let token = CancellationToken::new();

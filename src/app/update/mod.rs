@@ -50,10 +50,19 @@ pub fn update(state: &mut State, event: Event) -> Vec<Effect> {
             if state.is_playing() {
                 retell(state)
             } else {
-                Vec::new()
+                look_at_engines(state)
             }
         }
     }
+}
+
+/// A look at the engines, where they are in view and the last look has come.
+pub fn look_at_engines(state: &mut State) -> Vec<Effect> {
+    if state.view != View::Engines || state.engines.looking {
+        return Vec::new();
+    }
+    state.engines.looking = true;
+    vec![Effect::LookAtEngines]
 }
 
 fn key(state: &mut State, key: Key) -> Vec<Effect> {
@@ -287,7 +296,7 @@ pub fn close(state: &mut State) -> Vec<Effect> {
     match state.view {
         View::Tasks => state.tasks.query.active = false,
         View::Library => state.library.query.active = false,
-        View::Run => {}
+        View::Run | View::Engines => {}
     }
     Vec::new()
 }

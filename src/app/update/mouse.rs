@@ -47,6 +47,7 @@ pub(super) fn mouse(state: &mut State, mouse: Mouse) -> Vec<Effect> {
             }
             Vec::new()
         }
+        View::Engines => Vec::new(),
         View::Library => {
             let head = state.frame().body.y + super::settle::LIST_HEAD;
             match mouse.kind {

@@ -50,6 +50,10 @@ pub(super) fn news(state: &mut State, news: News) -> Vec<Effect> {
             state.tasks.recount(&state.library.rows);
             Vec::new()
         }
+        News::Engines { looks } => {
+            state.engines.take(looks, state.now);
+            Vec::new()
+        }
         News::Gone { ids } => {
             state.library.drop_rows(&ids);
             state.tasks.recount(&state.library.rows);

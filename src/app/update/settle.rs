@@ -57,6 +57,7 @@ pub fn settle(state: &mut State) -> Vec<Effect> {
             state.library.list.fit(count, usize::from(rows));
             Vec::new()
         }
+        View::Engines => Vec::new(),
         View::Run => settle_run(state),
     }
 }

@@ -1,5 +1,6 @@
 //! `spotter bench`: measurements of spotter by spotter. Each says with what it was made, and can be had as JSON.
 
+mod engine;
 mod kills;
 mod sandbox;
 mod script;
@@ -20,6 +21,8 @@ pub(crate) struct Args {
 
 #[derive(Debug, Subcommand)]
 enum What {
+    /// What the engine computes in a second, on models of true shapes, beside peers on the same files
+    Engine(engine::Args),
     /// Kill running rollouts at drawn moments (SIGKILL) and see what is lost, and whether they go on
     Kills(kills::Args),
     /// What starting, running, keeping and bringing back cost, beside plain git and docker
@@ -31,6 +34,7 @@ enum What {
 /// Run the subcommand.
 pub(crate) async fn run(args: Args) -> Result<ExitCode, Failure> {
     match args.what {
+        What::Engine(args) => Box::pin(engine::run(args)).await,
         What::Kills(args) => Box::pin(kills::run(args)).await,
         What::Sandbox(args) => Box::pin(sandbox::run(args)).await,
         What::Ui(args) => Box::pin(ui::run(args)).await,

@@ -24,7 +24,8 @@ use crate::cli::pty::Terminal;
 use crate::cli::{Failure, ink};
 use drive::{answer, answer_in, answer_with, memory, ms, quiet};
 use stream::{Live, Speed};
-use table::{Goal, Table, at_most};
+pub(super) use table::at_most;
+use table::{Goal, Table};
 use workload::{MARK, Workload};
 
 /// Arguments of `spotter bench ui`.

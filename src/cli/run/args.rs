@@ -5,6 +5,7 @@ use clap::Args as ClapArgs;
 use crate::agent::ToolForm;
 use crate::batch::{LimitWishes, Order, Which};
 use crate::cli::Failure;
+use crate::cli::model_flags::ModelFlags;
 use crate::cli::place::{SandboxArgs, StoreArgs};
 use crate::config::Settings;
 use crate::grade::RuleSet;
@@ -22,7 +23,7 @@ pub(crate) struct Args {
     /// Which tasks, for example: repo:pandas files:1 f2p:<5
     #[arg(long, value_name = "FILTER", conflicts_with = "ids")]
     pub(super) filter: Option<String>,
-    /// What acts: http://host:port/v1#name, human, recorded:PATH
+    /// What acts: a model's folder or GGUF file, hub:org/name, http://host:port/v1#name, human, recorded:PATH
     #[arg(long, value_name = "MODEL", env = "SPOTTER_MODEL")]
     pub(super) model: Option<String>,
     /// The agent's design: codeact, bash, or a folder with a scaffold.toml [default: codeact]
@@ -100,6 +101,8 @@ pub(crate) struct Args {
     pub(super) store: StoreArgs,
     #[command(flatten)]
     pub(super) sandbox: SandboxArgs,
+    #[command(flatten)]
+    pub(super) models: ModelFlags,
 }
 
 impl Args {
@@ -116,10 +119,11 @@ impl Args {
         };
         let Some(model) = self.model.clone().or_else(|| settings.model.clone()) else {
             return Err(Failure::usage(
-                "no model: give --model http://host:port/v1#name (vLLM, SGLang, llama.cpp, Ollama, …), human or \
-                 recorded:PATH, or `model = \"…\"` in the settings",
+                "no model: give --model PATH or hub:org/name (computed here), http://host:port/v1#name (vLLM, SGLang, \
+                 llama.cpp, Ollama, …), human or recorded:PATH, or `model = \"…\"` in the settings",
             ));
         };
+        let model = self.models.over(model)?;
         let or = |own: &Option<String>, set: &Option<String>, default: &str| {
             let named = own.clone().or_else(|| set.clone());
             named.unwrap_or_else(|| default.to_owned())

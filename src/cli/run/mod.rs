@@ -29,6 +29,7 @@ use crate::trajectory::fold::State;
 pub(crate) async fn run(args: Args) -> Result<ExitCode, Failure> {
     let settings = place::settings();
     let store = args.store.open(&settings)?;
+    args.models.share();
     tell_swept(&leftovers::sweep(&store).await);
     let telling = progress::telling();
     let prepared = if let Some(name) = &args.resume {

@@ -34,6 +34,7 @@ mod float_tile;
 mod inputs;
 mod integer_tile;
 mod layout;
+mod mass;
 mod matmul;
 mod norm;
 mod pack;

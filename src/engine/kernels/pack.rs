@@ -10,6 +10,7 @@ use half::{bf16, f16};
 use super::block::Format;
 use super::error::{KernelError, same};
 use super::layout::{BLOCK, FLOAT_GROUP, GROUP, Line16, Line32, SUPER, UNIT, Unit4, Unit4K, Unit8};
+use super::mass::Mass;
 use super::pool::Pool;
 use super::repack::{Source, brain, eight, fill, four, four_k, group, single};
 
@@ -32,11 +33,11 @@ pub enum Keep {
 /// The packed copy, by its form.
 #[derive(Debug, Clone)]
 pub(super) enum Store {
-    Q8(Vec<Unit8>),
-    Q4(Vec<Unit4>),
-    Q4K(Vec<Unit4K>),
-    F32(Vec<Line32>),
-    BF16(Vec<Line16>),
+    Q8(Mass<Unit8>),
+    Q4(Mass<Unit4>),
+    Q4K(Mass<Unit4K>),
+    F32(Mass<Line32>),
+    BF16(Mass<Line16>),
 }
 
 /// A weight matrix W of n rows and k columns, for y = x · Wᵀ: n outputs from k inputs.
@@ -178,11 +179,11 @@ impl Packed {
     #[must_use]
     pub fn bytes(&self) -> usize {
         match &self.store {
-            Store::Q8(v) => size_of_val(v.as_slice()),
-            Store::Q4(v) => size_of_val(v.as_slice()),
-            Store::Q4K(v) => size_of_val(v.as_slice()),
-            Store::F32(v) => size_of_val(v.as_slice()),
-            Store::BF16(v) => size_of_val(v.as_slice()),
+            Store::Q8(v) => size_of_val(&**v),
+            Store::Q4(v) => size_of_val(&**v),
+            Store::Q4K(v) => size_of_val(&**v),
+            Store::F32(v) => size_of_val(&**v),
+            Store::BF16(v) => size_of_val(&**v),
         }
     }
 

@@ -4,13 +4,14 @@
 //! floats and are quantised again. Groups are packed by whichever thread is free, as the first touch of fresh memory
 //! costs more than the packing. Sizes have been checked by [`Packed`](super::Packed).
 
-use bytemuck::Zeroable;
+use bytemuck::Pod;
 use half::{bf16, f16};
 
 use super::block::{Format, scale_and_min};
 use super::deal::Deal;
 use super::error::KernelError;
 use super::layout::{BLOCK, Line16, Line32, SUPER, Unit4, Unit4K, Unit8};
+use super::mass::Mass;
 use super::pool::Pool;
 use super::quantise::{to_q4, to_q8};
 
@@ -41,17 +42,16 @@ pub(super) fn group<T>(units: &[T], group: usize, units_per_group: usize) -> &[T
 
 /// Allocate and pack all groups, each by whichever thread is free: the first touch of fresh memory costs more than the
 /// packing.
-pub(super) fn fill<T: Zeroable + Send>(
+pub(super) fn fill<T: Pod + Send>(
     source: Source<'_>,
     group_rows: usize,
     units: usize,
     pool: &Pool,
     pack_row: fn(&Source<'_>, usize, usize, &mut [T]),
-) -> Result<Vec<T>, KernelError> {
+) -> Result<Mass<T>, KernelError> {
     let groups = source.rows.div_ceil(group_rows);
     let length = groups.checked_mul(units).ok_or(KernelError::TooLarge)?;
-    let mut out: Vec<T> =
-        bytemuck::allocation::try_zeroed_vec(length).map_err(|()| KernelError::TooLarge)?;
+    let mut out = Mass::zeroed(length)?;
     let deal = Deal::flat(&mut out, units);
     pool.run(&|_, _| {
         while let Some(mut tile) = deal.take() {

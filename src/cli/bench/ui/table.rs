@@ -36,7 +36,7 @@ pub(super) struct Table {
 }
 
 /// The value that a share of all are not above.
-pub(super) fn at_most(values: &[f64], share: f64) -> Option<f64> {
+pub(in crate::cli::bench) fn at_most(values: &[f64], share: f64) -> Option<f64> {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
     let last = sorted.len().checked_sub(1)?;

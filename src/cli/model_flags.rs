@@ -1,0 +1,76 @@
+//! Flags of the models that this program computes itself: how weights are kept, and what of the machine they may take.
+//!
+//! How weights are kept is part of a model's text (`PATH#q8_0`), so that whoever resumes a rollout gets the same numbers;
+//! `--dtype` and `--quant` only write it there. What of the machine is taken is nobody's business but this process's.
+
+use clap::Args as ClapArgs;
+
+use super::Failure;
+use crate::engine::{Precision, Wishes};
+use crate::model::local;
+use crate::model::spec::ModelSpec;
+
+/// How a model of this machine is computed.
+#[derive(Debug, Clone, Default, ClapArgs)]
+#[command(next_help_heading = "Local models")]
+pub(crate) struct ModelFlags {
+    /// Keep weights as f32 or bf16 [default: as they are stored]
+    #[arg(long, value_name = "TYPE", value_parser = ["f32", "bf16"])]
+    pub(crate) dtype: Option<String>,
+    /// Keep weights in 8 or 4 bits: q8_0, q4_0 [default: as they are stored]
+    #[arg(long, value_name = "TYPE", value_parser = ["q8_0", "q4_0"], conflicts_with = "dtype")]
+    pub(crate) quant: Option<String>,
+    /// Threads that compute [default: one for each core]
+    #[arg(long, value_name = "N", env = "SPOTTER_THREADS")]
+    pub(crate) threads: Option<std::num::NonZeroUsize>,
+    /// Tokens of context kept, of all attempts together [default: what memory allows, at most 65,536]
+    #[arg(long, value_name = "N", env = "SPOTTER_CACHE_TOKENS")]
+    pub(crate) cache_tokens: Option<std::num::NonZeroUsize>,
+}
+
+impl ModelFlags {
+    /// Tell the engines of this process what they may take. Once, before the first is opened.
+    pub(crate) fn share(&self) {
+        local::share(self.wishes());
+    }
+
+    /// The model's text with how its weights are kept.
+    pub(crate) fn over(&self, model: String) -> Result<String, Failure> {
+        let named = self.dtype.as_deref().or(self.quant.as_deref());
+        let Some(precision) = named.and_then(Precision::of_name) else {
+            return Ok(model);
+        };
+        let spec: ModelSpec = model.parse().map_err(Failure::usage)?;
+        let spec = spec.with_precision(precision).map_err(Failure::usage)?;
+        Ok(spec.to_string())
+    }
+
+    /// What an engine is opened with.
+    pub(crate) fn wishes(&self) -> Wishes {
+        let named = self.dtype.as_deref().or(self.quant.as_deref());
+        Wishes {
+            precision: named.and_then(Precision::of_name).unwrap_or_default(),
+            threads: self.threads.map(Into::into),
+            cache_tokens: self.cache_tokens.map(Into::into),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn how_weights_are_kept_becomes_part_of_the_models_text() {
+        let flags = ModelFlags {
+            quant: Some("q8_0".into()),
+            ..ModelFlags::default()
+        };
+        assert_eq!(flags.over("hub:a/b".into()).unwrap(), "hub:a/b#q8_0");
+        assert_eq!(flags.over("hub:a/b#q4_0".into()).unwrap(), "hub:a/b#q8_0");
+        assert!(flags.over("human".into()).is_err());
+        assert!(flags.over("http://localhost:1/v1".into()).is_err());
+        let none = ModelFlags::default();
+        assert_eq!(none.over("hub:a/b".into()).unwrap(), "hub:a/b");
+    }
+}

@@ -1,0 +1,102 @@
+//! Where packed weights lie: memory of their own, in large pages where the system has them.
+//!
+//! A decoded token reads every weight once. With pages of 4 KiB the processor looks up a translation for each of them; with
+//! 2 MiB it does so five hundred times more rarely. Small matrices are plain vectors: rounding each of them up to large pages
+//! would cost more than it brings.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::ops::{Deref, DerefMut};
+
+use bytemuck::{Pod, Zeroable};
+use memmap2::MmapMut;
+
+use super::error::KernelError;
+
+/// Below this many bytes a vector does.
+const LARGE: usize = 4 << 20;
+
+enum Memory<T> {
+    Vector(Vec<T>),
+    Pages(MmapMut, PhantomData<T>),
+}
+
+/// A slice of weights; see the module.
+pub(super) struct Mass<T>(Memory<T>);
+
+impl<T: Pod> Mass<T> {
+    /// So many zeros.
+    pub(super) fn zeroed(count: usize) -> Result<Self, KernelError>
+    where
+        T: Zeroable,
+    {
+        let bytes = count
+            .checked_mul(size_of::<T>())
+            .ok_or(KernelError::TooLarge)?;
+        if bytes < LARGE {
+            let vector = bytemuck::allocation::try_zeroed_vec(count);
+            return Ok(Self(Memory::Vector(
+                vector.map_err(|()| KernelError::TooLarge)?,
+            )));
+        }
+        let pages = MmapMut::map_anon(bytes).map_err(|_refused| KernelError::TooLarge)?;
+        // A wish: where it is not granted, pages are small and everything else is the same.
+        #[cfg(target_os = "linux")]
+        let _ = pages.advise(memmap2::Advice::HugePage);
+        Ok(Self(Memory::Pages(pages, PhantomData)))
+    }
+}
+
+impl<T: Pod> Deref for Mass<T> {
+    type Target = [T];
+
+    fn deref(&self) -> &[T] {
+        match &self.0 {
+            Memory::Vector(vector) => vector,
+            // A mapping begins at a page, and its length is a whole number of elements.
+            Memory::Pages(pages, _) => bytemuck::cast_slice(pages),
+        }
+    }
+}
+
+impl<T: Pod> DerefMut for Mass<T> {
+    fn deref_mut(&mut self) -> &mut [T] {
+        match &mut self.0 {
+            Memory::Vector(vector) => vector,
+            Memory::Pages(pages, _) => bytemuck::cast_slice_mut(pages),
+        }
+    }
+}
+
+impl<T: Pod> Clone for Mass<T> {
+    fn clone(&self) -> Self {
+        Self(Memory::Vector(self.to_vec()))
+    }
+}
+
+impl<T: Pod> fmt::Debug for Mass<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} × {} bytes", self.len(), size_of::<T>())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::layout::Unit8;
+    use super::*;
+
+    #[test]
+    fn large_and_small_masses_are_zeroed_aligned_slices_of_their_length() {
+        for count in [0, 1, LARGE / size_of::<Unit8>() + 1] {
+            let mut mass = Mass::<Unit8>::zeroed(count).unwrap();
+            assert_eq!(mass.len(), count);
+            assert!(mass.as_ptr().cast::<Unit8>().is_aligned());
+            assert!(mass.iter().all(|unit| unit.lines[1][7][63] == 0));
+            if let Some(last) = mass.last_mut() {
+                last.lines[0][0][0] = 7;
+                assert_eq!(mass.clone().last().unwrap().lines[0][0][0], 7);
+            }
+        }
+        assert!(Mass::<Unit8>::zeroed(usize::MAX / 8).is_err());
+    }
+}

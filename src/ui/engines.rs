@@ -1,0 +1,200 @@
+//! The engines view: each model that is computed here, what it draws and reads in a second, its pages, its streams.
+
+use super::paint::Paint;
+use crate::app::State;
+use crate::app::engines::Watched;
+use crate::app::layout::Area;
+use crate::app::words;
+use crate::engine::schedule::Speaking;
+use crate::keymap::shown;
+use crate::text::{Line, Role, safe};
+
+/// Heights of a curve's columns.
+const STEPS: [&str; 8] = ["▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"];
+/// The same in ASCII.
+const PLAIN: [&str; 8] = [".", ".", ":", ":", "|", "|", "#", "#"];
+/// Longest curve, columns: a look each second.
+const CURVE: usize = 120;
+/// Rows of an engine without its streams.
+const HEAD: u16 = 6;
+
+pub(super) fn draw(state: &State, paint: &mut Paint<'_>) {
+    let mut room = state.frame().body.inset(1);
+    if state.engines.all.is_empty() {
+        empty(state, room.inset(2), paint);
+        return;
+    }
+    let shown = state.engines.all.iter().skip(state.engines.top);
+    let left = state.engines.all.len() - state.engines.top;
+    for (number, watched) in shown.enumerate() {
+        if room.height < HEAD {
+            let line = format!("{} {} more below", state.glyphs().below(), left - number);
+            paint.line(room, 0, &Line::of(line, Role::Dim));
+            return;
+        }
+        let taken = engine(state, watched, room, paint);
+        let (_, rest) = room.top(taken.min(room.height));
+        room = rest;
+    }
+}
+
+fn empty(state: &State, area: Area, paint: &mut Paint<'_>) {
+    let keys = state
+        .keymap
+        .keys_for(&["engines", "global"], "view.tasks", None);
+    let key = keys.first().map(|keys| shown(keys)).unwrap_or_default();
+    let lines = [
+        Line::of("No model is computed here now.", Role::Strong),
+        Line::new(),
+        Line::of(
+            "Give the start form a model of this machine: the path of its folder or GGUF file, or hub:org/name.",
+            Role::Text,
+        ),
+        Line::of(
+            "It is opened when the first attempt begins, and closed after the last one that uses it.",
+            Role::Dim,
+        ),
+        Line::new(),
+        Line::of(key, Role::Key).with("  the tasks, where attempts start", Role::Text),
+    ];
+    paint.lines(area, &lines);
+}
+
+/// Draws one engine; the rows that it took.
+fn engine(state: &State, watched: &Watched, area: Area, paint: &mut Paint<'_>) -> u16 {
+    let glyphs = state.glyphs();
+    let dot = glyphs.dot();
+    let load = &watched.now.load;
+    let mut line = Line::of(safe::one_line(&watched.now.name), Role::Heading);
+    line.push(
+        &format!("  {}", safe::one_line(&watched.now.sentence)),
+        Role::Dim,
+    );
+    paint.line(area, 0, &line);
+
+    let (drawn, read) = watched.rates.back().copied().unwrap_or_default();
+    let mut line = Line::of(format!("{drawn:>8.1}"), Role::Strong);
+    line.push(" tok/s drawn", Role::Dim);
+    line.push(&format!("{read:>10.0}"), Role::Strong);
+    line.push(" tok/s read", Role::Dim);
+    line.push("     ", Role::Text);
+    line.push(&words::many(load.streams, "stream", "streams"), Role::Text);
+    if load.waiting > 0 {
+        line.push(&format!(" {dot} {} wait", load.waiting), Role::Attention);
+    }
+    line.push(
+        &format!(
+            "     in all {} drawn {dot} {} read {dot} {} computing",
+            words::count(load.drawn),
+            words::count(load.read),
+            words::duration(std::time::Duration::from_secs_f64(
+                load.busy.clamp(0.0, 1e9)
+            )),
+        ),
+        Role::Dim,
+    );
+    paint.line(area, 1, &line);
+
+    pages(state, watched, area, paint);
+
+    let wide = usize::from(area.width.saturating_sub(2)).min(CURVE);
+    let rates: Vec<f64> = watched
+        .rates
+        .iter()
+        .rev()
+        .take(wide)
+        .map(|rate| rate.0)
+        .collect();
+    let most = rates.iter().copied().fold(1.0, f64::max);
+    let steps = if state.settings.ascii { PLAIN } else { STEPS };
+    let mut line = Line::of(" ", Role::Text);
+    for rate in rates.iter().rev() {
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a part of eight steps"
+        )]
+        let at = (rate / most * 7.0).round() as usize;
+        let sign = if *rate > 0.0 {
+            steps.get(at).copied()
+        } else {
+            None
+        };
+        line.push(sign.unwrap_or(" "), Role::Accent);
+    }
+    paint.line(area, 3, &line);
+
+    if watched.now.streams.is_empty() {
+        let line = "   at rest: it computes when an attempt asks";
+        paint.line(area, 4, &Line::of(line, Role::Dim));
+        return HEAD;
+    }
+    let head = format!(
+        "{:>8}{:>10}{:>20}{:>12}{:>10}{:>10}",
+        "request", "prompt", "there already", "computed", "drawn", "tok/s"
+    );
+    paint.line(area, 4, &Line::of(head, Role::Dim));
+    let room = area.height.saturating_sub(HEAD);
+    let count = u16::try_from(watched.now.streams.len()).unwrap_or(u16::MAX);
+    for (row, stream) in (0..room.min(count)).zip(&watched.now.streams) {
+        paint.line(area, 5 + row, &of_stream(stream));
+    }
+    HEAD + room.min(count)
+}
+
+fn pages(state: &State, watched: &Watched, area: Area, paint: &mut Paint<'_>) {
+    let glyphs = state.glyphs();
+    let dot = glyphs.dot();
+    let pages = watched.now.load.pages;
+    let wide = usize::from(area.width / 4).clamp(8, 40);
+    let all = pages.pages.max(1);
+    let part = |count: usize| (count * wide).div_ceil(all).min(wide);
+    let held = part(pages.held);
+    let kept = part(pages.held + pages.kept).saturating_sub(held);
+    let mut line = Line::of("   pages ", Role::Dim);
+    line.push(&glyphs.block().repeat(held), Role::Accent);
+    line.push(&glyphs.block().repeat(kept), Role::Dim);
+    line.push(&glyphs.shade().repeat(wide - held - kept), Role::Dim);
+    line.push(
+        &format!(
+            "  {} held {dot} {} kept {dot} {} free",
+            pages.held,
+            pages.kept,
+            pages.pages.saturating_sub(pages.held + pages.kept)
+        ),
+        Role::Text,
+    );
+    if let Some(rate) = watched.hit_rate() {
+        line.push(&format!("     {:.0} %", rate * 100.0), Role::Strong);
+        line.push(" of prompts were there already", Role::Dim);
+    }
+    if pages.given_up > 0 {
+        line.push(&format!(" {dot} {} given up", pages.given_up), Role::Dim);
+    }
+    paint.line(area, 2, &line);
+}
+
+fn of_stream(stream: &Speaking) -> Line {
+    let share = stream.found as f64 / stream.prompt.max(1) as f64 * 100.0;
+    let there = format!("{} ({share:.0} %)", words::count(stream.found as u64));
+    let rate = if stream.drawn > 1 && stream.seconds > 0.0 {
+        format!("{:.1}", (stream.drawn - 1) as f64 / stream.seconds)
+    } else {
+        "reads".into()
+    };
+    Line::of(format!("{:>8}", stream.number), Role::Text)
+        .with(
+            &format!("{:>10}", words::count(stream.prompt as u64)),
+            Role::Text,
+        )
+        .with(&format!("{there:>20}"), Role::Dim)
+        .with(
+            &format!("{:>12}", words::count(stream.computed as u64)),
+            Role::Dim,
+        )
+        .with(
+            &format!("{:>10}", words::count(stream.drawn as u64)),
+            Role::Text,
+        )
+        .with(&format!("{rate:>10}"), Role::Strong)
+}
