@@ -6,6 +6,7 @@
 use clap::Args as ClapArgs;
 
 use super::Failure;
+use crate::engine::device::Place;
 use crate::engine::{Precision, Wishes};
 use crate::model::local;
 use crate::model::spec::ModelSpec;
@@ -20,6 +21,14 @@ pub(crate) struct ModelFlags {
     /// Keep weights in 8 or 4 bits: q8_0, q4_0 [default: as they are stored]
     #[arg(long, value_name = "TYPE", value_parser = ["q8_0", "q4_0"], conflicts_with = "dtype")]
     pub(crate) quant: Option<String>,
+    /// Where it is computed: auto, cpu, cuda, cuda:N, metal, or candle (its own operators on the processor, to compare with)
+    #[arg(
+        long,
+        value_name = "PLACE",
+        env = "SPOTTER_DEVICE",
+        default_value = "auto"
+    )]
+    pub(crate) device: Place,
     /// Threads that compute [default: one for each core]
     #[arg(long, value_name = "N", env = "SPOTTER_THREADS")]
     pub(crate) threads: Option<std::num::NonZeroUsize>,
@@ -52,6 +61,7 @@ impl ModelFlags {
             precision: named.and_then(Precision::of_name).unwrap_or_default(),
             threads: self.threads.map(Into::into),
             cache_tokens: self.cache_tokens.map(Into::into),
+            place: self.device,
         }
     }
 }

@@ -7,6 +7,7 @@
 use serde::Deserialize;
 
 use super::EngineError;
+use super::foreign::Family;
 use super::gguf::Gguf;
 
 /// Decoders that are computed here.
@@ -18,6 +19,8 @@ pub enum Architecture {
     Qwen3,
     /// Llama 2 and 3, and what has their shape.
     Llama,
+    /// None of ours: candle-transformers computes it.
+    Foreign(Family),
 }
 
 /// How positions beyond those of pretraining are rotated.
@@ -83,6 +86,15 @@ enum OneOrMany {
     Many(Vec<u32>),
 }
 
+impl OneOrMany {
+    fn all(self) -> Vec<u32> {
+        match self {
+            Self::One(one) => vec![one],
+            Self::Many(many) => many,
+        }
+    }
+}
+
 #[derive(Deserialize)]
 struct HfConfig {
     #[serde(default)]
@@ -98,6 +110,8 @@ struct HfConfig {
     rope_theta: Option<f32>,
     rope_scaling: Option<serde_json::Value>,
     rope_parameters: Option<serde_json::Value>,
+    /// `norm_epsilon` where norms are no RMS norms (StarCoder 2).
+    #[serde(alias = "norm_epsilon")]
     rms_norm_eps: f32,
     #[serde(default)]
     tie_word_embeddings: bool,
@@ -117,7 +131,9 @@ const KNOWN: &[(&str, &str, Architecture)] = &[
 ];
 
 fn known() -> String {
-    let names: Vec<&str> = KNOWN.iter().map(|(name, _, _)| *name).collect();
+    let ours = KNOWN.iter().map(|(name, _, _)| *name);
+    let others = Family::ALL.iter().map(|(name, _)| *name);
+    let names: Vec<&str> = ours.chain(others).collect();
     names.join(", ")
 }
 
@@ -134,6 +150,11 @@ impl Config {
         let found: HfConfig =
             serde_json::from_str(text).map_err(|error| refused(error.to_string()))?;
         let name = found.architectures.first().map_or("", String::as_str);
+        if let Some((_, family)) = Family::ALL.iter().find(|(known, _)| *known == name) {
+            let config = Self::of_family(*family, found);
+            config.check().map_err(refused)?;
+            return Ok(config);
+        }
         let Some((_, _, architecture)) = KNOWN.iter().find(|(known, _, _)| *known == name) else {
             let known = known();
             return Err(refused(format!(
@@ -180,14 +201,31 @@ impl Config {
             scaling: scaling_of(found.rope_scaling.as_ref().or(parameters)).map_err(refused)?,
             rms_eps: found.rms_norm_eps,
             tied: found.tie_word_embeddings,
-            eos: match found.eos_token_id {
-                None => Vec::new(),
-                Some(OneOrMany::One(one)) => vec![one],
-                Some(OneOrMany::Many(many)) => many,
-            },
+            eos: found.eos_token_id.map_or_else(Vec::new, OneOrMany::all),
         };
         config.check().map_err(refused)?;
         Ok(config)
+    }
+
+    /// What planning and serving need of a decoder that is not ours; candle-transformers reads the rest itself.
+    fn of_family(family: Family, found: HfConfig) -> Self {
+        let heads = found.num_attention_heads;
+        Self {
+            architecture: Architecture::Foreign(family),
+            hidden: found.hidden_size,
+            layers: found.num_hidden_layers,
+            heads,
+            kv_heads: found.num_key_value_heads.unwrap_or(heads),
+            head_dim: found.head_dim.unwrap_or(found.hidden_size / heads.max(1)),
+            intermediate: found.intermediate_size,
+            vocab: found.vocab_size,
+            context: found.max_position_embeddings,
+            rope_theta: found.rope_theta.unwrap_or(10_000.0),
+            scaling: Scaling::None,
+            rms_eps: found.rms_norm_eps,
+            tied: found.tie_word_embeddings,
+            eos: found.eos_token_id.map_or_else(Vec::new, OneOrMany::all),
+        }
     }
 
     /// Read the metadata of a GGUF file.

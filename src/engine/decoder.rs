@@ -10,8 +10,9 @@
 
 use super::EngineError;
 use super::cache::{Attention, Cache};
-use super::config::{Architecture, Config, Scaling};
+use super::config::{Config, Scaling};
 use super::kernels::{Cpu, Format, Heads, Keep, Linear, Packed, Rotary, Scratch};
+use super::loader::{Layer, Loader};
 use super::prefix::{PAGE, Page};
 use super::weights::{Checkpoint, Tensor};
 
@@ -40,7 +41,7 @@ pub struct Part<'a> {
 }
 
 impl Part<'_> {
-    fn wanted_rows(&self) -> std::ops::Range<usize> {
+    pub(super) fn wanted_rows(&self) -> std::ops::Range<usize> {
         let rows = self.tokens.len();
         match self.wanted {
             Wanted::None => rows..rows,
@@ -50,25 +51,11 @@ impl Part<'_> {
     }
 }
 
-struct Layer {
-    attention_norm: Vec<f32>,
-    query: Packed,
-    key: Packed,
-    value: Packed,
-    biases: Option<[Vec<f32>; 3]>,
-    head_norms: Option<[Vec<f32>; 2]>,
-    output: Packed,
-    ffn_norm: Vec<f32>,
-    gate: Packed,
-    up: Packed,
-    down: Packed,
-}
-
 /// See the module.
 pub struct Decoder {
     config: Config,
     embedding: Packed,
-    layers: Vec<Layer>,
+    layers: Vec<Layer<Packed>>,
     norm: Vec<f32>,
     head: Option<Packed>,
     rotary: Rotary,
@@ -152,12 +139,17 @@ impl Decoder {
         cpu: &Cpu,
         origin: &str,
     ) -> Result<Self, EngineError> {
+        let pack = |tensor: &Tensor<'_>, bytes: &[u8]| {
+            let (rows, columns) = tensor.matrix().ok_or("it is no matrix")?;
+            let keep = precision.keep(tensor.format);
+            Packed::from_bytes(tensor.format, rows, columns, bytes, keep, cpu.pool())
+                .map_err(|error| error.to_string())
+        };
         let loader = Loader {
             config,
             checkpoint,
-            precision,
-            cpu,
             origin,
+            make: &pack,
         };
         let mut layers = Vec::with_capacity(config.layers);
         for number in 0..config.layers {
@@ -194,7 +186,7 @@ impl Decoder {
     /// Bytes of its weights.
     #[must_use]
     pub fn bytes(&self) -> u64 {
-        let packed = |layer: &Layer| {
+        let packed = |layer: &Layer<Packed>| {
             let all = [
                 &layer.query,
                 &layer.key,
@@ -363,21 +355,25 @@ fn sized(buffer: &mut Vec<f32>, numbers: usize) {
     buffer.resize(numbers, 0.0);
 }
 
-/// The table of rotations, its frequencies scaled as the model wants them.
+/// The table of rotations.
+fn rotary(config: &Config) -> Rotary {
+    let inverse = inverse_frequencies(config);
+    Rotary::from_inverse_frequencies(&inverse, 1.0, config.context.min(MOST_POSITIONS))
+}
+
+/// Radians a position for each pair of a head, scaled as the model wants them.
 #[expect(
     clippy::cast_possible_truncation,
     reason = "angles are reckoned in double precision and kept in single"
 )]
-fn rotary(config: &Config) -> Rotary {
-    let half = config.head_dim / 2;
+pub(super) fn inverse_frequencies(config: &Config) -> Vec<f32> {
     let theta = f64::from(config.rope_theta);
-    let inverse: Vec<f32> = (0..half)
+    (0..config.head_dim / 2)
         .map(|at| {
             let plain = theta.powf(-(2.0 * at as f64) / config.head_dim as f64);
             scaled(plain, config.scaling) as f32
         })
-        .collect();
-    Rotary::from_inverse_frequencies(&inverse, 1.0, config.context.min(MOST_POSITIONS))
+        .collect()
 }
 
 /// Longest table: longer contexts are refused when a stream reaches it.
@@ -406,120 +402,5 @@ fn scaled(frequency: f64, scaling: Scaling) -> f64 {
                 (1.0 - smooth) * frequency / factor + smooth * frequency
             }
         }
-    }
-}
-
-/// Takes tensors out of a checkpoint.
-struct Loader<'a> {
-    config: &'a Config,
-    checkpoint: &'a Checkpoint<'a>,
-    precision: Precision,
-    cpu: &'a Cpu,
-    origin: &'a str,
-}
-
-impl Loader<'_> {
-    fn layer(&self, number: usize) -> Result<Layer, EngineError> {
-        let config = self.config;
-        let name = |part: &str| format!("model.layers.{number}.{part}");
-        let (hidden, wide, narrow) = (config.hidden, config.query_width(), config.kv_width());
-        let biases = match config.architecture {
-            Architecture::Qwen2 => Some([
-                self.vector(&name("self_attn.q_proj.bias"), wide)?,
-                self.vector(&name("self_attn.k_proj.bias"), narrow)?,
-                self.vector(&name("self_attn.v_proj.bias"), narrow)?,
-            ]),
-            _ => None,
-        };
-        let head_norms = match config.architecture {
-            Architecture::Qwen3 => Some([
-                self.vector(&name("self_attn.q_norm.weight"), config.head_dim)?,
-                self.vector(&name("self_attn.k_norm.weight"), config.head_dim)?,
-            ]),
-            _ => None,
-        };
-        let query = name("self_attn.q_proj.weight");
-        let key = name("self_attn.k_proj.weight");
-        let inner = config.intermediate;
-        Ok(Layer {
-            attention_norm: self.vector(&name("input_layernorm.weight"), hidden)?,
-            query: self.rotated(&query, wide, hidden, config.heads)?,
-            key: self.rotated(&key, narrow, hidden, config.kv_heads)?,
-            value: self.matrix(&name("self_attn.v_proj.weight"), narrow, hidden)?,
-            biases,
-            head_norms,
-            output: self.matrix(&name("self_attn.o_proj.weight"), hidden, wide)?,
-            ffn_norm: self.vector(&name("post_attention_layernorm.weight"), hidden)?,
-            gate: self.matrix(&name("mlp.gate_proj.weight"), inner, hidden)?,
-            up: self.matrix(&name("mlp.up_proj.weight"), inner, hidden)?,
-            down: self.matrix(&name("mlp.down_proj.weight"), hidden, inner)?,
-        })
-    }
-
-    fn refused(&self, why: String) -> EngineError {
-        EngineError::Weights {
-            origin: self.origin.to_owned(),
-            why,
-        }
-    }
-
-    fn tensor(&self, name: &str, shape: &[usize]) -> Result<Tensor<'_>, EngineError> {
-        let tensor = self
-            .checkpoint
-            .tensor(name)
-            .ok_or_else(|| self.refused(format!("the tensor `{name}` is missing")))?;
-        if tensor.shape != shape {
-            return Err(self.refused(format!(
-                "`{name}` is {:?}, but the configuration says {shape:?}",
-                tensor.shape
-            )));
-        }
-        Ok(tensor)
-    }
-
-    fn vector(&self, name: &str, length: usize) -> Result<Vec<f32>, EngineError> {
-        let tensor = self.tensor(name, &[length])?;
-        tensor
-            .floats()
-            .ok_or_else(|| self.refused(format!("`{name}` is quantised; floats are expected")))
-    }
-
-    fn matrix(&self, name: &str, rows: usize, columns: usize) -> Result<Packed, EngineError> {
-        let tensor = self.tensor(name, &[rows, columns])?;
-        self.pack(name, &tensor, tensor.bytes)
-    }
-
-    /// Rows that will be turned by position. Llama's lie interleaved in GGUF files, pair by pair; here the first halves of
-    /// all pairs come before the second ones, as in the original.
-    fn rotated(
-        &self,
-        name: &str,
-        rows: usize,
-        columns: usize,
-        heads: usize,
-    ) -> Result<Packed, EngineError> {
-        let tensor = self.tensor(name, &[rows, columns])?;
-        if self.config.architecture != Architecture::Llama || !self.checkpoint.interleaves_heads() {
-            return self.pack(name, &tensor, tensor.bytes);
-        }
-        let row_bytes = tensor.bytes.len() / rows.max(1);
-        let (head, half) = (rows / heads.max(1), rows / heads.max(1) / 2);
-        let mut bytes = Vec::with_capacity(tensor.bytes.len());
-        for row in 0..rows {
-            let (of, within) = (row / head, row % head);
-            let there = of * head + 2 * (within % half) + within / half;
-            let from = there * row_bytes;
-            bytes.extend_from_slice(tensor.bytes.get(from..from + row_bytes).unwrap_or_default());
-        }
-        self.pack(name, &tensor, &bytes)
-    }
-
-    fn pack(&self, name: &str, tensor: &Tensor<'_>, bytes: &[u8]) -> Result<Packed, EngineError> {
-        let (rows, columns) = tensor
-            .matrix()
-            .ok_or_else(|| self.refused(format!("`{name}` is no matrix")))?;
-        let keep = self.precision.keep(tensor.format);
-        Packed::from_bytes(tensor.format, rows, columns, bytes, keep, self.cpu.pool())
-            .map_err(|error| self.refused(format!("`{name}`: {error}")))
     }
 }

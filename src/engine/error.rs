@@ -11,6 +11,9 @@ pub enum EngineError {
         /// The cause.
         source: std::io::Error,
     },
+    /// A device that is not there.
+    #[error("{0}")]
+    Device(String),
     /// A decoder that is not computed here, or numbers that make no sense.
     #[error("{origin}: {why}")]
     Config {

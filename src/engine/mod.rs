@@ -13,11 +13,15 @@
 //! It knows nothing of agents, tools or rollouts; what a reply means is for its readers.
 
 pub mod cache;
+pub mod compute;
 pub mod config;
 pub mod decoder;
+pub mod device;
 mod error;
+pub mod foreign;
 pub mod gguf;
 pub mod kernels;
+mod loader;
 mod map;
 mod open;
 pub mod plan;
@@ -25,6 +29,7 @@ pub mod prefix;
 pub mod sample;
 pub mod schedule;
 pub mod template;
+pub mod tensors;
 pub mod tokenizer;
 pub mod weights;
 

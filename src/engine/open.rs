@@ -4,19 +4,24 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use candle_core::Device;
 use serde::Serialize;
 use serde_json::Value;
 use tokio::sync::mpsc;
 
-use super::config::Config;
+use super::compute::{Compute, OnCpu};
+use super::config::{Architecture, Config};
 use super::decoder::{Decoder, Precision};
+use super::device::Place;
 use super::error::EngineError;
+use super::foreign::Foreign;
 use super::gguf::{self, Gguf};
 use super::kernels::{Cpu, Options};
 use super::plan::{Plan, free_memory};
 use super::sample::Settings;
 use super::schedule::{self, Ask, Load, Requests, Said, Speaking};
 use super::template::ChatTemplate;
+use super::tensors::OnTensors;
 use super::tokenizer::{Stream, Tokenizer};
 use super::weights::{Checkpoint, Files};
 
@@ -32,6 +37,8 @@ pub struct Wishes {
     pub threads: Option<usize>,
     /// Tokens of cache, of all streams together.
     pub cache_tokens: Option<usize>,
+    /// Where it is computed.
+    pub place: Place,
 }
 
 /// See [`super`].
@@ -39,7 +46,8 @@ pub struct Engine {
     name: String,
     config: Config,
     plan: Plan,
-    tier: &'static str,
+    /// What computes it.
+    computed: String,
     tokenizer: Tokenizer,
     template: Option<ChatTemplate>,
     ends: Vec<u32>,
@@ -98,25 +106,45 @@ impl Engine {
                 ),
             });
         }
-        let plan = Plan::of(
-            &config,
-            &checkpoint,
-            wishes.precision,
-            wishes.cache_tokens,
-            free_memory(),
-        )?;
-        let mut options = Options::new()?;
-        options.threads = wishes.threads.unwrap_or(options.threads);
-        options.on_start = Some(Arc::new(|_| below_the_screen()));
-        let cpu = Cpu::new(&options)?;
-        let tier = cpu.tier().name();
-        let decoder = Decoder::load(&config, &checkpoint, wishes.precision, &cpu, &origin)?;
-        let requests = schedule::start(decoder, cpu, plan.pages)?;
+        let device = wishes.place.open()?;
+        // What a GPU has free is not known here: it refuses by itself.
+        let free = device.as_ref().map_or_else(free_memory, |device| {
+            device.is_cpu().then(free_memory).flatten()
+        });
+        let precision = wishes.precision;
+        let plan = Plan::of(&config, &checkpoint, precision, wishes.cache_tokens, free)?;
+        let (compute, computed): (Box<dyn Compute>, String) = match (config.architecture, device) {
+            (Architecture::Foreign(family), device) => {
+                let device = device.unwrap_or(Device::Cpu);
+                let json = std::fs::read_to_string(path.join("config.json")).unwrap_or_default();
+                let foreign = Foreign::load(family, &config, &json, &checkpoint, &device, &origin)?;
+                (
+                    Box::new(foreign),
+                    format!("candle-transformers on {}", named(&device)),
+                )
+            }
+            (_, Some(device)) => {
+                let pages = plan.pages;
+                let tensors =
+                    OnTensors::load(&config, &checkpoint, precision, &device, pages, &origin)?;
+                (Box::new(tensors), format!("candle on {}", named(&device)))
+            }
+            (_, None) => {
+                let mut options = Options::new()?;
+                options.threads = wishes.threads.unwrap_or(options.threads);
+                options.on_start = Some(Arc::new(|_| below_the_screen()));
+                let cpu = Cpu::new(&options)?;
+                let tier = cpu.tier().name().to_owned();
+                let decoder = Decoder::load(&config, &checkpoint, precision, &cpu, &origin)?;
+                (Box::new(OnCpu::new(decoder, cpu, plan.pages)), tier)
+            }
+        };
+        let requests = schedule::start(compute, plan.pages)?;
         Ok(Self {
             name,
             config,
             plan,
-            tier,
+            computed,
             tokenizer,
             template,
             ends,
@@ -141,7 +169,7 @@ impl Engine {
     /// Its memory, and the instructions it computes with, in a sentence.
     #[must_use]
     pub fn sentence(&self) -> String {
-        format!("{}; computed with {}", self.plan.sentence(), self.tier)
+        format!("{}; computed with {}", self.plan.sentence(), self.computed)
     }
 
     /// What it is doing.
@@ -317,6 +345,14 @@ fn ends(tokenizer: &Tokenizer, mut named: Vec<u32>) -> Vec<u32> {
     named.sort_unstable();
     named.dedup();
     named
+}
+
+fn named(device: &Device) -> &'static str {
+    match device {
+        Device::Cpu => "the processor",
+        Device::Cuda(_) => "an NVIDIA GPU",
+        Device::Metal(_) => "an Apple GPU",
+    }
 }
 
 /// Lower the priority of this thread: whoever looks at a screen comes first.

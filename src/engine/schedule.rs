@@ -18,12 +18,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::time::Instant;
 
-use super::kernels::Cpu;
 use tokio::sync::mpsc as channel;
 
 use super::EngineError;
-use super::cache::Cache;
-use super::decoder::{Decoder, Part, Room, Wanted};
+use super::compute::Compute;
+use super::decoder::{Part, Wanted};
 use super::prefix::{Counts, Held, PAGE, Page, Tree};
 use super::sample::{Drawn, Sampler, Settings};
 
@@ -31,8 +30,6 @@ use super::sample::{Drawn, Sampler, Settings};
 const BUDGET: usize = 256;
 /// Rows of prompts in a step in which somebody speaks: what a step may last is what the others wait.
 const BESIDE: usize = 64;
-/// Streams at a time; further requests wait.
-const STREAMS: usize = 32;
 
 /// What is asked.
 pub struct Ask {
@@ -149,16 +146,12 @@ impl Requests {
 ///
 /// # Errors
 /// Where the system gives none.
-pub fn start(decoder: Decoder, cpu: Cpu, pages: u32) -> Result<Requests, EngineError> {
+pub fn start(compute: Box<dyn Compute>, pages: u32) -> Result<Requests, EngineError> {
     let (asks, receiver) = mpsc::channel();
-    let cache = Cache::new(decoder.config(), decoder.precision(), pages);
     let schedule = Schedule {
-        decoder,
-        cpu,
-        cache,
+        compute,
         tree: Tree::new(pages),
         pages,
-        room: Room::default(),
         streams: Vec::new(),
         waiting: VecDeque::new(),
         asked: 0,
@@ -215,12 +208,9 @@ impl Stream {
 }
 
 struct Schedule {
-    decoder: Decoder,
-    cpu: Cpu,
-    cache: Cache,
+    compute: Box<dyn Compute>,
     tree: Tree,
     pages: u32,
-    room: Room,
     streams: Vec<Stream>,
     waiting: VecDeque<Ask>,
     asked: u64,
@@ -269,7 +259,7 @@ impl Schedule {
             }
             // What is in the pages cannot be trusted any more.
             self.tree = Tree::new(self.pages);
-            self.room = Room::default();
+            self.compute.forget();
         }
     }
 
@@ -305,11 +295,11 @@ impl Schedule {
     }
 
     fn admit(&mut self) {
-        while self.streams.len() < STREAMS {
+        while self.streams.len() < self.compute.streams() {
             let Some(ask) = self.waiting.pop_front() else {
                 return;
             };
-            let most = self.decoder.config().context;
+            let most = self.compute.config().context;
             let room = self.pages as usize * PAGE;
             if ask.prompt.is_empty() || ask.prompt.len() >= most.min(room) {
                 let why = format!(
@@ -322,8 +312,21 @@ impl Schedule {
                     .try_send(Said::Over(End::Failed(EngineError::TooLong(why))));
                 continue;
             }
-            let (tree, cache) = (&mut self.tree, &mut self.cache);
-            let held = tree.begin(&ask.prompt, |from, to, count| cache.copy(from, to, count));
+            let (tree, compute) = (&mut self.tree, &mut self.compute);
+            let mut copied = Ok(());
+            let known = if compute.shares() {
+                ask.prompt.as_slice()
+            } else {
+                &[]
+            };
+            let held = tree.begin(known, |from, to, count| {
+                copied = compute.copy(from, to, count);
+            });
+            if let Err(error) = copied {
+                self.tree.end(held);
+                let _ = ask.reply.try_send(Said::Over(End::Failed(error)));
+                continue;
+            }
             self.asked += 1;
             self.streams.push(Stream {
                 sampler: Sampler::new(ask.settings.clone(), &ask.prompt),
@@ -401,10 +404,8 @@ impl Schedule {
                 },
             })
             .collect();
-        let mut logits =
-            self.decoder
-                .forward(&parts, &mut self.cache, &self.cpu, &mut self.room)?;
-        let vocab = self.decoder.config().vocab;
+        let mut logits = self.compute.step(&parts)?;
+        let vocab = self.compute.config().vocab;
         let mut rows = logits.chunks_exact_mut(vocab);
         let mut over: Vec<(usize, End)> = Vec::new();
         for share in &shares {
@@ -435,7 +436,7 @@ impl Schedule {
             stream.began.get_or_insert_with(Instant::now);
             stream.text.push(drawn.token);
             let _ = stream.ask.reply.try_send(Said::Token(drawn));
-            let context = self.decoder.config().context;
+            let context = self.compute.config().context;
             if stream.drawn >= stream.ask.most || stream.text.len() >= context {
                 over.push((share.stream, End::Length));
             }

@@ -8,6 +8,7 @@
 mod logits;
 mod streams;
 mod templates;
+mod tensors;
 
 use std::fmt::Write as _;
 use std::path::Path;

@@ -5,6 +5,7 @@ use std::sync::atomic::AtomicBool;
 
 use super::{cpu, load, tiny};
 use crate::engine::cache::Cache;
+use crate::engine::compute::OnCpu;
 use crate::engine::decoder::{Decoder, Part, Precision, Room, Wanted};
 use crate::engine::kernels::Cpu;
 use crate::engine::prefix::Page;
@@ -88,7 +89,15 @@ async fn streams_that_come_go_and_wait_say_what_they_would_say_alone() {
     let cpu_here = cpu(1);
     let alone = decoder("qwen2", Precision::Q8_0, &cpu_here);
     // So few pages that streams have to wait for one another.
-    let requests = schedule::start(decoder("qwen2", Precision::Q8_0, &cpu(2)), cpu(2), 24).unwrap();
+    let requests = schedule::start(
+        Box::new(OnCpu::new(
+            decoder("qwen2", Precision::Q8_0, &cpu(2)),
+            cpu(2),
+            24,
+        )),
+        24,
+    )
+    .unwrap();
     let mut seed = 11u64;
     let mut draw = move |below: u64| {
         seed = seed
@@ -168,7 +177,15 @@ async fn streams_that_come_go_and_wait_say_what_they_would_say_alone() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_further_turn_reads_its_new_tokens_only() {
-    let requests = schedule::start(decoder("llama", Precision::F32, &cpu(1)), cpu(1), 64).unwrap();
+    let requests = schedule::start(
+        Box::new(OnCpu::new(
+            decoder("llama", Precision::F32, &cpu(1)),
+            cpu(1),
+            64,
+        )),
+        64,
+    )
+    .unwrap();
     let mut text: Vec<u32> = (0..100).map(|at| at % 190).collect();
     let (mut before, mut read) = (0, 0);
     for turn in 0..5 {

@@ -11,6 +11,7 @@ use super::shape::Dice;
 use crate::cli::Failure;
 use crate::engine::Precision;
 use crate::engine::cache::Cache;
+use crate::engine::compute::OnCpu;
 use crate::engine::config::Config;
 use crate::engine::decoder::{Decoder, Part, Room, Wanted};
 use crate::engine::kernels::{Cpu, Options};
@@ -177,7 +178,8 @@ impl Whole {
     pub(super) fn open(path: &Path, threads: usize) -> Result<Self, Failure> {
         let (decoder, cpu) = opened(path, threads)?;
         let vocab = decoder.config().vocab;
-        let requests = schedule::start(decoder, cpu, PAGES).map_err(failed)?;
+        let requests =
+            schedule::start(Box::new(OnCpu::new(decoder, cpu, PAGES)), PAGES).map_err(failed)?;
         Ok(Self {
             requests,
             vocab,

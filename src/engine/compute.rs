@@ -1,0 +1,86 @@
+//! What the schedule asks of whatever computes: the kernels of this processor, or tensors of a device.
+//!
+//! Mental model: pages of keys and values belong to it; the schedule says which stream's tokens go where, and gets logits.
+
+use super::EngineError;
+use super::cache::Cache;
+use super::config::Config;
+use super::decoder::{Decoder, Part, Room};
+use super::kernels::Cpu;
+use super::prefix::Page;
+
+/// Streams at a time where a step serves many.
+const STREAMS: usize = 32;
+
+/// See the module.
+pub trait Compute: Send {
+    /// The decoder's shape.
+    fn config(&self) -> &Config;
+
+    /// Keys and values of all parts' tokens are computed, and the logits that are wanted come back, row after row.
+    ///
+    /// # Errors
+    /// What failed; what is in the pages cannot be trusted then.
+    fn step(&mut self, parts: &[Part<'_>]) -> Result<Vec<f32>, EngineError>;
+
+    /// The first so many tokens of a page, put into another.
+    ///
+    /// # Errors
+    /// As [`Self::step`].
+    fn copy(&mut self, from: Page, to: Page, tokens: usize) -> Result<(), EngineError>;
+
+    /// Something failed: room that a step left behind is given back.
+    fn forget(&mut self);
+
+    /// Most streams that a step serves.
+    fn streams(&self) -> usize {
+        STREAMS
+    }
+
+    /// What is in a page can be used by another stream.
+    fn shares(&self) -> bool {
+        true
+    }
+}
+
+/// The kernels of this processor.
+pub struct OnCpu {
+    decoder: Decoder,
+    cpu: Cpu,
+    cache: Cache,
+    room: Room,
+}
+
+impl OnCpu {
+    /// With so many pages.
+    #[must_use]
+    pub fn new(decoder: Decoder, cpu: Cpu, pages: u32) -> Self {
+        let cache = Cache::new(decoder.config(), decoder.precision(), pages);
+        Self {
+            decoder,
+            cpu,
+            cache,
+            room: Room::default(),
+        }
+    }
+}
+
+impl Compute for OnCpu {
+    fn config(&self) -> &Config {
+        self.decoder.config()
+    }
+
+    fn step(&mut self, parts: &[Part<'_>]) -> Result<Vec<f32>, EngineError> {
+        self.decoder
+            .forward(parts, &mut self.cache, &self.cpu, &mut self.room)
+    }
+
+    fn copy(&mut self, from: Page, to: Page, tokens: usize) -> Result<(), EngineError> {
+        self.cache.copy(from, to, tokens);
+        Ok(())
+    }
+
+    fn forget(&mut self) {
+        self.room = Room::default();
+    }
+}
