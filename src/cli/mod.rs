@@ -17,11 +17,13 @@ mod grade;
 mod ink;
 mod keys;
 mod list;
+mod model_flags;
 mod place;
 mod progress;
 pub mod pty;
 mod replay;
 mod run;
+mod serve;
 mod stream;
 mod tasks;
 mod tui;
@@ -61,6 +63,8 @@ enum Command {
     Tasks(tasks::Args),
     /// Grade a patch, or a rollout again
     Grade(grade::Args),
+    /// Serve a local model over HTTP, as OpenAI's protocol has it
+    Serve(Box<serve::Args>),
     /// List the rollouts of the store
     List(list::Args),
     /// Steer a running rollout
@@ -145,6 +149,7 @@ pub fn main() -> ExitCode {
             Some(Command::Run(args)) => run::run(*args).await,
             Some(Command::Tasks(args)) => tasks::run(args).await,
             Some(Command::Grade(args)) => grade::run(args).await,
+            Some(Command::Serve(args)) => serve::run(*args).await,
             Some(Command::List(args)) => list::run(args).await,
             Some(Command::Control(args)) => control::run(args).await,
             Some(Command::Doctor(args)) => doctor::run(args).await,

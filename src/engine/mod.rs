@@ -12,12 +12,14 @@
 //!
 //! It knows nothing of agents, tools or rollouts; what a reply means is for its readers.
 
+pub mod adapter;
 pub mod cache;
 pub mod config;
 pub mod decoder;
 mod error;
 pub mod gguf;
 pub mod kernels;
+pub mod lookup;
 mod map;
 mod open;
 pub mod plan;

@@ -1,13 +1,15 @@
 //! A model opened: its files found, its plan made, its weights packed, its thread started.
 
+use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::Serialize;
 use serde_json::Value;
 use tokio::sync::mpsc;
 
+use super::adapter::Adapter;
 use super::config::Config;
 use super::decoder::{Decoder, Precision};
 use super::error::EngineError;
@@ -32,6 +34,9 @@ pub struct Wishes {
     pub threads: Option<usize>,
     /// Tokens of cache, of all streams together.
     pub cache_tokens: Option<usize>,
+    /// Tokens that are guessed ahead at most, from what a stream has (see [`super::lookup`]); 0 guesses none. What is said
+    /// is the same.
+    pub speculate: usize,
 }
 
 /// See [`super`].
@@ -40,10 +45,13 @@ pub struct Engine {
     config: Config,
     plan: Plan,
     tier: &'static str,
-    tokenizer: Tokenizer,
+    tokenizer: Arc<Tokenizer>,
     template: Option<ChatTemplate>,
     ends: Vec<u32>,
     requests: Requests,
+    /// Packs the weights of adapters.
+    cpu: Cpu,
+    adapters: RwLock<BTreeMap<String, Arc<Adapter>>>,
 }
 
 /// A reply that comes. Dropping it cancels the request.
@@ -111,17 +119,51 @@ impl Engine {
         let cpu = Cpu::new(&options)?;
         let tier = cpu.tier().name();
         let decoder = Decoder::load(&config, &checkpoint, wishes.precision, &cpu, &origin)?;
-        let requests = schedule::start(decoder, cpu, plan.pages)?;
+        let requests = schedule::start(decoder, cpu.clone(), plan.pages, wishes.speculate)?;
         Ok(Self {
             name,
             config,
             plan,
             tier,
-            tokenizer,
+            tokenizer: Arc::new(tokenizer),
             template,
             ends,
             requests,
+            cpu,
+            adapters: RwLock::default(),
         })
+    }
+
+    /// Load an adapter of PEFT's layout under a name, in place of another one of that name. The base stays as it is, and
+    /// requests on their way go on with what they began with.
+    ///
+    /// # Errors
+    /// Where it cannot be read, or is none of this model.
+    pub fn load_adapter(&self, name: &str, folder: &Path) -> Result<(), EngineError> {
+        let adapter = Arc::new(Adapter::open(folder, &self.config, &self.cpu)?);
+        let mut all = self.adapters.write().unwrap_or_else(PoisonError::into_inner);
+        all.insert(name.to_owned(), adapter);
+        Ok(())
+    }
+
+    /// Forget an adapter; false where there is none of that name. Requests on their way go on with it.
+    pub fn unload_adapter(&self, name: &str) -> bool {
+        let mut all = self.adapters.write().unwrap_or_else(PoisonError::into_inner);
+        all.remove(name).is_some()
+    }
+
+    /// An adapter by its name.
+    #[must_use]
+    pub fn adapter(&self, name: &str) -> Option<Arc<Adapter>> {
+        let all = self.adapters.read().unwrap_or_else(PoisonError::into_inner);
+        all.get(name).cloned()
+    }
+
+    /// Names of the adapters, in order.
+    #[must_use]
+    pub fn adapters(&self) -> Vec<String> {
+        let all = self.adapters.read().unwrap_or_else(PoisonError::into_inner);
+        all.keys().cloned().collect()
     }
 
     /// Its folder's or file's name.
@@ -168,7 +210,7 @@ impl Engine {
             .encode(&template.render(messages, tools, true)?)
     }
 
-    /// Ask for a reply of at most so many tokens.
+    /// Ask for a reply of at most so many tokens, with an adapter or the model as it is.
     ///
     /// # Errors
     /// Where the engine is gone.
@@ -176,6 +218,7 @@ impl Engine {
         &self,
         prompt: Vec<u32>,
         settings: Settings,
+        adapter: Option<Arc<Adapter>>,
         most: usize,
     ) -> Result<Reply, EngineError> {
         let (reply, pieces) = mpsc::channel(WAITING);
@@ -183,6 +226,7 @@ impl Engine {
         self.requests.ask(Ask {
             prompt,
             settings,
+            adapter,
             most,
             ends: self.ends.clone(),
             reply,
@@ -193,8 +237,28 @@ impl Engine {
 
     /// Text as tokens come.
     #[must_use]
-    pub fn text(&self) -> Stream<'_> {
+    pub fn text(&self) -> Stream {
         self.tokenizer.stream()
+    }
+
+    /// A text as tokens, without a template; special tokens in it are themselves.
+    ///
+    /// # Errors
+    /// What the tokenizer says.
+    pub fn encoded(&self, text: &str) -> Result<Vec<u32>, EngineError> {
+        self.tokenizer.encode(text)
+    }
+
+    /// The text of tokens.
+    #[must_use]
+    pub fn decoded(&self, tokens: &[u32]) -> String {
+        self.tokenizer.decode(tokens)
+    }
+
+    /// How many tokens there are.
+    #[must_use]
+    pub fn vocabulary(&self) -> usize {
+        self.config.vocab
     }
 
     /// The text of one token.

@@ -5,6 +5,7 @@
 //! as it is whole: a character that is cut between two tokens waits for the second.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use ahash::AHashMap;
 use tokenizers::models::bpe::BPE;
@@ -149,9 +150,9 @@ impl Tokenizer {
 
     /// Text as it comes.
     #[must_use]
-    pub fn stream(&self) -> Stream<'_> {
+    pub fn stream(self: &Arc<Self>) -> Stream {
         Stream {
-            tokenizer: self,
+            tokenizer: Arc::clone(self),
             tokens: Vec::new(),
             told: 0,
         }
@@ -159,15 +160,15 @@ impl Tokenizer {
 }
 
 /// Text that comes out while tokens come in.
-pub struct Stream<'a> {
-    tokenizer: &'a Tokenizer,
+pub struct Stream {
+    tokenizer: Arc<Tokenizer>,
     /// Tokens whose text is not all given out, after one that gives them their context.
     tokens: Vec<u32>,
     /// Bytes of their text that were given out.
     told: usize,
 }
 
-impl Stream<'_> {
+impl Stream {
     /// One token more; the text that is whole now, often empty.
     pub fn push(&mut self, token: u32) -> String {
         self.tokens.push(token);
@@ -180,5 +181,13 @@ impl Stream<'_> {
         self.tokens = vec![token];
         self.told = self.tokenizer.decode(&self.tokens).len();
         new
+    }
+
+    /// No token follows: the text that was not whole, as it is.
+    pub fn finish(&mut self) -> String {
+        let text = self.tokenizer.decode(&self.tokens);
+        let left = text.get(self.told..).unwrap_or_default().to_owned();
+        self.told = text.len();
+        left
     }
 }

@@ -107,11 +107,26 @@ impl ModelSpec {
                 "{} has to be read as a trajectory first",
                 path.display()
             ))),
-            Self::Path(path) => Ok(Box::new(Local::open(path, &self.to_string()).await?)),
-            Self::Hub(id) => {
-                let folder = fetched(id).await?;
-                Ok(Box::new(Local::open(&folder, &self.to_string()).await?))
+            Self::Path(_) | Self::Hub(_) => {
+                let weights = self.weights().await?;
+                Ok(Box::new(Local::open(&weights, &self.to_string()).await?))
             }
+        }
+    }
+}
+
+impl ModelSpec {
+    /// Where the weights are that the local engine opens; those of the hub are downloaded where they are not there.
+    ///
+    /// # Errors
+    /// Where they cannot be had, or it is no model of the local engine.
+    pub async fn weights(&self) -> Result<PathBuf, ModelError> {
+        match self {
+            Self::Path(path) => Ok(path.clone()),
+            Self::Hub(id) => fetched(id).await,
+            other => Err(ModelError::Spec(format!(
+                "{other}: these are no weights for the local engine; give a folder, a GGUF file or hub:org/name"
+            ))),
         }
     }
 }
