@@ -112,7 +112,7 @@ async fn storm(requests: u64, at_a_time: usize) {
         ..Wishes::default()
     };
     let limits = Limits {
-        queue: 16,
+        queue: 64,
         ..Limits::default()
     };
     let served = Arc::new(Served::with(limits, None, wishes).await);
