@@ -60,6 +60,7 @@ const OWNED: &[(&str, &[&str])] = &[
     ("tokenizers", &["engine"]),
     ("memmap2", &["engine"]),
     ("half", &["engine"]),
+    ("llguidance", &["engine"]),
     ("hyper", &["serve"]),
     ("hyper_util", &["serve"]),
     ("http_body_util", &["serve"]),

@@ -139,7 +139,9 @@ impl Adapter {
             };
             pairs += 1;
             bytes += pair.down.bytes() + pair.up.bytes();
-            let place = layers.get_mut(layer).and_then(|all| all.get_mut(module as usize));
+            let place = layers
+                .get_mut(layer)
+                .and_then(|all| all.get_mut(module as usize));
             if let Some(place) = place {
                 *place = Some(pair);
             }
@@ -195,7 +197,9 @@ pub(super) fn groups<'a>(
         let range = from..from + rows;
         from += rows;
         let Some(adapter) = adapter else { continue };
-        let known = groups.iter_mut().find(|group| group.adapter.key == adapter.key);
+        let known = groups
+            .iter_mut()
+            .find(|group| group.adapter.key == adapter.key);
         match known {
             Some(group) => {
                 group.count += rows;
@@ -280,11 +284,15 @@ fn read(
     let mut halves: HashMap<(usize, usize), [Option<&Tensor<'_>>; 2]> = HashMap::new();
     for (name, tensor) in &tensors {
         let (layer, module, half) = place(name).ok_or_else(|| {
-            refused(format!("`{name}` is no part of a layer that is adapted here"))
+            refused(format!(
+                "`{name}` is no part of a layer that is adapted here"
+            ))
         })?;
         if layer >= config.layers {
             let of = config.layers;
-            return Err(refused(format!("`{name}` is of layer {layer}; the model has {of}")));
+            return Err(refused(format!(
+                "`{name}` is of layer {layer}; the model has {of}"
+            )));
         }
         let place = halves.entry((layer, module as usize)).or_default();
         if let Some(place) = place.get_mut(half) {
@@ -302,7 +310,9 @@ fn read(
         };
         let path = format!("model.layers.{layer}.{}", module.path());
         let [Some(down), Some(up)] = pair else {
-            return Err(refused(format!("`{path}` has one of its two matrices only")));
+            return Err(refused(format!(
+                "`{path}` has one of its two matrices only"
+            )));
         };
         let (outputs, inputs) = module.shape(config);
         let (Some((rank, columns)), Some((rows, rank_of_up))) = (down.matrix(), up.matrix()) else {

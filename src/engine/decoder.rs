@@ -332,7 +332,13 @@ impl Decoder {
             cache.attend(call, cpu, scratch)?;
             cpu.matmul((&layer.output).into(), attended, h, scratch)?;
             for group in &groups {
-                group.add((number, Module::Output), attended, h, cpu, (scratch, adapted))?;
+                group.add(
+                    (number, Module::Output),
+                    attended,
+                    h,
+                    cpu,
+                    (scratch, adapted),
+                )?;
             }
             cpu.add(x, h)?;
             cpu.rms_norm(x, &layer.ffn_norm, config.rms_eps, h)?;

@@ -15,6 +15,7 @@
 pub mod adapter;
 pub mod cache;
 pub mod config;
+pub mod constraint;
 pub mod decoder;
 mod error;
 pub mod gguf;

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::{Arc, PoisonError, RwLock};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use serde::Serialize;
 use serde_json::Value;
@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 
 use super::adapter::Adapter;
 use super::config::Config;
+use super::constraint::{Constraint, Grammars};
 use super::decoder::{Decoder, Precision};
 use super::error::EngineError;
 use super::gguf::{self, Gguf};
@@ -49,6 +50,8 @@ pub struct Engine {
     template: Option<ChatTemplate>,
     ends: Vec<u32>,
     requests: Requests,
+    /// Made when the first grammar is asked for.
+    grammars: OnceLock<Result<Grammars, String>>,
     /// Packs the weights of adapters.
     cpu: Cpu,
     adapters: RwLock<BTreeMap<String, Arc<Adapter>>>,
@@ -129,6 +132,7 @@ impl Engine {
             template,
             ends,
             requests,
+            grammars: OnceLock::new(),
             cpu,
             adapters: RwLock::default(),
         })
@@ -141,14 +145,20 @@ impl Engine {
     /// Where it cannot be read, or is none of this model.
     pub fn load_adapter(&self, name: &str, folder: &Path) -> Result<(), EngineError> {
         let adapter = Arc::new(Adapter::open(folder, &self.config, &self.cpu)?);
-        let mut all = self.adapters.write().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self
+            .adapters
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
         all.insert(name.to_owned(), adapter);
         Ok(())
     }
 
     /// Forget an adapter; false where there is none of that name. Requests on their way go on with it.
     pub fn unload_adapter(&self, name: &str) -> bool {
-        let mut all = self.adapters.write().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self
+            .adapters
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
         all.remove(name).is_some()
     }
 
@@ -210,7 +220,30 @@ impl Engine {
             .encode(&template.render(messages, tools, true)?)
     }
 
-    /// Ask for a reply of at most so many tokens, with an adapter or the model as it is.
+    /// A grammar that a reply is held to, in llguidance's Lark form. The first one of an engine takes a moment.
+    ///
+    /// # Errors
+    /// Where it cannot be read, or the vocabulary is not of byte-level kind.
+    pub fn constraint(&self, grammar: &str) -> Result<Constraint, EngineError> {
+        let made = self.grammars.get_or_init(|| {
+            let end = self.ends.first().copied().unwrap_or_default();
+            Grammars::new(&self.tokenizer, self.config.vocab, end)
+                .map_err(|error| error.to_string())
+        });
+        match made {
+            Ok(grammars) => grammars.constraint(grammar),
+            Err(why) => Err(EngineError::Grammar(why.clone())),
+        }
+    }
+
+    /// Whether the source of the model's template has a text.
+    #[must_use]
+    pub fn template_mentions(&self, text: &str) -> bool {
+        let template = self.template.as_ref();
+        template.is_some_and(|template| template.mentions(text))
+    }
+
+    /// Ask for a reply of at most so many tokens, with an adapter or the model as it is, held to a grammar or free.
     ///
     /// # Errors
     /// Where the engine is gone.
@@ -219,6 +252,7 @@ impl Engine {
         prompt: Vec<u32>,
         settings: Settings,
         adapter: Option<Arc<Adapter>>,
+        constraint: Option<Constraint>,
         most: usize,
     ) -> Result<Reply, EngineError> {
         let (reply, pieces) = mpsc::channel(WAITING);
@@ -227,6 +261,7 @@ impl Engine {
             prompt,
             settings,
             adapter,
+            constraint,
             most,
             ends: self.ends.clone(),
             reply,

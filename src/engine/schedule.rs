@@ -29,6 +29,7 @@ use tokio::sync::mpsc as channel;
 use super::EngineError;
 use super::adapter::{self, Adapter};
 use super::cache::Cache;
+use super::constraint::Constraint;
 use super::decoder::{Decoder, Part, Room, Wanted};
 use super::prefix::{Counts, Held, PAGE, Page, Tree};
 use super::sample::{Drawn, Sampler, Settings};
@@ -50,6 +51,8 @@ pub struct Ask {
     pub settings: Settings,
     /// What is added to the model.
     pub adapter: Option<Arc<Adapter>>,
+    /// What the reply is held to.
+    pub constraint: Option<Constraint>,
     /// Most tokens of the reply.
     pub most: usize,
     /// Tokens that end it; they are not part of it.
@@ -196,7 +199,14 @@ impl Stream {
 
     /// Draw the next token, and say it; the end where it is one.
     fn draw(&mut self, row: &mut [f32], context: usize) -> Result<u32, End> {
-        let Some(drawn) = self.sampler.draw(row) else {
+        let drawn = match &mut self.ask.constraint {
+            None => self.sampler.draw(row),
+            Some(constraint) => {
+                let allowed = constraint.allowed().map_err(End::Failed)?;
+                self.sampler.draw_among(row, |row| allowed.leave(row))
+            }
+        };
+        let Some(drawn) = drawn else {
             let why = "no logit is a number".to_owned();
             return Err(End::Failed(EngineError::Computing(why)));
         };
@@ -204,10 +214,17 @@ impl Stream {
         if self.ask.ends.contains(&token) {
             return Err(End::Stop);
         }
+        let complete = match &mut self.ask.constraint {
+            None => false,
+            Some(constraint) => constraint.take(token).map_err(End::Failed)?,
+        };
         self.drawn += 1;
         self.text.push(token);
         self.lookup.push(token);
         let _ = self.ask.reply.try_send(Said::Token(drawn));
+        if complete {
+            return Err(End::Stop);
+        }
         if self.drawn >= self.ask.most || self.text.len() >= context {
             return Err(End::Length);
         }
@@ -441,9 +458,9 @@ impl Schedule {
             .collect();
         let adapters: Vec<Option<&Adapter>> = adapters.iter().map(Option::as_deref).collect();
         let (cache, room) = (&mut self.cache, &mut self.room);
-        let mut logits =
-            self.decoder
-                .forward_with(&parts, &adapters, cache, &self.cpu, room)?;
+        let mut logits = self
+            .decoder
+            .forward_with(&parts, &adapters, cache, &self.cpu, room)?;
         let (vocab, context) = (self.decoder.config().vocab, self.decoder.config().context);
         let mut rows = logits.chunks_exact_mut(vocab);
         let mut over: Vec<(usize, End)> = Vec::new();

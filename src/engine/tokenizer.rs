@@ -12,7 +12,7 @@ use tokenizers::models::bpe::BPE;
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
 use tokenizers::pre_tokenizers::sequence::Sequence;
 use tokenizers::pre_tokenizers::split::{Split, SplitPattern};
-use tokenizers::{AddedToken, PreTokenizerWrapper, SplitDelimiterBehavior};
+use tokenizers::{AddedToken, DecoderWrapper, PreTokenizerWrapper, SplitDelimiterBehavior};
 
 use super::EngineError;
 use super::gguf::{Gguf, Value};
@@ -142,6 +142,32 @@ impl Tokenizer {
         self.0.token_to_id(token)
     }
 
+    /// The bytes of each token, by its number; those of special tokens after a byte that no text has. `None` where the
+    /// vocabulary is not of byte-level kind.
+    #[must_use]
+    pub fn bytes_of_tokens(&self) -> Option<Vec<Vec<u8>>> {
+        if !matches!(self.0.get_decoder(), Some(DecoderWrapper::ByteLevel(_))) {
+            return None;
+        }
+        let bytes = byte_of_letter();
+        let added = self.0.get_added_tokens_decoder();
+        let mut words = vec![Vec::new(); self.size()];
+        for (token, id) in self.0.get_vocab(true) {
+            let Some(word) = words.get_mut(id as usize) else {
+                continue;
+            };
+            *word = match added.get(&id) {
+                Some(added) if added.special => [&[0xff], added.content.as_bytes()].concat(),
+                Some(added) => added.content.clone().into_bytes(),
+                None => token
+                    .chars()
+                    .filter_map(|letter| bytes.get(&letter).copied())
+                    .collect(),
+            };
+        }
+        Some(words)
+    }
+
     /// How many tokens there are.
     #[must_use]
     pub fn size(&self) -> usize {
@@ -157,6 +183,23 @@ impl Tokenizer {
             told: 0,
         }
     }
+}
+
+/// Byte-level vocabularies write each byte as a letter: itself where it prints, one after U+0100 where it does not.
+fn byte_of_letter() -> AHashMap<char, u8> {
+    let mut next = 0x100u32;
+    (0..=255u8)
+        .filter_map(|byte| {
+            let letter = match byte {
+                b'!'..=b'~' | 0xa1..=0xac | 0xae..=0xff => Some(char::from(byte)),
+                _ => {
+                    next += 1;
+                    char::from_u32(next - 1)
+                }
+            };
+            Some((letter?, byte))
+        })
+        .collect()
 }
 
 /// Text that comes out while tokens come in.

@@ -7,6 +7,7 @@
 //!
 //! One engine serves all attempts of a process; it is opened once for each set of weights.
 
+pub mod grammar;
 pub mod speech;
 pub mod writing;
 
@@ -89,7 +90,9 @@ impl ChatModel for Local {
         if cancel.is_cancelled() {
             return Err(ModelError::Cancelled);
         }
+        let held = request.sampling.require_call && !request.tools.is_empty();
         let question = Question {
+            grammar: held.then(|| grammar::of_calls(&self.engine, &request.tools)),
             prompt: prompt(&self.engine, &request.messages, &request.tools).map_err(failed)?,
             sampling: request.sampling.clone(),
             adapter: None,

@@ -48,12 +48,20 @@ pub struct Sampling {
     /// Stop phrases; the phrase itself is not part of the reply.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub stop: Vec<String>,
+    /// The reply must be a call of one of the tools. The local engine holds it to the tool's schema.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub require_call: bool,
     /// Ask for log-probabilities of the sampled tokens.
     #[serde(default)]
     pub logprobs: bool,
     /// With them, those of the so many likeliest tokens at each place.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub top_logprobs: Option<u8>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 /// One question to a model.

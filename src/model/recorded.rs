@@ -168,6 +168,7 @@ mod tests {
             max_tokens: None,
             seed: None,
             stop: Vec::new(),
+            require_call: false,
             logprobs: false,
             top_logprobs: None,
         },

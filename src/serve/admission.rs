@@ -88,10 +88,7 @@ mod tests {
         let admission = Admission::new(2, 8);
         let all = admission.enter(9).await.unwrap();
         assert_eq!(admission.running(), 2);
-        let waits = tokio::time::timeout(
-            std::time::Duration::from_millis(5),
-            admission.enter(1),
-        );
+        let waits = tokio::time::timeout(std::time::Duration::from_millis(5), admission.enter(1));
         assert!(waits.await.is_err());
         assert_eq!(admission.waiting(), 0);
         drop(all);

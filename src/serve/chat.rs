@@ -12,6 +12,7 @@ use super::refusal::Refusal;
 use super::stream::{self, Form};
 use super::{Answer, House, routes, sampling};
 use crate::engine::adapter::Adapter;
+use crate::model::local::grammar;
 use crate::model::local::speech::{MOST_LIKELIEST, Question};
 use crate::model::local::writing::Nameless;
 use crate::model::{Finish, Message, Sampling, TokenLogprob, ToolCall, ToolSpec, Usage, local};
@@ -23,6 +24,8 @@ struct Asked {
     messages: Vec<Message>,
     tools: Vec<ToolSpec>,
     sampling: Sampling,
+    /// What the reply is held to.
+    grammar: Option<String>,
     choices: usize,
     /// Calls that a reply may hold.
     calls: usize,
@@ -39,7 +42,14 @@ pub(super) async fn answer(house: &Arc<House>, body: &Value) -> Result<Answer, R
         asked.tools.clone(),
     );
     // Long conversations take a while to become tokens.
-    let made = tokio::task::spawn_blocking(move || local::prompt(&engine, &messages, &tools));
+    let held = asked.grammar.clone();
+    let made = tokio::task::spawn_blocking(move || {
+        // A grammar that cannot be read is refused before the request waits for its turn.
+        if let Some(grammar) = held {
+            engine.constraint(&grammar)?;
+        }
+        local::prompt(&engine, &messages, &tools)
+    });
     let prompt = made
         .await
         .map_err(|error| Refusal::wrong(format!("The request cannot be rendered: {error}")))??;
@@ -50,6 +60,7 @@ pub(super) async fn answer(house: &Arc<House>, body: &Value) -> Result<Answer, R
         prompt,
         sampling,
         adapter: asked.adapter,
+        grammar: asked.grammar,
         seed: 0,
         most: 0,
         tools: asked.tools,
@@ -95,7 +106,6 @@ fn read(house: &House, body: &Value) -> Result<Asked, Refusal> {
     for (field, neutral) in [
         ("functions", json!([])),
         ("function_call", json!("none")),
-        ("response_format", json!({"type": "text"})),
         ("audio", Value::Null),
         ("modalities", json!(["text"])),
         ("prediction", Value::Null),
@@ -108,15 +118,23 @@ fn read(house: &House, body: &Value) -> Result<Asked, Refusal> {
         .ok_or_else(|| fields.refused("messages", "is missing; it must be an array"))?;
     let messages = messages::conversation(list)?;
     let mut tools = messages::tools(fields)?;
-    match fields.get("tool_choice") {
-        None => {}
-        Some(Value::String(choice)) if choice == "auto" => {}
-        Some(Value::String(choice)) if choice == "none" => tools.clear(),
-        Some(_) => return Err(fields.refused("tool_choice", "must be \"auto\" or \"none\" here")),
+    let chosen = tool_choice(fields, &mut tools)?;
+    let json = response_format(fields)?;
+    if chosen && json.is_some() {
+        let why = "cannot be had together with a call that must come";
+        return Err(fields.refused("response_format", why));
     }
+    let grammar = if chosen {
+        Some(grammar::of_calls(&house.engine, &tools))
+    } else {
+        json
+    };
     let one_call = fields.flag("parallel_tool_calls")? == Some(false);
-    let mut sampling =
-        sampling::read(fields, &house.limits, &["max_completion_tokens", "max_tokens"])?;
+    let mut sampling = sampling::read(
+        fields,
+        &house.limits,
+        &["max_completion_tokens", "max_tokens"],
+    )?;
     sampling.logprobs = fields.flag("logprobs")?.unwrap_or(false);
     let likeliest = fields.whole("top_logprobs", 0..=u64::from(MOST_LIKELIEST))?;
     if likeliest.is_some() && !sampling.logprobs {
@@ -130,11 +148,62 @@ fn read(house: &House, body: &Value) -> Result<Asked, Refusal> {
         messages,
         tools,
         sampling,
+        grammar,
         choices: choices(house, fields)?,
         calls: if one_call { 1 } else { usize::MAX },
         streamed,
         usage_at_the_end,
     })
+}
+
+/// Whether a call must come; of which tools is left in the list.
+fn tool_choice(fields: Fields<'_>, tools: &mut Vec<ToolSpec>) -> Result<bool, Refusal> {
+    let form = "must be \"auto\", \"none\", \"required\", or {\"type\": \"function\", \"function\": {\"name\": …}}";
+    let named = match fields.get("tool_choice") {
+        None => return Ok(false),
+        Some(Value::String(choice)) => match choice.as_str() {
+            "auto" => return Ok(false),
+            "none" => {
+                tools.clear();
+                return Ok(false);
+            }
+            "required" => None,
+            _ => return Err(fields.refused("tool_choice", form)),
+        },
+        Some(choice) => match choice.pointer("/function/name") {
+            Some(Value::String(name)) => Some(name),
+            _ => return Err(fields.refused("tool_choice", form)),
+        },
+    };
+    if let Some(name) = named {
+        tools.retain(|tool| tool.name == *name);
+    }
+    if tools.is_empty() {
+        return Err(fields.refused("tool_choice", "names no tool that is offered"));
+    }
+    Ok(true)
+}
+
+/// The grammar of a reply that must be JSON.
+fn response_format(fields: Fields<'_>) -> Result<Option<String>, Refusal> {
+    let Some(format) = fields.get("response_format") else {
+        return Ok(None);
+    };
+    let format = Fields::within(format, "response_format.")?;
+    match format.needed_text("type")? {
+        "text" => Ok(None),
+        "json_object" => Ok(Some(grammar::of_json(None))),
+        "json_schema" => {
+            let schema = format
+                .get("json_schema")
+                .and_then(|about| about.get("schema"));
+            match schema {
+                Some(Value::Object(_)) => Ok(Some(grammar::of_json(schema))),
+                _ => Err(format.refused("json_schema", "must hold a `schema`, an object")),
+            }
+        }
+        _ => Err(format.refused("type", "must be text, json_object or json_schema")),
+    }
 }
 
 /// How many choices.
@@ -179,7 +248,11 @@ fn message(text: &str, calls: &[ToolCall]) -> Value {
     }
     // What is left of the text around calls is often white space only.
     let text = text.trim_end();
-    let content = if text.is_empty() { Value::Null } else { text.into() };
+    let content = if text.is_empty() {
+        Value::Null
+    } else {
+        text.into()
+    };
     let calls: Vec<Value> = calls.iter().map(call_json).collect();
     json!({"role": "assistant", "content": content, "refusal": null, "tool_calls": calls})
 }

@@ -57,12 +57,17 @@ pub(super) async fn answer(house: &Arc<House>, body: &Value) -> Result<Answer, R
         let asked = sampling.max_tokens.unwrap_or(MOST);
         let mut sampling = sampling.clone();
         sampling.max_tokens = Some(room(house, context.len(), Some(asked))?);
-        let text = if echo { house.engine.decoded(&context) } else { String::new() };
+        let text = if echo {
+            house.engine.decoded(&context)
+        } else {
+            String::new()
+        };
         before.extend(std::iter::repeat_n(text, per_prompt));
         questions.push(Question {
             prompt: context,
             sampling,
             adapter: adapter.clone(),
+            grammar: None,
             seed: 0,
             most: 0,
             tools: Vec::new(),
@@ -126,7 +131,10 @@ fn contexts(engine: &Engine, fields: Fields<'_>) -> Result<Vec<Vec<u32>>, Refusa
             .filter(|token| (*token as usize) < engine.vocabulary())
             .ok_or_else(|| {
                 let most = engine.vocabulary();
-                fields.refused("prompt", format!("must hold tokens below {most}, not {value}"))
+                fields.refused(
+                    "prompt",
+                    format!("must hold tokens below {most}, not {value}"),
+                )
             })
     };
     if items.iter().all(Value::is_number) {
@@ -203,7 +211,10 @@ impl Chunks {
 impl Form for Chunks {
     fn begin(&mut self) -> Vec<Value> {
         let before = std::mem::take(&mut self.before);
-        let told = before.iter().enumerate().filter(|(_, text)| !text.is_empty());
+        let told = before
+            .iter()
+            .enumerate()
+            .filter(|(_, text)| !text.is_empty());
         told.map(|(index, text)| self.choice(index, text, None))
             .collect()
     }

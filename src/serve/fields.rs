@@ -51,10 +51,7 @@ impl<'a> Fields<'a> {
     }
 
     fn not_a<T>(&self, field: &str, wanted: &str, found: &Value) -> Result<T, Refusal> {
-        Err(self.refused(
-            field,
-            format_args!("must be {wanted}, not {}", kind(found)),
-        ))
+        Err(self.refused(field, format_args!("must be {wanted}, not {}", kind(found))))
     }
 
     pub(super) fn flag(&self, field: &str) -> Result<Option<bool>, Refusal> {
@@ -102,7 +99,11 @@ impl<'a> Fields<'a> {
         }
         Err(self.refused(
             field,
-            format_args!("must be from {} to {}, not {number}", range.start(), range.end()),
+            format_args!(
+                "must be from {} to {}, not {number}",
+                range.start(),
+                range.end()
+            ),
         ))
     }
 

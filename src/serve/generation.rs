@@ -39,7 +39,10 @@ struct Tally(std::sync::Mutex<Vec<Usage>>);
 
 impl Tally {
     fn put(&self, choice: usize, usage: Usage) {
-        let mut all = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut all = self
+            .0
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         if all.len() <= choice {
             all.resize(choice + 1, Usage::default());
         }
@@ -49,7 +52,10 @@ impl Tally {
     }
 
     fn usages(&self) -> Vec<Usage> {
-        let all = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let all = self
+            .0
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         all.clone()
     }
 }

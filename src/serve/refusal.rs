@@ -85,14 +85,9 @@ impl Refusal {
 
     /// No key, or another one.
     pub(super) fn key() -> Self {
-        let message =
-            "A key is needed: send `Authorization: Bearer KEY` with the key that the server was started with";
-        Self::new(
-            StatusCode::UNAUTHORIZED,
-            "invalid_request_error",
-            message,
-        )
-        .with_code("invalid_api_key")
+        let message = "A key is needed: send `Authorization: Bearer KEY` with the key that the server was started with";
+        Self::new(StatusCode::UNAUTHORIZED, "invalid_request_error", message)
+            .with_code("invalid_api_key")
     }
 
     /// A body that is larger than is read.
@@ -160,7 +155,7 @@ impl From<EngineError> for Refusal {
     fn from(error: EngineError) -> Self {
         match error {
             EngineError::TooLong(message) => Self::too_long(message),
-            EngineError::Template(_) | EngineError::Tokenizer { .. } => {
+            EngineError::Template(_) | EngineError::Tokenizer { .. } | EngineError::Grammar(_) => {
                 Self::wrong(error.to_string())
             }
             other => Self::new(

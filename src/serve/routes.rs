@@ -9,8 +9,8 @@ use hyper::{Method, Request, Response, StatusCode};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use super::refusal::Refusal;
 use super::fields::Fields;
+use super::refusal::Refusal;
 use super::{Answer, House, chat, completions};
 use crate::engine::adapter::Adapter;
 

@@ -32,6 +32,7 @@ pub(super) fn read(
         max_tokens: max_tokens(fields, limits, tokens)?,
         seed: Some(seed(fields)?),
         stop: stops(fields)?,
+        require_call: false,
         logprobs: false,
         top_logprobs: None,
     })
@@ -46,11 +47,7 @@ fn top_k(fields: Fields<'_>) -> Result<Option<u32>, Refusal> {
     Ok(top_k.and_then(|top_k| u32::try_from(top_k).ok()))
 }
 
-fn max_tokens(
-    fields: Fields<'_>,
-    limits: &Limits,
-    names: &[&str],
-) -> Result<Option<u32>, Refusal> {
+fn max_tokens(fields: Fields<'_>, limits: &Limits, names: &[&str]) -> Result<Option<u32>, Refusal> {
     let mut most = None;
     for name in names {
         let Some(asked) = fields.whole(name, 1..=u64::from(u32::MAX))? else {
@@ -86,7 +83,10 @@ fn stops(fields: Fields<'_>) -> Result<Vec<String>, Refusal> {
         Some(Value::String(one)) => return one_stop(fields, one).map(|one| vec![one]),
         Some(Value::Array(items)) => items,
         Some(other) => {
-            let why = format!("must be a string or an array of strings, not {}", kind(other));
+            let why = format!(
+                "must be a string or an array of strings, not {}",
+                kind(other)
+            );
             return Err(fields.refused("stop", why));
         }
     };

@@ -118,7 +118,9 @@ pub(super) async fn collected(
         let told = told?;
         if let Some(choice) = all.get_mut(told.choice) {
             choice.text.push_str(&told.text);
-            choice.calls.extend(told.calls.into_iter().map(|(_, call)| call));
+            choice
+                .calls
+                .extend(told.calls.into_iter().map(|(_, call)| call));
             choice.scored.extend(told.scored);
             choice.finish = told.finish.or(choice.finish.take());
         }

@@ -106,7 +106,8 @@ pub(crate) async fn post(to: SocketAddr, path: &str, body: &Value) -> Got {
 
 /// A chat of one message, with more fields.
 pub(crate) fn chat(text: &str, more: Value) -> Value {
-    let mut body = json!({"model": "tiny", "messages": [{"role": "user", "content": text}], "max_tokens": 12});
+    let mut body =
+        json!({"model": "tiny", "messages": [{"role": "user", "content": text}], "max_tokens": 12});
     for (name, value) in more.as_object().unwrap() {
         body[name] = value.clone();
     }

@@ -15,7 +15,10 @@ const CHAT: &str = "/v1/chat/completions";
 
 /// A chat that would go on for thousands of tokens.
 fn endless(more: serde_json::Value) -> Vec<u8> {
-    let mut body = chat("go on", json!({"max_tokens": 4000, "temperature": 1.0, "seed": 3}));
+    let mut body = chat(
+        "go on",
+        json!({"max_tokens": 4000, "temperature": 1.0, "seed": 3}),
+    );
     for (name, value) in more.as_object().unwrap() {
         body[name] = value.clone();
     }
@@ -68,7 +71,10 @@ async fn a_full_queue_is_said_at_once_and_a_place_in_it_is_given_up_with_the_con
     drop(waits);
     waiting("spotter_requests_waiting 0\n").await;
     drop(runs);
-    assert_eq!(post(served.at, CHAT, &chat("now", json!({}))).await.status, 200);
+    assert_eq!(
+        post(served.at, CHAT, &chat("now", json!({}))).await.status,
+        200
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -96,7 +102,10 @@ async fn who_reads_nothing_is_cut_off_and_holds_up_nobody() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_being_answered_is_finished_when_the_server_is_told_to_end() {
     let served = Served::new().await;
-    let body = chat("go on", json!({"max_tokens": 300, "stream": true, "seed": 1}));
+    let body = chat(
+        "go on",
+        json!({"max_tokens": 300, "stream": true, "seed": 1}),
+    );
     let bytes = request("POST", CHAT, "", &body.to_string());
     let mut socket = begun(&served, &bytes, 1).await;
     served.stop.cancel();
@@ -118,7 +127,9 @@ async fn what_does_not_finish_in_time_is_cut_off() {
     let socket = begun(&served, &endless(json!({"stream": true, "n": 8})), 8).await;
     let told = Instant::now();
     served.stop.cancel();
-    let Served { running, engine, .. } = served;
+    let Served {
+        running, engine, ..
+    } = served;
     assert!(!running.await.unwrap());
     assert!(told.elapsed() < Duration::from_secs(20));
     drop(socket);

@@ -9,6 +9,7 @@
     reason = "a test that cannot go on should say where"
 )]
 
+mod calls;
 mod client;
 mod endings;
 mod malformed;

@@ -21,15 +21,29 @@ async fn wrong_values_are_refused_with_the_name_of_what_is_wrong() {
         (messages(json!([])), "messages"),
         (messages(json!(["hi"])), "messages[0]"),
         (messages(json!([{"content": "hi"}])), "messages[0].role"),
-        (messages(json!([{"role": "wizard", "content": "hi"}])), "messages[0].role"),
-        (messages(json!([{"role": "user"}])), "messages[0].content"),
-        (messages(json!([{"role": "user", "content": 7}])), "messages[0].content"),
-        (messages(json!([{"role": "user", "content": [7]}])), "messages[0].content[0]"),
         (
-            messages(json!([{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "x"}}]}])),
+            messages(json!([{"role": "wizard", "content": "hi"}])),
+            "messages[0].role",
+        ),
+        (messages(json!([{"role": "user"}])), "messages[0].content"),
+        (
+            messages(json!([{"role": "user", "content": 7}])),
+            "messages[0].content",
+        ),
+        (
+            messages(json!([{"role": "user", "content": [7]}])),
+            "messages[0].content[0]",
+        ),
+        (
+            messages(
+                json!([{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "x"}}]}]),
+            ),
             "messages[0].content[0].type",
         ),
-        (messages(json!([{"role": "tool", "content": "hi"}])), "messages[0].tool_call_id"),
+        (
+            messages(json!([{"role": "tool", "content": "hi"}])),
+            "messages[0].tool_call_id",
+        ),
         (
             messages(json!([{"role": "assistant", "tool_calls": [{"id": "x"}]}])),
             "messages[0].tool_calls[0].function",
@@ -49,26 +63,57 @@ async fn wrong_values_are_refused_with_the_name_of_what_is_wrong() {
         (json!({"max_tokens": 0}), "max_tokens"),
         (json!({"max_tokens": -5}), "max_tokens"),
         (json!({"max_tokens": 1e30}), "max_tokens"),
-        (json!({"max_completion_tokens": "many"}), "max_completion_tokens"),
+        (
+            json!({"max_completion_tokens": "many"}),
+            "max_completion_tokens",
+        ),
         (json!({"seed": 1.5}), "seed"),
         (json!({"stop": 5}), "stop"),
         (json!({"stop": [5]}), "stop"),
         (json!({"stop": ""}), "stop"),
         (json!({"stop": vec!["a"; 99]}), "stop"),
         (json!({"stream": "yes"}), "stream"),
-        (json!({"stream_options": {"include_usage": true}}), "stream_options"),
-        (json!({"stream": true, "stream_options": []}), "stream_options"),
+        (
+            json!({"stream_options": {"include_usage": true}}),
+            "stream_options",
+        ),
+        (
+            json!({"stream": true, "stream_options": []}),
+            "stream_options",
+        ),
         (json!({"logprobs": 3}), "logprobs"),
         (json!({"top_logprobs": 3}), "top_logprobs"),
-        (json!({"logprobs": true, "top_logprobs": 21}), "top_logprobs"),
+        (
+            json!({"logprobs": true, "top_logprobs": 21}),
+            "top_logprobs",
+        ),
         (json!({"logit_bias": {"5": 100}}), "logit_bias"),
-        (json!({"response_format": {"type": "yaml"}}), "response_format"),
+        (
+            json!({"response_format": {"type": "yaml"}}),
+            "response_format.type",
+        ),
+        (
+            json!({"response_format": {"type": "json_schema"}}),
+            "response_format.json_schema",
+        ),
+        (json!({"tool_choice": "required"}), "tool_choice"),
+        (
+            json!({"tools": [{"type": "function", "function": {"name": "f"}}],
+                   "tool_choice": {"type": "function", "function": {"name": "g"}}}),
+            "tool_choice",
+        ),
         (json!({"functions": [{"name": "f"}]}), "functions"),
         (json!({"modalities": ["audio"]}), "modalities"),
         (json!({"tools": {}}), "tools"),
         (json!({"tools": [{}]}), "tools[0].type"),
-        (json!({"tools": [{"type": "function"}]}), "tools[0].function"),
-        (json!({"tools": [{"type": "function", "function": {"name": "a b"}}]}), "tools[0].function.name"),
+        (
+            json!({"tools": [{"type": "function"}]}),
+            "tools[0].function",
+        ),
+        (
+            json!({"tools": [{"type": "function", "function": {"name": "a b"}}]}),
+            "tools[0].function.name",
+        ),
         (
             json!({"tools": [{"type": "function", "function": {"name": "f", "parameters": "x"}}]}),
             "tools[0].function.parameters",
@@ -132,10 +177,22 @@ async fn unknown_models_and_addresses_say_what_there_is() {
         assert!(error["message"].as_str().unwrap().contains("tiny"));
     }
     assert_eq!(get(served.at, "/v1/models/gpt-7").await.status, 404);
-    for path in ["/", "/v1", "/v1/embeddings", "/v1/chat/completions/", "/%ff", "/v1//models"] {
+    for path in [
+        "/",
+        "/v1",
+        "/v1/embeddings",
+        "/v1/chat/completions/",
+        "/%ff",
+        "/v1//models",
+    ] {
         let got = get(served.at, path).await;
         assert_eq!(got.status, 404, "{path}");
-        assert!(got.error()["message"].as_str().unwrap().contains("/v1/models"));
+        assert!(
+            got.error()["message"]
+                .as_str()
+                .unwrap()
+                .contains("/v1/models")
+        );
     }
     assert_eq!(get(served.at, CHAT).await.status, 405);
     assert_eq!(post(served.at, "/v1/models", &json!({})).await.status, 405);
@@ -154,8 +211,24 @@ async fn bodies_that_are_no_request_are_refused_and_the_next_one_is_served() {
     let cut = &good[..good.len() - 1];
     let twice = format!("{good}{good}");
     for body in [
-        "", " ", "null", "5", "\"x\"", "[]", "{", "{}", "{\"model\":", "{\"model\": \"tiny\"}",
-        "not json", "\u{feff}{}", &deep, &nested, cut, &twice, "{\"model\": NaN}", "{'model': 'tiny'}",
+        "",
+        " ",
+        "null",
+        "5",
+        "\"x\"",
+        "[]",
+        "{",
+        "{}",
+        "{\"model\":",
+        "{\"model\": \"tiny\"}",
+        "not json",
+        "\u{feff}{}",
+        &deep,
+        &nested,
+        cut,
+        &twice,
+        "{\"model\": NaN}",
+        "{'model': 'tiny'}",
     ] {
         for path in [CHAT, TEXT] {
             let got = send(served.at, &request("POST", path, "", body)).await;
@@ -166,7 +239,10 @@ async fn bodies_that_are_no_request_are_refused_and_the_next_one_is_served() {
     let bytes = [b"{\"model\": \"".as_slice(), &[0xff, 0xfe, 0x00], b"\"}"].concat();
     let mut raw = request("POST", CHAT, "", "");
     let head = String::from_utf8(std::mem::take(&mut raw)).unwrap();
-    let head = head.replace("content-length: 0", &format!("content-length: {}", bytes.len()));
+    let head = head.replace(
+        "content-length: 0",
+        &format!("content-length: {}", bytes.len()),
+    );
     let got = send(served.at, &[head.as_bytes(), &bytes].concat()).await;
     assert_eq!(got.status, 400);
     let large = chat(&"x".repeat(100 << 10), json!({})).to_string();
@@ -197,7 +273,12 @@ async fn what_is_no_http_ends_its_own_connection_only() {
     let endless = format!("GET /{} HTTP/1.1\r\n", "x".repeat(200_000));
     // The last two never end: one head, one body.
     for bytes in [
-        "\r\n\r\n", "\u{16}\u{3}\u{1}", "GET\r\n\r\n", "GET / HTTP/9.9\r\n\r\n", &flood, &endless,
+        "\r\n\r\n",
+        "\u{16}\u{3}\u{1}",
+        "GET\r\n\r\n",
+        "GET / HTTP/9.9\r\n\r\n",
+        &flood,
+        &endless,
         "GET /v1/models HT",
         "POST /v1/completions HTTP/1.1\r\nhost: x\r\ncontent-length: 50\r\n\r\n{",
     ] {

@@ -37,7 +37,10 @@ async fn models_health_and_metrics_are_there() {
         "spotter_engine_pages_held 0",
         "spotter_generation_seconds_count 1",
     ] {
-        assert!(metrics.lines().any(|one| one == line), "{line} in {metrics}");
+        assert!(
+            metrics.lines().any(|one| one == line),
+            "{line} in {metrics}"
+        );
     }
     let said: f64 = metrics
         .lines()
@@ -62,7 +65,9 @@ async fn a_chat_is_the_same_whole_and_streamed() {
         let mut settings = settings;
         settings["stream"] = true.into();
         settings["stream_options"] = json!({"include_usage": true});
-        let chunks = post(served.at, CHAT, &chat("hello", settings)).await.chunks();
+        let chunks = post(served.at, CHAT, &chat("hello", settings))
+            .await
+            .chunks();
         assert_eq!(chunks[0]["choices"][0]["delta"]["role"], "assistant");
         assert_eq!(
             joined(&chunks, "/delta/content"),
@@ -140,7 +145,12 @@ async fn the_same_seed_says_the_same_and_choices_have_seeds_of_their_own() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stop_phrase_ends_the_reply_and_is_no_part_of_it() {
     let served = Served::new().await;
-    let with = |stop: Value| chat("hello", json!({"temperature": 0, "max_tokens": 60, "stop": stop}));
+    let with = |stop: Value| {
+        chat(
+            "hello",
+            json!({"temperature": 0, "max_tokens": 60, "stop": stop}),
+        )
+    };
     let whole = post(served.at, CHAT, &with(json!([]))).await.json();
     let text = whole["choices"][0]["message"]["content"].as_str().unwrap();
     let middle: String = text.chars().skip(9).take(3).collect();
@@ -176,9 +186,13 @@ async fn completions_go_on_with_texts_and_tokens_alike() {
     assert_eq!(two["choices"].as_array().unwrap().len(), 2);
     assert_eq!(two["choices"][0]["text"], text);
     assert_eq!(two["usage"]["prompt_tokens"], 6);
-    let lists = ask(json!([tokens, tokens]), json!({"echo": true})).await.json();
+    let lists = ask(json!([tokens, tokens]), json!({"echo": true}))
+        .await
+        .json();
     assert_eq!(lists["choices"][1]["text"], format!("abc{text}"));
-    let scored = ask(json!("abc"), json!({"logprobs": 2, "max_tokens": 4})).await.json();
+    let scored = ask(json!("abc"), json!({"logprobs": 2, "max_tokens": 4}))
+        .await
+        .json();
     let logprobs = &scored["choices"][0]["logprobs"];
     for field in ["tokens", "token_logprobs", "top_logprobs", "text_offset"] {
         assert_eq!(logprobs[field].as_array().unwrap().len(), 4, "{field}");
@@ -211,7 +225,11 @@ async fn long_requests_are_refused_with_numbers_and_long_replies_end_with_the_co
 async fn the_key_opens_everything_but_health() {
     let served = Served::with(Limits::default(), Some("sk-right"), few_threads()).await;
     for path in ["/v1/models", "/metrics", "/nothing"] {
-        for header in ["", "authorization: Bearer sk-wrong\r\n", "authorization: sk-right\r\n"] {
+        for header in [
+            "",
+            "authorization: Bearer sk-wrong\r\n",
+            "authorization: sk-right\r\n",
+        ] {
             let got = send(served.at, &request("GET", path, header, "")).await;
             assert_eq!(got.status, 401, "{path} {header}");
             assert_eq!(got.error()["code"], "invalid_api_key");

@@ -33,7 +33,10 @@ impl Chance {
 fn drawn(chance: &mut Chance) -> Vec<u8> {
     // Few beginnings, so that pages are shared.
     let beginning = ["fix the bug ", "look at the tests ", ""][chance.below(3) as usize];
-    let text = format!("{beginning}{}", "and so on ".repeat(chance.below(40) as usize));
+    let text = format!(
+        "{beginning}{}",
+        "and so on ".repeat(chance.below(40) as usize)
+    );
     let mut more = json!({
         "max_tokens": 1 + chance.below(60), "temperature": chance.below(3) as f64 / 2.0, "stream": chance.flip(2),
     });
@@ -45,7 +48,10 @@ fn drawn(chance: &mut Chance) -> Vec<u8> {
         ("top_p", json!(0.9)),
         ("top_k", json!(5)),
         ("presence_penalty", json!(0.5)),
-        ("tools", json!([{"type": "function", "function": {"name": "bash"}}])),
+        (
+            "tools",
+            json!([{"type": "function", "function": {"name": "bash"}}]),
+        ),
         ("temperature", json!("hot")),
         ("model", json!("another")),
     ];
@@ -63,7 +69,12 @@ fn drawn(chance: &mut Chance) -> Vec<u8> {
         }
         return request("POST", "/v1/completions", "", &body.to_string());
     }
-    request("POST", "/v1/chat/completions", "", &chat(&text, more).to_string())
+    request(
+        "POST",
+        "/v1/chat/completions",
+        "",
+        &chat(&text, more).to_string(),
+    )
 }
 
 /// Send it, all or in part; read the answer, all or in part. True where it came whole.
@@ -116,7 +127,12 @@ async fn storm(requests: u64, at_a_time: usize) {
         ..Limits::default()
     };
     let served = Arc::new(Served::with(limits, None, wishes).await);
-    post(served.at, "/v1/chat/completions", &chat("warm up", json!({}))).await;
+    post(
+        served.at,
+        "/v1/chat/completions",
+        &chat("warm up", json!({})),
+    )
+    .await;
     served.is_at_rest().await;
     let tasks = tokio::runtime::Handle::current().metrics();
     let before = tasks.num_alive_tasks();
@@ -148,7 +164,10 @@ async fn storm(requests: u64, at_a_time: usize) {
     assert_eq!(load.pages.held, 0, "{load:?}");
     assert!(load.pages.found > 0 && load.pages.given_up > 0, "{load:?}");
     let metrics = crate::client::get(served.at, "/metrics").await.body;
-    for line in ["spotter_choices_running 0\n", "spotter_requests_waiting 0\n"] {
+    for line in [
+        "spotter_choices_running 0\n",
+        "spotter_requests_waiting 0\n",
+    ] {
         assert!(metrics.contains(line), "{metrics}");
     }
     // What was seen before is seen again: the pages that were kept are right.

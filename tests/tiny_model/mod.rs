@@ -59,7 +59,7 @@ fn tokenizer() -> Value {
         .enumerate()
         .map(|(id, token)| {
             json!({"id": id, "content": token, "single_word": false, "lstrip": false, "rstrip": false,
-                   "normalized": false, "special": true})
+                   "normalized": false, "special": id < 2})
         })
         .collect();
     let bytes = json!({"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": false, "use_regex": false});

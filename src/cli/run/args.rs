@@ -69,6 +69,9 @@ pub(crate) struct Args {
     /// Seed of the first attempt; each further one counts it up
     #[arg(long, value_name = "N")]
     pub(super) seed: Option<u64>,
+    /// Every reply must be a tool call; a local model is held to the tool's schema while it writes
+    #[arg(long)]
+    pub(super) require_call: bool,
     /// Ask for log-probabilities of the sampled tokens
     #[arg(long)]
     pub(super) logprobs: bool,
@@ -168,6 +171,7 @@ impl Args {
                 max_tokens: Some(self.max_tokens),
                 seed: self.seed,
                 stop: Vec::new(),
+                require_call: self.require_call,
                 logprobs: self.logprobs,
                 top_logprobs: self.top_logprobs,
             },

@@ -44,10 +44,14 @@ impl AdapterConfig {
         let kind = fields.get("peft_type").and_then(Value::as_str);
         if !kind.is_some_and(|kind| kind.eq_ignore_ascii_case("lora")) {
             let kind = kind.unwrap_or("missing");
-            return Err(refused(format!("`peft_type` is {kind}; only LORA is computed here")));
+            return Err(refused(format!(
+                "`peft_type` is {kind}; only LORA is computed here"
+            )));
         }
         if let Some(field) = unsupported(&fields) {
-            return Err(refused(format!("`{field}` is set, which is not computed here")));
+            return Err(refused(format!(
+                "`{field}` is set, which is not computed here"
+            )));
         }
         let number = |field: &str| fields.get(field).and_then(Value::as_f64);
         let patterns = |field: &str| match fields.get(field) {
@@ -81,7 +85,9 @@ impl AdapterConfig {
     #[expect(clippy::cast_possible_truncation, reason = "a factor needs no more")]
     pub(super) fn scale(&self, module: &str, rank: usize) -> Result<f32, EngineError> {
         let of = |patterns: &[(Regex, f64)]| {
-            let found = patterns.iter().find(|(pattern, _)| pattern.is_match(module));
+            let found = patterns
+                .iter()
+                .find(|(pattern, _)| pattern.is_match(module));
             found.map(|(_, value)| *value)
         };
         let said = of(&self.ranks).unwrap_or(self.rank as f64);
@@ -153,7 +159,9 @@ mod tests {
 
     fn scale(text: &str, module: &str, rank: usize) -> Result<f32, String> {
         let config = AdapterConfig::read(text, "x").map_err(|error| error.to_string())?;
-        config.scale(module, rank).map_err(|error| error.to_string())
+        config
+            .scale(module, rank)
+            .map_err(|error| error.to_string())
     }
 
     #[test]
@@ -163,7 +171,10 @@ mod tests {
         let stabilised = PEFT.replace("\"use_rslora\":false", "\"use_rslora\":true");
         assert_eq!(scale(&stabilised, module, 16), Ok(16.0));
         let own = PEFT
-            .replace("\"rank_pattern\":{}", "\"rank_pattern\":{\"layers.3.self_attn.q_proj\":32}")
+            .replace(
+                "\"rank_pattern\":{}",
+                "\"rank_pattern\":{\"layers.3.self_attn.q_proj\":32}",
+            )
             .replace("\"alpha_pattern\":{}", "\"alpha_pattern\":{\"q_proj\":96}");
         assert_eq!(scale(&own, module, 32), Ok(3.0));
         assert_eq!(scale(&own, "model.layers.4.self_attn.q_proj", 16), Ok(6.0));
@@ -187,9 +198,17 @@ mod tests {
             let why = AdapterConfig::read(&text, "x").unwrap_err().to_string();
             assert!(why.contains(&format!("`{field}`")), "{why}");
         }
-        for text in ["{\"peft_type\":\"IA3\"}", "{}", "[]", "{\"peft_type\":\"LORA\",}"] {
+        for text in [
+            "{\"peft_type\":\"IA3\"}",
+            "{}",
+            "[]",
+            "{\"peft_type\":\"LORA\",}",
+        ] {
             let why = AdapterConfig::read(text, "there/adapter_config.json").unwrap_err();
-            assert!(why.to_string().starts_with("there/adapter_config.json: "), "{why}");
+            assert!(
+                why.to_string().starts_with("there/adapter_config.json: "),
+                "{why}"
+            );
         }
     }
 }

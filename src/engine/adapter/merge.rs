@@ -67,7 +67,11 @@ pub fn export(base: &Path, adapter: &Path, out: &Path) -> Result<(), EngineError
         Ok(())
     })?;
     std::fs::create_dir_all(out).map_err(failed(out))?;
-    if std::fs::read_dir(out).map_err(failed(out))?.next().is_some() {
+    if std::fs::read_dir(out)
+        .map_err(failed(out))?
+        .next()
+        .is_some()
+    {
         return Err(refused(out, "the folder is not empty"));
     }
     for entry in std::fs::read_dir(base).map_err(failed(base))?.flatten() {

@@ -114,7 +114,9 @@ fn the_same_seed_draws_the_same_and_another_does_not() {
 fn a_large_vocabulary_keeps_what_a_sorted_one_keeps() {
     let mut state = 9u64;
     let mut uniform = move || {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
         (state >> 40) as f32 / (1u64 << 24) as f32
     };
     let logits: Vec<f32> = (0..5_000).map(|_| 6.0 * uniform()).collect();

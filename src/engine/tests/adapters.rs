@@ -71,7 +71,11 @@ pub(super) fn tiny_adapter(shape: &Shape) -> tempfile::TempDir {
     for (layer, module, down, up) in pairs(shape) {
         let (rows, columns) = sizes(module);
         let path = format!("base_model.model.model.layers.{layer}.{}", module.path());
-        tensors.push((format!("{path}.lora_A.weight"), vec![shape.rank, columns], down));
+        tensors.push((
+            format!("{path}.lora_A.weight"),
+            vec![shape.rank, columns],
+            down,
+        ));
         tensors.push((format!("{path}.lora_B.weight"), vec![rows, shape.rank], up));
     }
     put_safetensors(&folder.path().join("adapter_model.safetensors"), &tensors);
@@ -218,14 +222,19 @@ fn what_is_no_adapter_of_this_model_is_refused_in_a_sentence() {
     let base = tiny("qwen2", 1);
     let config = config_of(base.path());
     let refused = |folder: &Path, why: &str| {
-        let error = Adapter::open(folder, &config, &cpu).unwrap_err().to_string();
+        let error = Adapter::open(folder, &config, &cpu)
+            .unwrap_err()
+            .to_string();
         assert!(error.contains(why), "{error}");
     };
     let folder = tiny_adapter(&Shape {
         config: serde_json::json!({"peft_type": "LORA", "r": 16}),
         ..Shape::strong(1)
     });
-    refused(folder.path(), "should have rank 16, but its matrices have 4");
+    refused(
+        folder.path(),
+        "should have rank 16, but its matrices have 4",
+    );
     let folder = tiny_adapter(&Shape {
         config: serde_json::json!({"peft_type": "LORA", "r": 4, "use_dora": true}),
         ..Shape::strong(1)
@@ -243,7 +252,10 @@ fn what_is_no_adapter_of_this_model_is_refused_in_a_sentence() {
     put(&query.replace("layers.0", "layers.9"), [4, 64]);
     refused(folder.path(), "of layer 9; the model has 2");
     put("base_model.model.lm_head.lora_A.weight", [4, 64]);
-    refused(folder.path(), "`base_model.model.lm_head.lora_A.weight` is no part");
+    refused(
+        folder.path(),
+        "`base_model.model.lm_head.lora_A.weight` is no part",
+    );
     let up = query.replace("lora_A", "lora_B");
     let wrong = [
         (query.to_owned(), vec![4, 65], vec![0.0; 260]),

@@ -6,6 +6,7 @@
 )]
 
 pub(super) mod adapters;
+mod guesses;
 mod logits;
 mod streams;
 mod templates;

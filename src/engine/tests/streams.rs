@@ -97,7 +97,10 @@ async fn streams_that_come_go_and_wait_say_what_they_would_say_alone() {
 #[tokio::test(flavor = "multi_thread")]
 async fn guesses_change_nothing_of_what_is_said_drawn_or_greedy() {
     let load = storm(8, 0).await;
-    assert!(load.accepted > 100 && load.guessed > load.accepted, "{load:?}");
+    assert!(
+        load.accepted > 100 && load.guessed > load.accepted,
+        "{load:?}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -154,11 +157,14 @@ async fn storm(ahead: usize, adapters: usize) -> Load {
                 likeliest: 2,
             },
         };
-        let adapter = adapters.get(draw(adapters.len() as u64 + 1) as usize).cloned();
+        let adapter = adapters
+            .get(draw(adapters.len() as u64 + 1) as usize)
+            .cloned();
         let ask = Ask {
             prompt: prompt.clone(),
             settings: settings.clone(),
             adapter: adapter.clone(),
+            constraint: None,
             most,
             ends: Vec::new(),
             reply: sender,
@@ -173,7 +179,9 @@ async fn storm(ahead: usize, adapters: usize) -> Load {
                 match piece {
                     Said::Begun { .. } => {}
                     Said::Token(drawn) => said.push(drawn.token),
-                    Said::Over(End::Length) => return (prompt, settings, adapter, said, most, true),
+                    Said::Over(End::Length) => {
+                        return (prompt, settings, adapter, said, most, true);
+                    }
                     Said::Over(end) => panic!("{end:?}"),
                 }
                 if slow {
@@ -225,7 +233,8 @@ async fn storm(ahead: usize, adapters: usize) -> Load {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_further_turn_reads_its_new_tokens_only() {
-    let requests = schedule::start(decoder("llama", Precision::F32, &cpu(1)), cpu(1), 64, 0).unwrap();
+    let requests =
+        schedule::start(decoder("llama", Precision::F32, &cpu(1)), cpu(1), 64, 0).unwrap();
     let mut text: Vec<u32> = (0..100).map(|at| at % 190).collect();
     let (mut before, mut read) = (0, 0);
     for turn in 0..5 {
@@ -234,6 +243,7 @@ async fn a_further_turn_reads_its_new_tokens_only() {
             prompt: text.clone(),
             settings: Settings::default(),
             adapter: None,
+            constraint: None,
             most: 9,
             ends: Vec::new(),
             reply: sender,

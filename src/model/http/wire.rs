@@ -16,7 +16,14 @@ pub fn request_body(model: &str, request: &ChatRequest) -> String {
     if !request.tools.is_empty() {
         let tools: Vec<Value> = request.tools.iter().map(tool).collect();
         body.insert("tools".to_owned(), Value::Array(tools));
-        body.insert("tool_choice".to_owned(), json!("auto"));
+        body.insert(
+            "tool_choice".to_owned(),
+            json!(if sampling.require_call {
+                "required"
+            } else {
+                "auto"
+            }),
+        );
     }
     let mut set = |name: &str, value: Option<Value>| {
         if let Some(value) = value {

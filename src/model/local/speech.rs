@@ -12,9 +12,7 @@ use crate::engine::sample::{Drawn, Settings};
 use crate::engine::schedule::{End, Said};
 use crate::engine::tokenizer::Stream;
 use crate::engine::{self, Engine, EngineError};
-use crate::model::{
-    Alternative, Delta, Finish, Message, Sampling, TokenLogprob, ToolSpec, Usage,
-};
+use crate::model::{Alternative, Delta, Finish, Message, Sampling, TokenLogprob, ToolSpec, Usage};
 
 /// Most of the likeliest tokens that are told at each place.
 pub const MOST_LIKELIEST: u8 = 20;
@@ -28,6 +26,8 @@ pub struct Question {
     pub sampling: Sampling,
     /// An adapter, or the model as it is.
     pub adapter: Option<Arc<Adapter>>,
+    /// What the reply is held to (see [`super::grammar`]).
+    pub grammar: Option<String>,
     /// The seed where `sampling` has none.
     pub seed: u64,
     /// Most tokens of the reply where `sampling` does not say.
@@ -74,7 +74,14 @@ impl Speech {
             prompt_tokens: question.prompt.len() as u64,
             ..Usage::default()
         };
-        let reply = engine.ask(question.prompt, settings, question.adapter, most)?;
+        let grammar = question.grammar.as_deref();
+        let constraint = grammar
+            .map(|grammar| engine.constraint(grammar))
+            .transpose()?;
+        let Question {
+            prompt, adapter, ..
+        } = question;
+        let reply = engine.ask(prompt, settings, adapter, constraint, most)?;
         Ok(Self {
             text: engine.text(),
             writing: Writing::new(
@@ -127,7 +134,9 @@ impl Speech {
         self.reply = None;
         // What a character is still missing bytes for comes out as it is, unless a stop phrase has come.
         if !self.writing.is_over() {
-            heard.pieces.extend(self.writing.push(&self.text.finish()).pieces);
+            heard
+                .pieces
+                .extend(self.writing.push(&self.text.finish()).pieces);
         }
         heard.pieces.extend(self.writing.finish());
         heard.finish = Some(self.finish_as(finish));
@@ -181,7 +190,11 @@ fn settings(sampling: &Sampling, seed: u64) -> Settings {
         presence: or(sampling.presence_penalty, 0.0),
         seed: sampling.seed.unwrap_or(seed),
         scores: sampling.logprobs,
-        likeliest: sampling.top_logprobs.unwrap_or(0).min(MOST_LIKELIEST).into(),
+        likeliest: sampling
+            .top_logprobs
+            .unwrap_or(0)
+            .min(MOST_LIKELIEST)
+            .into(),
     }
 }
 
