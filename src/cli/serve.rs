@@ -69,7 +69,13 @@ pub(crate) async fn run(args: Args) -> Result<ExitCode, Failure> {
     let opened = tokio::task::spawn_blocking(move || Engine::open(&weights, &wishes)).await;
     let engine = opened.map_err(Failure::error)?.map_err(Failure::error)?;
     let engine = Arc::new(engine);
+    let own = args.name.as_deref().unwrap_or(engine.name()).to_owned();
     for (name, folder) in args.adapter {
+        if name == own || engine.adapter(&name).is_some() {
+            return Err(Failure::usage(format!(
+                "--adapter {name}: there is a model of that name already"
+            )));
+        }
         let to = Arc::clone(&engine);
         let loaded = move || to.load_adapter(&name, &folder);
         let loaded = tokio::task::spawn_blocking(loaded).await;

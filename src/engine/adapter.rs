@@ -20,6 +20,7 @@ use super::EngineError;
 use super::config::Config;
 use super::kernels::{Cpu, Keep, Packed, Scratch};
 use super::map::Mapped;
+use super::plan::free_memory;
 use super::weights::{Tensor, safetensors};
 use config::AdapterConfig;
 
@@ -280,6 +281,14 @@ fn read(
         return Err(refused(why.into()));
     }
     let mapped = Mapped::open(&path)?;
+    let (bytes, free) = (mapped.bytes().len() as u64, free_memory());
+    if let Some(free) = free.filter(|free| bytes > *free) {
+        return Err(EngineError::Memory(format!(
+            "{origin}: too little memory: the adapter has {} MiB, {} are free",
+            bytes >> 20,
+            free >> 20
+        )));
+    }
     let tensors = safetensors(mapped.bytes()).map_err(refused)?;
     let mut halves: HashMap<(usize, usize), [Option<&Tensor<'_>>; 2]> = HashMap::new();
     for (name, tensor) in &tensors {

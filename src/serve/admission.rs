@@ -11,8 +11,22 @@ use super::refusal::Refusal;
 pub(super) struct Admission {
     room: Arc<Semaphore>,
     size: usize,
+    running: Arc<AtomicUsize>,
     waiting: AtomicUsize,
     queue: usize,
+}
+
+/// A place among those that run; given back when it is dropped.
+pub(super) struct Place {
+    choices: usize,
+    running: Arc<AtomicUsize>,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.running.fetch_sub(self.choices, Ordering::Relaxed);
+    }
 }
 
 /// One that waits; counted as long as it lives.
@@ -30,16 +44,18 @@ impl Admission {
         Self {
             room: Arc::new(Semaphore::new(size)),
             size,
+            running: Arc::default(),
             waiting: AtomicUsize::new(0),
             queue,
         }
     }
 
     /// Wait for room for so many choices; giving up while waiting leaves no trace.
-    pub(super) async fn enter(&self, choices: usize) -> Result<OwnedSemaphorePermit, Refusal> {
-        let many = u32::try_from(choices.min(self.size)).unwrap_or(1);
+    pub(super) async fn enter(&self, choices: usize) -> Result<Place, Refusal> {
+        let choices = choices.min(self.size);
+        let many = u32::try_from(choices).unwrap_or(1);
         if let Ok(permit) = Arc::clone(&self.room).try_acquire_many_owned(many) {
-            return Ok(permit);
+            return Ok(self.place(choices, permit));
         }
         let before = self.waiting.fetch_add(1, Ordering::Relaxed);
         let _waiting = Waiting(&self.waiting);
@@ -47,12 +63,23 @@ impl Admission {
             return Err(Refusal::busy(before));
         }
         let permit = Arc::clone(&self.room).acquire_many_owned(many).await;
-        permit.map_err(|_closed| Refusal::closing())
+        let permit = permit.map_err(|_closed| Refusal::closing())?;
+        Ok(self.place(choices, permit))
+    }
+
+    /// Counted apart from the room, of which those that wait may hold a part already.
+    fn place(&self, choices: usize, permit: OwnedSemaphorePermit) -> Place {
+        self.running.fetch_add(choices, Ordering::Relaxed);
+        Place {
+            choices,
+            running: Arc::clone(&self.running),
+            _permit: permit,
+        }
     }
 
     /// Choices that are generated now.
     pub(super) fn running(&self) -> usize {
-        self.size - self.room.available_permits()
+        self.running.load(Ordering::Relaxed)
     }
 
     /// Requests that wait.

@@ -8,9 +8,9 @@ use std::time::Instant;
 
 use futures_util::StreamExt as _;
 use futures_util::stream::{self, BoxStream, SelectAll};
-use tokio::sync::OwnedSemaphorePermit;
 
 use super::House;
+use super::admission::Place;
 use super::metrics::Metrics;
 use super::refusal::Refusal;
 use crate::engine::EngineError;
@@ -70,7 +70,7 @@ pub(super) struct Generation {
     began: Instant,
     spoke: bool,
     metrics: Arc<Metrics>,
-    _place: OwnedSemaphorePermit,
+    _place: Place,
 }
 
 impl Generation {

@@ -27,7 +27,7 @@ fn tools() -> Value {
                 },
             })
         ),
-        tool("submit", json!({})),
+        tool("submit", json!({"type": "object", "properties": {}})),
     ])
 }
 
@@ -51,7 +51,7 @@ fn check(name: &str, arguments: &Value) {
             assert!(fields["path"].is_string());
             assert!(["view", "create"].contains(&fields["how"].as_str().unwrap()));
         }
-        "submit" => {}
+        "submit" => assert!(fields.is_empty()),
         other => panic!("there is no tool {other}"),
     }
 }
@@ -60,10 +60,10 @@ fn check(name: &str, arguments: &Value) {
 async fn a_call_that_must_come_is_always_one_that_can_be_carried_out() {
     let served = Served::new().await;
     let mut names = std::collections::BTreeMap::<String, usize>::new();
-    for seed in 0..60 {
+    for seed in 0..24 {
         let mut body = chat(
             "do something",
-            json!({"tools": tools(), "tool_choice": "required", "seed": seed, "temperature": 1.0, "max_tokens": 900}),
+            json!({"tools": tools(), "tool_choice": "required", "seed": seed, "temperature": 1.0, "max_tokens": 400}),
         );
         if seed % 3 == 0 {
             body["stream"] = true.into();
@@ -90,18 +90,13 @@ async fn a_call_that_must_come_is_always_one_that_can_be_carried_out() {
                 choice["finish_reason"].clone(),
             )
         };
-        // A submit without a schema may go on for as long as it likes.
-        if finish == "length" {
-            continue;
-        }
         assert_eq!(finish, "tool_calls");
         let name = call["name"].as_str().unwrap();
         let arguments = serde_json::from_str(call["arguments"].as_str().unwrap()).unwrap();
         check(name, &arguments);
         *names.entry(name.to_owned()).or_default() += 1;
     }
-    let all: usize = names.values().sum();
-    assert!(all >= 40 && names.len() >= 2, "{names:?}");
+    assert!(names.len() >= 2, "{names:?}");
     // A tool that is named is the one that is called.
     let named = json!({"type": "function", "function": {"name": "edit"}});
     let body = chat(
