@@ -7,7 +7,7 @@
 //! The modules are rooms of a house; imports point down only (`ARCHITECTURE.md`; `tests/house.rs` holds the rule):
 //!
 //! ```text
-//! cli → ui → term → app → theme → keymap → batch → rollout → trajectory → agent → grade → sandbox → task → model → engine → hub → text → config
+//! cli → ui → term → app → theme → keymap → serve → batch → rollout → trajectory → agent → grade → sandbox → task → model → engine → hub → text → config
 //! ```
 
 pub mod agent;
@@ -22,6 +22,7 @@ pub mod keymap;
 pub mod model;
 pub mod rollout;
 pub mod sandbox;
+pub mod serve;
 pub mod task;
 pub mod term;
 pub mod text;

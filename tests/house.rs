@@ -19,6 +19,7 @@ const ROOMS: &[&str] = &[
     "app",
     "theme",
     "keymap",
+    "serve",
     "batch",
     "rollout",
     "trajectory",
@@ -59,6 +60,10 @@ const OWNED: &[(&str, &[&str])] = &[
     ("tokenizers", &["engine"]),
     ("memmap2", &["engine"]),
     ("half", &["engine"]),
+    ("llguidance", &["engine"]),
+    ("hyper", &["serve"]),
+    ("hyper_util", &["serve"]),
+    ("http_body_util", &["serve"]),
 ];
 
 fn sources() -> BTreeMap<PathBuf, String> {

@@ -13,6 +13,7 @@ mod board;
 mod check;
 mod control;
 mod doctor;
+mod export_adapter;
 mod grade;
 mod ink;
 mod keys;
@@ -23,6 +24,7 @@ mod progress;
 pub mod pty;
 mod replay;
 mod run;
+mod serve;
 mod stream;
 mod tasks;
 mod tui;
@@ -62,6 +64,10 @@ enum Command {
     Tasks(tasks::Args),
     /// Grade a patch, or a rollout again
     Grade(grade::Args),
+    /// Serve a local model over HTTP, as OpenAI's protocol has it
+    Serve(Box<serve::Args>),
+    /// Merge an adapter into its base: a model of its own
+    ExportAdapter(export_adapter::Args),
     /// List the rollouts of the store
     List(list::Args),
     /// Steer a running rollout
@@ -146,6 +152,8 @@ pub fn main() -> ExitCode {
             Some(Command::Run(args)) => run::run(*args).await,
             Some(Command::Tasks(args)) => tasks::run(args).await,
             Some(Command::Grade(args)) => grade::run(args).await,
+            Some(Command::Serve(args)) => serve::run(*args).await,
+            Some(Command::ExportAdapter(args)) => export_adapter::run(args).await,
             Some(Command::List(args)) => list::run(args).await,
             Some(Command::Control(args)) => control::run(args).await,
             Some(Command::Doctor(args)) => doctor::run(args).await,

@@ -35,6 +35,9 @@ pub(crate) struct ModelFlags {
     /// Tokens of context kept, of all attempts together [default: what memory allows, at most 65,536]
     #[arg(long, value_name = "N", env = "SPOTTER_CACHE_TOKENS")]
     pub(crate) cache_tokens: Option<std::num::NonZeroUsize>,
+    /// Guess up to N tokens ahead from what was read and said before; what is said stays the same
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=32))]
+    pub(crate) speculate: u8,
 }
 
 impl ModelFlags {
@@ -62,6 +65,7 @@ impl ModelFlags {
             threads: self.threads.map(Into::into),
             cache_tokens: self.cache_tokens.map(Into::into),
             place: self.device,
+            speculate: self.speculate.into(),
         }
     }
 }

@@ -3,6 +3,7 @@
 //! Mental model: pages of keys and values belong to it; the schedule says which stream's tokens go where, and gets logits.
 
 use super::EngineError;
+use super::adapter::Adapter;
 use super::cache::Cache;
 use super::config::Config;
 use super::decoder::{Decoder, Part, Room};
@@ -17,11 +18,15 @@ pub trait Compute: Send {
     /// The decoder's shape.
     fn config(&self) -> &Config;
 
-    /// Keys and values of all parts' tokens are computed, and the logits that are wanted come back, row after row.
+    /// Each part with its adapter, if it has one: keys and values of all parts' tokens are computed, and the logits that are wanted come back, row after row.
     ///
     /// # Errors
     /// What failed; what is in the pages cannot be trusted then.
-    fn step(&mut self, parts: &[Part<'_>]) -> Result<Vec<f32>, EngineError>;
+    fn step(
+        &mut self,
+        parts: &[Part<'_>],
+        adapters: &[Option<&Adapter>],
+    ) -> Result<Vec<f32>, EngineError>;
 
     /// The first so many tokens of a page, put into another.
     ///
@@ -35,6 +40,11 @@ pub trait Compute: Send {
     /// Most streams that a step serves.
     fn streams(&self) -> usize {
         STREAMS
+    }
+
+    /// Logits after every token of a part can be had: guesses can be verified.
+    fn guesses(&self) -> bool {
+        true
     }
 
     /// What is in a page can be used by another stream.
@@ -70,9 +80,14 @@ impl Compute for OnCpu {
         self.decoder.config()
     }
 
-    fn step(&mut self, parts: &[Part<'_>]) -> Result<Vec<f32>, EngineError> {
+    fn step(
+        &mut self,
+        parts: &[Part<'_>],
+        adapters: &[Option<&Adapter>],
+    ) -> Result<Vec<f32>, EngineError> {
+        let (cache, room) = (&mut self.cache, &mut self.room);
         self.decoder
-            .forward(parts, &mut self.cache, &self.cpu, &mut self.room)
+            .forward_with(parts, adapters, cache, &self.cpu, room)
     }
 
     fn copy(&mut self, from: Page, to: Page, tokens: usize) -> Result<(), EngineError> {

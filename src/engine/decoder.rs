@@ -9,6 +9,7 @@
 //! heads (Ainslie et al. 2023), `SwiGLU` (Shazeer 2020); shapes as in each model's `config.json`.
 
 use super::EngineError;
+use super::adapter::{self, Adapter, Module};
 use super::cache::{Attention, Cache};
 use super::config::{Config, Scaling};
 use super::kernels::{Cpu, Format, Heads, Keep, Linear, Packed, Rotary, Scratch};
@@ -75,6 +76,7 @@ pub struct Room {
     attended: Vec<f32>,
     gate: Vec<f32>,
     up: Vec<f32>,
+    adapted: adapter::Room,
 }
 
 /// How weights are kept.
@@ -208,13 +210,28 @@ impl Decoder {
     ///
     /// # Errors
     /// A token or position that is none, or a kernel that failed.
+    pub fn forward(
+        &self,
+        parts: &[Part<'_>],
+        cache: &mut Cache,
+        cpu: &Cpu,
+        room: &mut Room,
+    ) -> Result<Vec<f32>, EngineError> {
+        self.forward_with(parts, &[], cache, cpu, room)
+    }
+
+    /// The same, some of the parts with adapters: the list has one place for each part, or is empty.
+    ///
+    /// # Errors
+    /// As above.
     #[expect(
         clippy::too_many_lines,
         reason = "a layer is read in one piece, in the order in which it is computed"
     )]
-    pub fn forward(
+    pub fn forward_with(
         &self,
         parts: &[Part<'_>],
+        adapters: &[Option<&Adapter>],
         cache: &mut Cache,
         cpu: &Cpu,
         room: &mut Room,
@@ -256,6 +273,9 @@ impl Decoder {
         ] {
             sized(buffer, rows * width);
         }
+        let of_parts = adapters.iter().copied().chain(std::iter::repeat(None));
+        let rows_of = parts.iter().map(|part| part.tokens.len());
+        let groups = adapter::groups(rows_of.zip(of_parts));
         for (number, layer) in self.layers.iter().enumerate() {
             let Room {
                 scratch,
@@ -268,6 +288,7 @@ impl Decoder {
                 attended,
                 gate,
                 up,
+                adapted,
             } = room;
             cpu.rms_norm(x, &layer.attention_norm, config.rms_eps, h)?;
             let bias = |at: usize| {
@@ -289,6 +310,15 @@ impl Decoder {
                 },
             ];
             cpu.matmul_many(&products, h, &mut [&mut *q, &mut *k, &mut *v], scratch)?;
+            for group in &groups {
+                for (module, out) in [
+                    (Module::Query, &mut *q),
+                    (Module::Key, &mut *k),
+                    (Module::Value, &mut *v),
+                ] {
+                    group.add((number, module), h, out, cpu, (scratch, adapted))?;
+                }
+            }
             if let Some([of_query, of_key]) = &layer.head_norms {
                 for (heads, weight) in [(&mut *q, of_query), (&mut *k, of_key)] {
                     let out = normed.get_mut(..heads.len()).unwrap_or_default();
@@ -315,12 +345,29 @@ impl Decoder {
             };
             cache.attend(call, cpu, scratch)?;
             cpu.matmul((&layer.output).into(), attended, h, scratch)?;
+            for group in &groups {
+                group.add(
+                    (number, Module::Output),
+                    attended,
+                    h,
+                    cpu,
+                    (scratch, adapted),
+                )?;
+            }
             cpu.add(x, h)?;
             cpu.rms_norm(x, &layer.ffn_norm, config.rms_eps, h)?;
             let products = [Linear::from(&layer.gate), Linear::from(&layer.up)];
             cpu.matmul_many(&products, h, &mut [&mut *gate, &mut *up], scratch)?;
+            for group in &groups {
+                for (module, out) in [(Module::Gate, &mut *gate), (Module::Up, &mut *up)] {
+                    group.add((number, module), h, out, cpu, (scratch, adapted))?;
+                }
+            }
             cpu.silu_mul(gate, up)?;
             cpu.matmul((&layer.down).into(), gate, h, scratch)?;
+            for group in &groups {
+                group.add((number, Module::Down), gate, h, cpu, (scratch, adapted))?;
+            }
             cpu.add(x, h)?;
         }
         self.logits(parts, cpu, room)

@@ -56,6 +56,9 @@ pub enum EngineError {
     /// A chat template cannot be read, or refuses a conversation.
     #[error("the model's chat template: {0}")]
     Template(String),
+    /// A grammar that cannot be read or followed.
+    #[error("the grammar of the reply: {0}")]
+    Grammar(String),
     /// A request that has no room.
     #[error("{0}")]
     TooLong(String),

@@ -13,6 +13,7 @@ use candle_transformers::models::{
 };
 
 use super::EngineError;
+use super::adapter::Adapter;
 use super::compute::Compute;
 use super::config::Config;
 use super::decoder::{Part, Wanted};
@@ -172,7 +173,12 @@ impl Compute for Foreign {
         &self.config
     }
 
-    fn step(&mut self, parts: &[Part<'_>]) -> std::result::Result<Vec<f32>, EngineError> {
+    fn step(
+        &mut self,
+        parts: &[Part<'_>],
+        _adapters: &[Option<&Adapter>],
+    ) -> std::result::Result<Vec<f32>, EngineError> {
+        // None is ever opened for these: see `Engine::load_adapter`.
         let mut logits = Vec::new();
         for part in parts {
             let part = self.forward(part);
@@ -192,6 +198,10 @@ impl Compute for Foreign {
 
     fn streams(&self) -> usize {
         1
+    }
+
+    fn guesses(&self) -> bool {
+        false
     }
 
     fn shares(&self) -> bool {

@@ -12,9 +12,11 @@
 //!
 //! It knows nothing of agents, tools or rollouts; what a reply means is for its readers.
 
+pub mod adapter;
 pub mod cache;
 pub mod compute;
 pub mod config;
+pub mod constraint;
 pub mod decoder;
 pub mod device;
 mod error;
@@ -22,6 +24,7 @@ pub mod foreign;
 pub mod gguf;
 pub mod kernels;
 mod loader;
+pub mod lookup;
 mod map;
 mod open;
 pub mod plan;

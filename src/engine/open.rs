@@ -1,16 +1,19 @@
 //! A model opened: its files found, its plan made, its weights packed, its thread started.
 
+use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use candle_core::Device;
 use serde::Serialize;
 use serde_json::Value;
 use tokio::sync::mpsc;
 
+use super::adapter::Adapter;
 use super::compute::{Compute, OnCpu};
 use super::config::{Architecture, Config};
+use super::constraint::{Constraint, Grammars};
 use super::decoder::{Decoder, Precision};
 use super::device::Place;
 use super::error::EngineError;
@@ -39,6 +42,9 @@ pub struct Wishes {
     pub cache_tokens: Option<usize>,
     /// Where it is computed.
     pub place: Place,
+    /// Tokens that are guessed ahead at most, from what a stream has (see [`super::lookup`]); 0 guesses none. What is said
+    /// is the same.
+    pub speculate: usize,
 }
 
 /// See [`super`].
@@ -48,10 +54,15 @@ pub struct Engine {
     plan: Plan,
     /// What computes it.
     computed: String,
-    tokenizer: Tokenizer,
+    tokenizer: Arc<Tokenizer>,
     template: Option<ChatTemplate>,
     ends: Vec<u32>,
     requests: Requests,
+    /// Made when the first grammar is asked for.
+    grammars: OnceLock<Result<Grammars, String>>,
+    /// Packs the weights of adapters; none where tensors compute.
+    kernels: Option<Cpu>,
+    adapters: RwLock<BTreeMap<String, Arc<Adapter>>>,
 }
 
 /// A reply that comes. Dropping it cancels the request.
@@ -113,6 +124,7 @@ impl Engine {
         });
         let precision = wishes.precision;
         let plan = Plan::of(&config, &checkpoint, precision, wishes.cache_tokens, free)?;
+        let mut kernels = None;
         let (compute, computed): (Box<dyn Compute>, String) = match (config.architecture, device) {
             (Architecture::Foreign(family), device) => {
                 let device = device.unwrap_or(Device::Cpu);
@@ -136,20 +148,68 @@ impl Engine {
                 let cpu = Cpu::new(&options)?;
                 let tier = cpu.tier().name().to_owned();
                 let decoder = Decoder::load(&config, &checkpoint, precision, &cpu, &origin)?;
+                kernels = Some(cpu.clone());
                 (Box::new(OnCpu::new(decoder, cpu, plan.pages)), tier)
             }
         };
-        let requests = schedule::start(compute, plan.pages)?;
+        let requests = schedule::start(compute, plan.pages, wishes.speculate)?;
         Ok(Self {
             name,
             config,
             plan,
             computed,
-            tokenizer,
+            tokenizer: Arc::new(tokenizer),
             template,
             ends,
             requests,
+            grammars: OnceLock::new(),
+            kernels,
+            adapters: RwLock::default(),
         })
+    }
+
+    /// Load an adapter of PEFT's layout under a name, in place of another one of that name. The base stays as it is, and
+    /// requests on their way go on with what they began with.
+    ///
+    /// # Errors
+    /// Where it cannot be read, or is none of this model.
+    pub fn load_adapter(&self, name: &str, folder: &Path) -> Result<(), EngineError> {
+        let Some(cpu) = &self.kernels else {
+            return Err(EngineError::Device(format!(
+                "adapters are applied by the processor's kernels only, and {} is computed by {}: open it with --device cpu",
+                self.name, self.computed
+            )));
+        };
+        let adapter = Arc::new(Adapter::open(folder, &self.config, cpu)?);
+        let mut all = self
+            .adapters
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        all.insert(name.to_owned(), adapter);
+        Ok(())
+    }
+
+    /// Forget an adapter; false where there is none of that name. Requests on their way go on with it.
+    pub fn unload_adapter(&self, name: &str) -> bool {
+        let mut all = self
+            .adapters
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        all.remove(name).is_some()
+    }
+
+    /// An adapter by its name.
+    #[must_use]
+    pub fn adapter(&self, name: &str) -> Option<Arc<Adapter>> {
+        let all = self.adapters.read().unwrap_or_else(PoisonError::into_inner);
+        all.get(name).cloned()
+    }
+
+    /// Names of the adapters, in order.
+    #[must_use]
+    pub fn adapters(&self) -> Vec<String> {
+        let all = self.adapters.read().unwrap_or_else(PoisonError::into_inner);
+        all.keys().cloned().collect()
     }
 
     /// Its folder's or file's name.
@@ -201,7 +261,30 @@ impl Engine {
             .encode(&template.render(messages, tools, true)?)
     }
 
-    /// Ask for a reply of at most so many tokens.
+    /// A grammar that a reply is held to, in llguidance's Lark form. The first one of an engine takes a moment.
+    ///
+    /// # Errors
+    /// Where it cannot be read, or the vocabulary is not of byte-level kind.
+    pub fn constraint(&self, grammar: &str) -> Result<Constraint, EngineError> {
+        let made = self.grammars.get_or_init(|| {
+            let end = self.ends.first().copied().unwrap_or_default();
+            Grammars::new(&self.tokenizer, self.config.vocab, end)
+                .map_err(|error| error.to_string())
+        });
+        match made {
+            Ok(grammars) => grammars.constraint(grammar),
+            Err(why) => Err(EngineError::Grammar(why.clone())),
+        }
+    }
+
+    /// Whether the source of the model's template has a text.
+    #[must_use]
+    pub fn template_mentions(&self, text: &str) -> bool {
+        let template = self.template.as_ref();
+        template.is_some_and(|template| template.mentions(text))
+    }
+
+    /// Ask for a reply of at most so many tokens, with an adapter or the model as it is, held to a grammar or free.
     ///
     /// # Errors
     /// Where the engine is gone.
@@ -209,6 +292,8 @@ impl Engine {
         &self,
         prompt: Vec<u32>,
         settings: Settings,
+        adapter: Option<Arc<Adapter>>,
+        constraint: Option<Constraint>,
         most: usize,
     ) -> Result<Reply, EngineError> {
         let (reply, pieces) = mpsc::channel(WAITING);
@@ -216,6 +301,8 @@ impl Engine {
         self.requests.ask(Ask {
             prompt,
             settings,
+            adapter,
+            constraint,
             most,
             ends: self.ends.clone(),
             reply,
@@ -226,8 +313,28 @@ impl Engine {
 
     /// Text as tokens come.
     #[must_use]
-    pub fn text(&self) -> Stream<'_> {
+    pub fn text(&self) -> Stream {
         self.tokenizer.stream()
+    }
+
+    /// A text as tokens, without a template; special tokens in it are themselves.
+    ///
+    /// # Errors
+    /// What the tokenizer says.
+    pub fn encoded(&self, text: &str) -> Result<Vec<u32>, EngineError> {
+        self.tokenizer.encode(text)
+    }
+
+    /// The text of tokens.
+    #[must_use]
+    pub fn decoded(&self, tokens: &[u32]) -> String {
+        self.tokenizer.decode(tokens)
+    }
+
+    /// How many tokens there are.
+    #[must_use]
+    pub fn vocabulary(&self) -> usize {
+        self.config.vocab
     }
 
     /// The text of one token.

@@ -4,6 +4,7 @@
 //! the path of its text; what nobody holds stays for the next stream that begins with the same text, until the page is wanted
 //! for something else. A full page is shared as it is. Of a page that matches in part, the matching tokens are copied into a
 //! page of the stream's own, so that a rollout's next turn computes its new tokens only, wherever its last turn ended.
+//! What adapters compute differs: each has beginnings of its own, by its key.
 //!
 //! Pages are numbers here: what is in them, and copying it, is the caller's. A text that is not in the tree is computed; a
 //! page that was given up is forgotten with everything after it, so that nothing is ever read that is not there.
@@ -28,6 +29,8 @@ const ROOT: Id = 0;
 #[derive(Debug)]
 struct Node {
     parent: Id,
+    /// Key of the adapter that computed it.
+    owner: u64,
     tokens: Vec<u32>,
     page: Page,
     children: Vec<Id>,
@@ -41,11 +44,21 @@ struct Node {
 #[derive(Debug, Default)]
 pub struct Held {
     path: Vec<Id>,
+    owner: u64,
     /// Tokens that are in its pages.
     length: usize,
 }
 
 impl Held {
+    /// Nothing yet, of a stream with this adapter.
+    #[must_use]
+    pub fn of(owner: u64) -> Self {
+        Self {
+            owner,
+            ..Self::default()
+        }
+    }
+
     /// Tokens that are computed.
     #[must_use]
     pub fn length(&self) -> usize {
@@ -87,6 +100,7 @@ impl Tree {
     pub fn new(pages: u32) -> Self {
         let root = Node {
             parent: ROOT,
+            owner: 0,
             tokens: Vec::new(),
             page: Page(u32::MAX),
             children: Vec::new(),
@@ -103,17 +117,22 @@ impl Tree {
         }
     }
 
-    /// Hold as much of a text as is there. `copy` puts the first so many tokens of a page into another. At least the last
+    /// Hold as much of a text as is there, computed with the adapter of key `owner`. `copy` puts the first so many tokens of a page into another. At least the last
     /// token of the text is left to be computed: its logits are wanted.
-    pub fn begin(&mut self, text: &[u32], mut copy: impl FnMut(Page, Page, usize)) -> Held {
+    pub fn begin(
+        &mut self,
+        owner: u64,
+        text: &[u32],
+        mut copy: impl FnMut(Page, Page, usize),
+    ) -> Held {
         self.clock += 1;
         self.counts.asked += text.len() as u64;
         let wanted = text.get(..text.len().saturating_sub(1)).unwrap_or_default();
-        let mut held = Held::default();
+        let mut held = Held::of(owner);
         let mut at = ROOT;
         loop {
             let rest = wanted.get(held.length..).unwrap_or_default();
-            let Some((child, same)) = self.longest(at, rest) else {
+            let Some((child, same)) = self.longest(at, owner, rest) else {
                 break;
             };
             let whole = self
@@ -144,7 +163,7 @@ impl Tree {
             {
                 copy(from, page, same);
                 let tokens = rest.get(..same).unwrap_or_default().to_vec();
-                let own = self.add(at, tokens, page);
+                let own = self.add(at, owner, tokens, page);
                 held.path.push(own);
                 held.length += same;
             }
@@ -175,7 +194,7 @@ impl Tree {
             return Ok((node.page, node.tokens.len() - 1));
         }
         let page = self.take()?;
-        let own = self.add(last.unwrap_or(ROOT), vec![token], page);
+        let own = self.add(last.unwrap_or(ROOT), held.owner, vec![token], page);
         held.path.push(own);
         held.length += 1;
         Ok((page, 0))
@@ -230,10 +249,10 @@ impl Tree {
     }
 
     /// The child that agrees longest with a text, and how long.
-    fn longest(&self, at: Id, rest: &[u32]) -> Option<(Id, usize)> {
+    fn longest(&self, at: Id, owner: u64, rest: &[u32]) -> Option<(Id, usize)> {
         let children = self.nodes.get(&at)?.children.iter();
         let agreeing = children.filter_map(|id| {
-            let node = self.nodes.get(id)?;
+            let node = self.nodes.get(id).filter(|node| node.owner == owner)?;
             let same = node
                 .tokens
                 .iter()
@@ -252,11 +271,12 @@ impl Tree {
         })
     }
 
-    fn add(&mut self, parent: Id, tokens: Vec<u32>, page: Page) -> Id {
+    fn add(&mut self, parent: Id, owner: u64, tokens: Vec<u32>, page: Page) -> Id {
         let id = self.next;
         self.next += 1;
         let node = Node {
             parent,
+            owner,
             tokens,
             page,
             children: Vec::new(),
@@ -297,7 +317,7 @@ impl Tree {
         let others = parent.children.iter().filter(|other| **other != id);
         others
             .filter_map(|other| self.nodes.get(other))
-            .any(|other| other.tokens.starts_with(&own.tokens))
+            .any(|other| other.owner == own.owner && other.tokens.starts_with(&own.tokens))
     }
 
     /// A free page, or that of the leaf that nobody holds and nobody has used for longest.
@@ -364,7 +384,7 @@ mod tests {
 
         fn begin(&mut self, text: &[u32]) -> Option<Held> {
             let cells = &mut self.memory.cells;
-            let mut held = self.tree.begin(text, |from, to, count| {
+            let mut held = self.tree.begin(0, text, |from, to, count| {
                 for at in 0..count {
                     let value = cells[&(from, at)].clone();
                     cells.insert((to, at), value);
@@ -433,6 +453,24 @@ mod tests {
             before = conversation.len();
             conversation.extend(text(2 + turn, 19));
         }
+    }
+
+    #[test]
+    fn what_an_adapter_computed_is_found_by_none_but_it() {
+        let mut bench = Bench::new(64);
+        let issue = text(1, 100);
+        let held = bench.begin(&issue).unwrap();
+        bench.tree.end(held);
+        let mut lengths = Vec::new();
+        for owner in [7, 7, 0, 8] {
+            let mut held = bench.tree.begin(owner, &issue, |_, _, _| {});
+            lengths.push(held.length());
+            for token in &issue[held.length()..] {
+                bench.tree.push(&mut held, *token).unwrap();
+            }
+            bench.tree.end(held);
+        }
+        assert_eq!(lengths, [0, 99, 99, 0]);
     }
 
     #[test]

@@ -2,11 +2,19 @@
 //!
 //! Mental model: penalties, temperature, then what is left out (top-k, top-p, min-p), then a draw. Each draw takes its
 //! chance from the seed and the number of the token alone, so a stream draws the same whatever else is in its batch, and a
-//! reply that is asked for again with the same seed is the same text, as long as the logits are (they are, bit for bit, on
-//! one machine and tier). Ties go to the smaller id. Log-probabilities are those of the model itself: before penalties and
-//! temperature.
+//! reply that is asked for again with the same seed is the same text, as long as the logits are. They are, bit for bit, on
+//! one machine with one tier of instructions, the same weights and precision, whatever the batch, the number of threads,
+//! shared prefixes and guesses; another tier, another precision or an adapter merged into its base may differ in the last
+//! bits, and a draw that lies on a border may then fall to its other side. Ties go to the smaller id.
+//!
+//! [`Scores`] are those of the model itself, before penalties and temperature, and are reckoned where they are asked for:
+//! they take a pass over the vocabulary. Nothing here sorts more of it than a draw needs.
 
+use std::cmp::Ordering;
 use std::collections::HashMap;
+
+/// Candidates that are put in order at first; four times as many each time that they do not reach `top_p`.
+const FIRST: usize = 128;
 
 /// How to draw. Neutral values: temperature 0 is greedy, top-p 1, top-k 0, min-p 0 and penalties of 1 or 0 do nothing.
 #[derive(Debug, Clone, PartialEq)]
@@ -27,6 +35,10 @@ pub struct Settings {
     pub presence: f32,
     /// Chance begins here.
     pub seed: u64,
+    /// Reckon [`Scores`].
+    pub scores: bool,
+    /// So many of the likeliest tokens are told with the scores.
+    pub likeliest: usize,
 }
 
 impl Default for Settings {
@@ -40,20 +52,31 @@ impl Default for Settings {
             frequency: 0.0,
             presence: 0.0,
             seed: 0,
+            scores: false,
+            likeliest: 0,
         }
     }
 }
 
-/// A token that was drawn.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Drawn {
-    /// Which.
-    pub token: u32,
-    /// Natural logarithm of its probability under the model.
+/// What the model thought of a token.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Scores {
+    /// Natural logarithm of its probability.
     pub logprob: f32,
     /// Kullback–Leibler divergence of the uniform distribution to the model's, in nats: what self-certainty (Kang et al.
     /// 2025) is the mean of.
     pub certainty: f32,
+    /// The likeliest tokens with their log-probabilities, likeliest first.
+    pub likeliest: Vec<(u32, f32)>,
+}
+
+/// A token that was drawn.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Drawn {
+    /// Which.
+    pub token: u32,
+    /// Where they were asked for.
+    pub scores: Option<Scores>,
 }
 
 /// One stream's draws.
@@ -64,7 +87,8 @@ pub struct Sampler {
     prompt: HashMap<u32, u32>,
     generated: HashMap<u32, u32>,
     drawn: u64,
-    order: Vec<(f32, u32)>,
+    /// Logits and ids of what can still be drawn.
+    candidates: Vec<(f32, u32)>,
 }
 
 impl Sampler {
@@ -82,101 +106,131 @@ impl Sampler {
             prompt: counts,
             generated: HashMap::new(),
             drawn: 0,
-            order: Vec::new(),
+            candidates: Vec::new(),
         }
     }
 
     /// Draw. `logits` are changed. Values that are no numbers are never drawn; `None` where none is left.
     pub fn draw(&mut self, logits: &mut [f32]) -> Option<Drawn> {
-        let (log_sum, mean) = summary(logits)?;
-        let (token, logit) = self.choose_from(logits)?;
-        *self.generated.entry(token).or_default() += 1;
+        self.draw_among(logits, |_| {})
+    }
+
+    /// Draw among what `forbid` leaves: it may set logits to −∞. Scores are those before it did.
+    pub fn draw_among(
+        &mut self,
+        logits: &mut [f32],
+        forbid: impl FnOnce(&mut [f32]),
+    ) -> Option<Drawn> {
+        let (_, top) = largest(logits)?;
+        if !top.is_finite() {
+            return None;
+        }
+        let scoring = self
+            .settings
+            .scores
+            .then(|| Scoring::of(logits, top, self.settings.likeliest));
+        // The token's own logit is looked at before anything is done to it.
+        let given: Vec<(u32, f32)> = self.penalise(logits);
+        forbid(logits);
+        let (token, now) = self.choose_from(logits)?;
+        if self.counts() {
+            *self.generated.entry(token).or_default() += 1;
+        }
         self.drawn += 1;
-        Some(Drawn {
-            token,
-            logprob: logit - log_sum,
-            certainty: log_sum - mean - (logits.len() as f32).ln(),
-        })
+        let scores = scoring.map(|scoring| {
+            let own = given.iter().find(|(id, _)| *id == token);
+            Scores {
+                logprob: own.map_or(now, |(_, logit)| *logit) - scoring.log_sum,
+                certainty: scoring.certainty,
+                likeliest: scoring.likeliest,
+            }
+        });
+        Some(Drawn { token, scores })
     }
 
-    /// The token, and its logit as the model gave it.
-    fn choose_from(&mut self, logits: &mut [f32]) -> Option<(u32, f32)> {
-        let own = self.penalise(logits);
-        let given = |token: u32, now: f32| own.get(&token).copied().unwrap_or(now);
-        if self.settings.temperature <= 0.0 {
-            let (token, logit) = largest(logits)?;
-            return Some((token, given(token, logit)));
-        }
-        let chance = self.chance();
-        self.order.clear();
-        let numbers = (0u32..).zip(logits.iter().copied());
-        self.order.extend(
-            numbers
-                .map(|(id, logit)| (logit, id))
-                .filter(|(logit, _)| logit.is_finite()),
-        );
-        let likelier = |a: &(f32, u32), b: &(f32, u32)| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1));
-        let keep = match self.settings.top_k {
-            0 => self.order.len(),
-            most => most.min(self.order.len()),
-        };
-        if keep < self.order.len() {
-            self.order
-                .select_nth_unstable_by(keep.saturating_sub(1), likelier);
-            self.order.truncate(keep.max(1));
-        }
-        self.order.sort_unstable_by(likelier);
-        let (top, _) = *self.order.first()?;
-        let temperature = self.settings.temperature;
-        let weight = |logit: f32| f64::from((logit - top) / temperature).exp();
-        let whole: f64 = self.order.iter().map(|(logit, _)| weight(*logit)).sum();
-        let (mut mass, mut kept) = (0.0, 0);
-        for (logit, _) in &self.order {
-            let share = weight(*logit) / whole;
-            if kept > 0
-                && (mass >= f64::from(self.settings.top_p)
-                    || weight(*logit) < f64::from(self.settings.min_p))
-            {
-                break;
-            }
-            mass += share;
-            kept += 1;
-        }
-        let mut left = chance * mass;
-        let mut chosen = *self.order.get(kept - 1)?;
-        for (logit, id) in self.order.iter().take(kept) {
-            left -= weight(*logit) / whole;
-            if left < 0.0 {
-                chosen = (*logit, *id);
-                break;
-            }
-        }
-        Some((chosen.1, given(chosen.1, chosen.0)))
-    }
-
-    /// Change the logits of tokens that were there; what they were before, by token.
-    fn penalise(&self, logits: &mut [f32]) -> HashMap<u32, f32> {
+    /// Some penalty does something.
+    fn counts(&self) -> bool {
         let Settings {
             repetition,
             frequency,
             presence,
             ..
         } = self.settings;
-        let mut before = HashMap::new();
-        if !is_other(repetition, 1.0) && !is_other(frequency, 0.0) && !is_other(presence, 0.0) {
+        is_other(repetition, 1.0) || is_other(frequency, 0.0) || is_other(presence, 0.0)
+    }
+
+    /// The token, and its logit as it is now.
+    fn choose_from(&mut self, logits: &[f32]) -> Option<(u32, f32)> {
+        let (likeliest, top) = largest(logits).filter(|(_, top)| top.is_finite())?;
+        let Settings {
+            temperature,
+            top_p,
+            top_k,
+            min_p,
+            ..
+        } = self.settings;
+        if temperature <= 0.0 || top_k == 1 {
+            return Some((likeliest, top));
+        }
+        let chance = self.chance();
+        let candidates = &mut self.candidates;
+        candidates.clear();
+        let numbers = (0u32..).zip(logits.iter().copied());
+        candidates.extend(
+            numbers
+                .filter(|(_, logit)| logit.is_finite())
+                .map(|(id, logit)| (logit, id)),
+        );
+        if top_k > 0 && top_k < candidates.len() {
+            candidates.select_nth_unstable_by(top_k - 1, likelier);
+            candidates.truncate(top_k);
+        }
+        let weight = |logit: f32| f64::from(((logit - top) / temperature).exp());
+        let whole: f64 = candidates.iter().map(|(logit, _)| weight(*logit)).sum();
+        if min_p > 0.0 {
+            candidates.retain(|(logit, _)| weight(*logit) >= f64::from(min_p));
+        }
+        if top_p < 1.0 {
+            keep_mass(candidates, f64::from(top_p) * whole, weight);
+        }
+        // In the order of their ids: what the draw does not depend on need not be sorted.
+        candidates.sort_unstable_by_key(|(_, id)| *id);
+        let mass: f64 = candidates.iter().map(|(logit, _)| weight(*logit)).sum();
+        let mut left = chance * mass;
+        for (logit, id) in candidates.iter() {
+            left -= weight(*logit);
+            if left < 0.0 {
+                return Some((*id, *logit));
+            }
+        }
+        // Rounding may leave a crumb.
+        Some((likeliest, top))
+    }
+
+    /// Change the logits of tokens that were there; what they were before.
+    fn penalise(&self, logits: &mut [f32]) -> Vec<(u32, f32)> {
+        let mut before = Vec::new();
+        if !self.counts() {
             return before;
         }
-        for token in self.prompt.keys().chain(self.generated.keys()) {
+        let Settings {
+            repetition,
+            frequency,
+            presence,
+            ..
+        } = self.settings;
+        let said_only = self
+            .generated
+            .keys()
+            .filter(|token| !self.prompt.contains_key(token));
+        for token in self.prompt.keys().chain(said_only) {
             let Some(logit) = usize::try_from(*token)
                 .ok()
                 .and_then(|at| logits.get_mut(at))
             else {
                 continue;
             };
-            if before.contains_key(token) {
-                continue;
-            }
-            before.insert(*token, *logit);
+            before.push((*token, *logit));
             *logit = if *logit > 0.0 {
                 *logit / repetition
             } else {
@@ -203,6 +257,38 @@ impl Sampler {
     }
 }
 
+/// Likelier ones first, smaller ids first among equals.
+fn likelier(a: &(f32, u32), b: &(f32, u32)) -> Ordering {
+    b.0.total_cmp(&a.0).then(a.1.cmp(&b.1))
+}
+
+/// Keep the likeliest candidates up to a mass, at least one. Only as many as that takes are put in order.
+fn keep_mass(candidates: &mut Vec<(f32, u32)>, wanted: f64, weight: impl Fn(f32) -> f64) {
+    let (mut kept, mut mass, mut size) = (0, 0.0, FIRST);
+    while kept < candidates.len() {
+        let Some(rest) = candidates.get_mut(kept..) else {
+            break;
+        };
+        if size < rest.len() {
+            rest.select_nth_unstable_by(size - 1, likelier);
+        }
+        let end = size.min(rest.len());
+        let Some(next) = rest.get_mut(..end) else {
+            break;
+        };
+        next.sort_unstable_by(likelier);
+        for (logit, _) in next.iter() {
+            if kept > 0 && mass >= wanted {
+                candidates.truncate(kept);
+                return;
+            }
+            mass += weight(*logit);
+            kept += 1;
+        }
+        size *= 4;
+    }
+}
+
 /// A setting that does something: it is not exactly the one that does nothing.
 fn is_other(setting: f32, neutral: f32) -> bool {
     setting.to_bits() != neutral.to_bits()
@@ -218,126 +304,50 @@ fn largest(logits: &[f32]) -> Option<(u32, f32)> {
     best
 }
 
-/// Logarithm of the sum of exponentials, and the mean.
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "sums are made in double precision"
-)]
-fn summary(logits: &[f32]) -> Option<(f32, f32)> {
-    let (_, top) = largest(logits)?;
-    if !top.is_finite() {
-        return None;
+/// What all scores of one distribution have in common.
+struct Scoring {
+    /// Logarithm of the sum of exponentials.
+    log_sum: f32,
+    certainty: f32,
+    likeliest: Vec<(u32, f32)>,
+}
+
+impl Scoring {
+    /// KL(U ‖ p) = −ln V − mean ln p, over the tokens that have a number.
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "sums are made in double precision"
+    )]
+    fn of(logits: &[f32], top: f32, likeliest: usize) -> Self {
+        let numbers = || logits.iter().filter(|logit| logit.is_finite());
+        let sum: f64 = numbers().map(|logit| f64::from(logit - top).exp()).sum();
+        let count = numbers().count() as f64;
+        let mean = numbers().map(|logit| f64::from(*logit)).sum::<f64>() / count;
+        let log_sum = f64::from(top) + sum.ln();
+        let mut best: Vec<(f32, u32)> = Vec::new();
+        if likeliest > 0 {
+            best = (0u32..)
+                .zip(logits)
+                .filter(|(_, logit)| logit.is_finite())
+                .map(|(id, logit)| (*logit, id))
+                .collect();
+            if likeliest < best.len() {
+                best.select_nth_unstable_by(likeliest - 1, likelier);
+                best.truncate(likeliest);
+            }
+            best.sort_unstable_by(likelier);
+        }
+        let log_sum_single = log_sum as f32;
+        Self {
+            log_sum: log_sum_single,
+            certainty: (log_sum - mean - count.ln()) as f32,
+            likeliest: best
+                .into_iter()
+                .map(|(logit, id)| (id, logit - log_sum_single))
+                .collect(),
+        }
     }
-    let numbers = || logits.iter().filter(|logit| logit.is_finite());
-    let sum: f64 = numbers().map(|logit| f64::from(logit - top).exp()).sum();
-    let count = numbers().count();
-    let mean = numbers().map(|logit| f64::from(*logit)).sum::<f64>() / count as f64;
-    Some((top + sum.ln() as f32, mean as f32))
 }
 
 #[cfg(test)]
-#[allow(
-    clippy::cast_precision_loss,
-    clippy::indexing_slicing,
-    clippy::float_cmp
-)]
-mod tests {
-    use super::*;
-
-    fn settings(temperature: f32) -> Settings {
-        Settings {
-            temperature,
-            ..Settings::default()
-        }
-    }
-
-    fn draws(settings: Settings, logits: &[f32], count: usize) -> Vec<u32> {
-        let mut sampler = Sampler::new(settings, &[]);
-        (0..count)
-            .map(|_| sampler.draw(&mut logits.to_vec()).unwrap().token)
-            .collect()
-    }
-
-    #[test]
-    fn greedy_takes_the_largest_and_the_first_of_equals() {
-        assert_eq!(draws(settings(0.0), &[0.0, 3.0, 3.0, f32::NAN], 2), [1, 1]);
-        assert!(
-            Sampler::new(settings(1.0), &[])
-                .draw(&mut [f32::NAN, f32::NAN])
-                .is_none()
-        );
-    }
-
-    #[test]
-    fn log_probabilities_are_those_of_the_model_whatever_is_done_to_draw() {
-        let logits = [1.0f32, 2.0, 3.0];
-        let log_sum = logits.iter().map(|logit| logit.exp()).sum::<f32>().ln();
-        let mut sampler = Sampler::new(
-            Settings {
-                temperature: 0.3,
-                repetition: 1.7,
-                presence: 0.5,
-                ..Settings::default()
-            },
-            &[2],
-        );
-        for _ in 0..20 {
-            let drawn = sampler.draw(&mut logits.to_vec()).unwrap();
-            let own = logits[drawn.token as usize] - log_sum;
-            assert!((drawn.logprob - own).abs() < 1e-5, "{drawn:?}");
-            // KL(U ‖ p) = −ln V − mean ln p.
-            let kl = -(3.0f32.ln()) - logits.iter().map(|logit| logit - log_sum).sum::<f32>() / 3.0;
-            assert!((drawn.certainty - kl).abs() < 1e-5);
-        }
-    }
-
-    #[test]
-    fn shares_come_out_as_the_temperature_says() {
-        let logits = [0.0f32, 1.0];
-        for temperature in [0.5f32, 1.0, 2.0] {
-            let drawn = draws(settings(temperature), &logits, 20_000);
-            let share = drawn.iter().filter(|token| **token == 1).count() as f64 / 20_000.0;
-            let expected = 1.0 / (1.0 + f64::from(-1.0 / temperature).exp());
-            assert!(
-                (share - expected).abs() < 0.015,
-                "{temperature}: {share} {expected}"
-            );
-        }
-    }
-
-    #[test]
-    fn what_is_left_out_is_never_drawn() {
-        let logits: Vec<f32> = (0..10).map(|id| id as f32).collect();
-        let with = |change: fn(&mut Settings)| {
-            let mut settings = settings(5.0);
-            change(&mut settings);
-            let mut drawn = draws(settings, &logits, 500);
-            drawn.sort_unstable();
-            drawn.dedup();
-            drawn
-        };
-        assert_eq!(with(|settings| settings.top_k = 3), [7, 8, 9]);
-        assert_eq!(with(|settings| settings.top_k = 1), [9]);
-        assert_eq!(with(|settings| settings.top_p = 0.01), [9]);
-        // exp(−1/5) = 0.82 ≥ 0.8, exp(−2/5) = 0.67 < 0.8.
-        assert_eq!(with(|settings| settings.min_p = 0.8), [8, 9]);
-        assert_eq!(with(|_| {}).len(), 10);
-    }
-
-    #[test]
-    fn the_same_seed_draws_the_same_and_another_does_not() {
-        let logits: Vec<f32> = (0..50).map(|id| (id % 7) as f32).collect();
-        let with = |seed| {
-            draws(
-                Settings {
-                    seed,
-                    ..settings(1.0)
-                },
-                &logits,
-                40,
-            )
-        };
-        assert_eq!(with(7), with(7));
-        assert_ne!(with(7), with(8));
-    }
-}
+mod tests;

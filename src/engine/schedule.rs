@@ -9,6 +9,10 @@
 //! page is left waits until others are over; if it is alone, it ends with an error. A panic ends the requests that were
 //! being served with an error, and the engine goes on with an empty cache.
 //!
+//! Where guesses are wanted ([`super::lookup`]), a stream that speaks brings a few tokens that may come next beside its last
+//! one. Each row is then drawn from as if it were alone, as long as the draw is what was guessed; what was guessed wrongly is
+//! taken back. So guesses change how many steps a text takes, and nothing of the text, drawn ones included.
+//!
 //! Nothing here knows text: tokens in, tokens out.
 
 use std::collections::VecDeque;
@@ -21,8 +25,11 @@ use std::time::Instant;
 use tokio::sync::mpsc as channel;
 
 use super::EngineError;
+use super::adapter::{self, Adapter};
 use super::compute::Compute;
+use super::constraint::Constraint;
 use super::decoder::{Part, Wanted};
+use super::lookup::Lookup;
 use super::prefix::{Counts, Held, PAGE, Page, Tree};
 use super::sample::{Drawn, Sampler, Settings};
 
@@ -30,6 +37,8 @@ use super::sample::{Drawn, Sampler, Settings};
 const BUDGET: usize = 256;
 /// Rows of prompts in a step in which somebody speaks: what a step may last is what the others wait.
 const BESIDE: usize = 64;
+/// Rows of logits in a step beyond a row for each stream: what streams that speak leave of them is for guesses.
+const DRAWS: usize = 8;
 
 /// What is asked.
 pub struct Ask {
@@ -37,6 +46,10 @@ pub struct Ask {
     pub prompt: Vec<u32>,
     /// How to draw.
     pub settings: Settings,
+    /// What is added to the model.
+    pub adapter: Option<Arc<Adapter>>,
+    /// What the reply is held to.
+    pub constraint: Option<Constraint>,
     /// Most tokens of the reply.
     pub most: usize,
     /// Tokens that end it; they are not part of it.
@@ -85,6 +98,10 @@ pub struct Load {
     pub read: u64,
     /// Tokens that were drawn.
     pub drawn: u64,
+    /// Tokens that were guessed.
+    pub guessed: u64,
+    /// Guesses that were right: each is a step less.
+    pub accepted: u64,
     /// Steps.
     pub steps: u64,
     /// Seconds in steps.
@@ -142,16 +159,22 @@ impl Requests {
     }
 }
 
-/// Start the thread.
+/// Start the thread. `ahead` is how many tokens are guessed at most; 0 guesses none.
 ///
 /// # Errors
 /// Where the system gives none.
-pub fn start(compute: Box<dyn Compute>, pages: u32) -> Result<Requests, EngineError> {
+pub fn start(
+    compute: Box<dyn Compute>,
+    pages: u32,
+    ahead: usize,
+) -> Result<Requests, EngineError> {
+    let ahead = if compute.guesses() { ahead } else { 0 };
     let (asks, receiver) = mpsc::channel();
     let schedule = Schedule {
         compute,
         tree: Tree::new(pages),
         pages,
+        ahead,
         streams: Vec::new(),
         waiting: VecDeque::new(),
         asked: 0,
@@ -173,6 +196,7 @@ struct Stream {
     /// Prompt and reply.
     text: Vec<u32>,
     sampler: Sampler,
+    lookup: Lookup,
     drawn: usize,
     /// Tokens of the prompt that were there; told with the first token.
     found: Option<usize>,
@@ -185,7 +209,7 @@ struct Stream {
 impl Stream {
     /// Tokens whose keys and values are not computed.
     fn left(&self) -> usize {
-        self.text.len() - self.held.length()
+        self.text.len().saturating_sub(self.held.length())
     }
 
     fn speaking(&self) -> Speaking {
@@ -205,22 +229,80 @@ impl Stream {
     fn speaks(&self) -> bool {
         self.drawn > 0 && self.left() <= 1
     }
+
+    /// Draw the next token, and say it; the end where it is one.
+    fn draw(&mut self, row: &mut [f32], context: usize) -> Result<u32, End> {
+        let drawn = match &mut self.ask.constraint {
+            None => self.sampler.draw(row),
+            Some(constraint) => {
+                let allowed = constraint.allowed().map_err(End::Failed)?;
+                self.sampler.draw_among(row, |row| allowed.leave(row))
+            }
+        };
+        let Some(drawn) = drawn else {
+            let why = "no logit is a number".to_owned();
+            return Err(End::Failed(EngineError::Computing(why)));
+        };
+        let token = drawn.token;
+        if self.ask.ends.contains(&token) {
+            return Err(End::Stop);
+        }
+        let complete = match &mut self.ask.constraint {
+            None => false,
+            Some(constraint) => constraint.take(token).map_err(End::Failed)?,
+        };
+        self.drawn += 1;
+        self.began.get_or_insert_with(Instant::now);
+        self.text.push(token);
+        self.lookup.push(token);
+        let _ = self.ask.reply.try_send(Said::Token(drawn));
+        if complete {
+            return Err(End::Stop);
+        }
+        if self.drawn >= self.ask.most || self.text.len() >= context {
+            return Err(End::Length);
+        }
+        Ok(token)
+    }
+
+    /// The key of its adapter.
+    fn owner(&self) -> u64 {
+        owner(&self.ask)
+    }
+
+    /// Tokens that it may guess: its listener has room for them, and they are wanted if they are right.
+    fn room_to_guess(&self, context: usize) -> usize {
+        let wanted = self.ask.most.saturating_sub(self.drawn + 1);
+        let fit = context.saturating_sub(self.text.len() + 1);
+        wanted
+            .min(fit)
+            .min(self.ask.reply.capacity().saturating_sub(2))
+    }
 }
 
 struct Schedule {
     compute: Box<dyn Compute>,
     tree: Tree,
     pages: u32,
+    ahead: usize,
     streams: Vec<Stream>,
     waiting: VecDeque<Ask>,
     asked: u64,
     load: Load,
 }
 
+fn owner(ask: &Ask) -> u64 {
+    ask.adapter
+        .as_ref()
+        .map_or(adapter::NONE, |adapter| adapter.key())
+}
+
 /// A stream's share of a step.
 struct Share {
     stream: usize,
+    /// Its next tokens, and then those that are guessed.
     tokens: Vec<u32>,
+    guessed: usize,
     past: usize,
     pages: Vec<Page>,
     last: bool,
@@ -319,7 +401,7 @@ impl Schedule {
             } else {
                 &[]
             };
-            let held = tree.begin(known, |from, to, count| {
+            let held = tree.begin(owner(&ask), known, |from, to, count| {
                 copied = compute.copy(from, to, count);
             });
             if let Err(error) = copied {
@@ -330,6 +412,7 @@ impl Schedule {
             self.asked += 1;
             self.streams.push(Stream {
                 sampler: Sampler::new(ask.settings.clone(), &ask.prompt),
+                lookup: Lookup::new(&ask.prompt, self.ahead),
                 text: ask.prompt.clone(),
                 found: Some(held.length()),
                 number: self.asked,
@@ -346,6 +429,9 @@ impl Schedule {
     fn shares(&mut self) -> Vec<Share> {
         let speak = self.streams.iter().filter(|stream| stream.speaks()).count();
         let mut budget = if speak > 0 { speak + BESIDE } else { BUDGET };
+        let most = self.compute.streams();
+        let mut guesses = most + DRAWS - most.min(self.streams.len());
+        let context = self.compute.config().context;
         let mut shares = Vec::new();
         let order = |stream: &Stream| !stream.speaks();
         let mut turn: Vec<usize> = (0..self.streams.len()).collect();
@@ -371,11 +457,24 @@ impl Schedule {
                 continue;
             }
             budget -= tokens.len();
+            let (last, read) = (stream.left() == 0, tokens.len());
+            if last && read == 1 && stream.drawn > 0 {
+                let room = stream.room_to_guess(context).min(guesses);
+                for token in stream.lookup.guess(room) {
+                    if self.tree.push(&mut stream.held, *token).is_err() {
+                        break;
+                    }
+                    tokens.push(*token);
+                }
+            }
+            let guessed = tokens.len() - read;
+            guesses -= guessed;
             shares.push(Share {
                 stream: at,
                 past,
                 pages: self.tree.pages_of(&stream.held),
-                last: stream.left() == 0,
+                last,
+                guessed,
                 tokens,
             });
             if budget == 0 {
@@ -397,15 +496,21 @@ impl Schedule {
                 tokens: &share.tokens,
                 past: share.past,
                 pages: &share.pages,
-                wanted: if share.last {
-                    Wanted::Last
-                } else {
-                    Wanted::None
+                wanted: match (share.last, share.guessed) {
+                    (false, _) => Wanted::None,
+                    (true, 0) => Wanted::Last,
+                    (true, _) => Wanted::All,
                 },
             })
             .collect();
-        let mut logits = self.compute.step(&parts)?;
-        let vocab = self.compute.config().vocab;
+        let adapters: Vec<Option<Arc<Adapter>>> = shares
+            .iter()
+            .map(|share| self.streams.get(share.stream)?.ask.adapter.clone())
+            .collect();
+        let adapters: Vec<Option<&Adapter>> = adapters.iter().map(Option::as_deref).collect();
+        let mut logits = self.compute.step(&parts, &adapters)?;
+        let config = self.compute.config();
+        let (vocab, context) = (config.vocab, config.context);
         let mut rows = logits.chunks_exact_mut(vocab);
         let mut over: Vec<(usize, End)> = Vec::new();
         for share in &shares {
@@ -418,28 +523,30 @@ impl Schedule {
             if !share.last {
                 continue;
             }
-            let Some(row) = rows.next() else { continue };
             if let Some(found) = stream.found.take() {
                 let _ = stream.ask.reply.try_send(Said::Begun { found });
             }
-            let Some(drawn) = stream.sampler.draw(row) else {
-                let why = "no logit is a number".to_owned();
-                over.push((share.stream, End::Failed(EngineError::Computing(why))));
-                continue;
-            };
-            self.load.drawn += 1;
-            if stream.ask.ends.contains(&drawn.token) {
-                over.push((share.stream, End::Stop));
-                continue;
+            let before = share.tokens.len() - share.guessed;
+            let mut guesses = share.tokens.iter().skip(before);
+            let mut accepted = 0;
+            let own: Vec<&mut [f32]> = rows.by_ref().take(share.guessed + 1).collect();
+            for row in own {
+                let drawn = stream.draw(row, context);
+                self.load.drawn += 1;
+                match drawn {
+                    Err(end) => {
+                        over.push((share.stream, end));
+                        break;
+                    }
+                    Ok(drawn) if guesses.next() == Some(&drawn) => accepted += 1,
+                    // The rows that follow went on from another token.
+                    Ok(_) => break,
+                }
             }
-            stream.drawn += 1;
-            stream.began.get_or_insert_with(Instant::now);
-            stream.text.push(drawn.token);
-            let _ = stream.ask.reply.try_send(Said::Token(drawn));
-            let context = self.compute.config().context;
-            if stream.drawn >= stream.ask.most || stream.text.len() >= context {
-                over.push((share.stream, End::Length));
-            }
+            self.load.guessed += share.guessed as u64;
+            self.load.accepted += accepted as u64;
+            stream.lookup.learn(share.guessed, accepted);
+            self.tree.pop(&mut stream.held, share.guessed - accepted);
         }
         over.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
         for (at, end) in over {
@@ -463,6 +570,7 @@ impl Schedule {
         let Some(stream) = youngest.map(|at| self.streams.remove(at)) else {
             return;
         };
+        let held = Held::of(stream.owner());
         self.tree.end(stream.held);
         if self.streams.is_empty() {
             let why = format!(
@@ -474,9 +582,6 @@ impl Schedule {
             let _ = stream.ask.reply.try_send(Said::Over(end));
             return;
         }
-        self.streams.push(Stream {
-            held: Held::default(),
-            ..stream
-        });
+        self.streams.push(Stream { held, ..stream });
     }
 }

@@ -18,6 +18,7 @@ const NAME: &str = "chat";
 /// A model's template.
 pub struct ChatTemplate {
     environment: Environment<'static>,
+    source: String,
     bos: String,
     eos: String,
 }
@@ -53,9 +54,16 @@ impl ChatTemplate {
             .map_err(EngineError::template)?;
         Ok(Self {
             environment,
+            source: source.to_owned(),
             bos: bos.to_owned(),
             eos: eos.to_owned(),
         })
+    }
+
+    /// Whether its source has a text.
+    #[must_use]
+    pub fn mentions(&self, text: &str) -> bool {
+        self.source.contains(text)
     }
 
     /// Render a conversation. `messages` and `tools` are as the OpenAI protocol has them, arguments of calls as objects;

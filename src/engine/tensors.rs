@@ -10,6 +10,7 @@ use candle_core::{D, DType, Device, Module as _, Result, Tensor};
 use candle_nn::{ops, rotary_emb};
 
 use super::EngineError;
+use super::adapter::Adapter;
 use super::compute::Compute;
 use super::config::Config;
 use super::decoder::{MOST_POSITIONS, Part, Precision, inverse_frequencies};
@@ -216,7 +217,12 @@ impl Compute for OnTensors {
         &self.config
     }
 
-    fn step(&mut self, parts: &[Part<'_>]) -> std::result::Result<Vec<f32>, EngineError> {
+    fn step(
+        &mut self,
+        parts: &[Part<'_>],
+        _adapters: &[Option<&Adapter>],
+    ) -> std::result::Result<Vec<f32>, EngineError> {
+        // None is ever opened for a device: see `Engine::load_adapter`.
         self.forward(parts).map_err(failed)
     }
 

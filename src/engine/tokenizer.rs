@@ -5,13 +5,14 @@
 //! as it is whole: a character that is cut between two tokens waits for the second.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use ahash::AHashMap;
 use tokenizers::models::bpe::BPE;
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
 use tokenizers::pre_tokenizers::sequence::Sequence;
 use tokenizers::pre_tokenizers::split::{Split, SplitPattern};
-use tokenizers::{AddedToken, PreTokenizerWrapper, SplitDelimiterBehavior};
+use tokenizers::{AddedToken, DecoderWrapper, PreTokenizerWrapper, SplitDelimiterBehavior};
 
 use super::EngineError;
 use super::gguf::{Gguf, Value};
@@ -141,6 +142,32 @@ impl Tokenizer {
         self.0.token_to_id(token)
     }
 
+    /// The bytes of each token, by its number; those of special tokens after a byte that no text has. `None` where the
+    /// vocabulary is not of byte-level kind.
+    #[must_use]
+    pub fn bytes_of_tokens(&self) -> Option<Vec<Vec<u8>>> {
+        if !matches!(self.0.get_decoder(), Some(DecoderWrapper::ByteLevel(_))) {
+            return None;
+        }
+        let bytes = byte_of_letter();
+        let added = self.0.get_added_tokens_decoder();
+        let mut words = vec![Vec::new(); self.size()];
+        for (token, id) in self.0.get_vocab(true) {
+            let Some(word) = words.get_mut(id as usize) else {
+                continue;
+            };
+            *word = match added.get(&id) {
+                Some(added) if added.special => [&[0xff], added.content.as_bytes()].concat(),
+                Some(added) => added.content.clone().into_bytes(),
+                None => token
+                    .chars()
+                    .filter_map(|letter| bytes.get(&letter).copied())
+                    .collect(),
+            };
+        }
+        Some(words)
+    }
+
     /// How many tokens there are.
     #[must_use]
     pub fn size(&self) -> usize {
@@ -149,25 +176,42 @@ impl Tokenizer {
 
     /// Text as it comes.
     #[must_use]
-    pub fn stream(&self) -> Stream<'_> {
+    pub fn stream(self: &Arc<Self>) -> Stream {
         Stream {
-            tokenizer: self,
+            tokenizer: Arc::clone(self),
             tokens: Vec::new(),
             told: 0,
         }
     }
 }
 
+/// Byte-level vocabularies write each byte as a letter: itself where it prints, one after U+0100 where it does not.
+fn byte_of_letter() -> AHashMap<char, u8> {
+    let mut next = 0x100u32;
+    (0..=255u8)
+        .filter_map(|byte| {
+            let letter = match byte {
+                b'!'..=b'~' | 0xa1..=0xac | 0xae..=0xff => Some(char::from(byte)),
+                _ => {
+                    next += 1;
+                    char::from_u32(next - 1)
+                }
+            };
+            Some((letter?, byte))
+        })
+        .collect()
+}
+
 /// Text that comes out while tokens come in.
-pub struct Stream<'a> {
-    tokenizer: &'a Tokenizer,
+pub struct Stream {
+    tokenizer: Arc<Tokenizer>,
     /// Tokens whose text is not all given out, after one that gives them their context.
     tokens: Vec<u32>,
     /// Bytes of their text that were given out.
     told: usize,
 }
 
-impl Stream<'_> {
+impl Stream {
     /// One token more; the text that is whole now, often empty.
     pub fn push(&mut self, token: u32) -> String {
         self.tokens.push(token);
@@ -180,5 +224,13 @@ impl Stream<'_> {
         self.tokens = vec![token];
         self.told = self.tokenizer.decode(&self.tokens).len();
         new
+    }
+
+    /// No token follows: the text that was not whole, as it is.
+    pub fn finish(&mut self) -> String {
+        let text = self.tokenizer.decode(&self.tokens);
+        let left = text.get(self.told..).unwrap_or_default().to_owned();
+        self.told = text.len();
+        left
     }
 }

@@ -249,7 +249,7 @@ struct Entry {
 }
 
 /// The tensors of a safetensors file: a length, a JSON head, the data.
-fn safetensors(bytes: &[u8]) -> Result<HashMap<String, Tensor<'_>>, String> {
+pub(super) fn safetensors(bytes: &[u8]) -> Result<HashMap<String, Tensor<'_>>, String> {
     let (length, rest) = bytes
         .split_first_chunk::<8>()
         .ok_or("it is shorter than a safetensors head")?;

@@ -4,6 +4,7 @@
 //! ([`human`]), a trajectory's answers ([`recorded`]), the local engine ([`local`]). [`tool_text`] is the
 //! one parser of tool calls written as text. This room knows nothing of agents or sandboxes.
 
+pub mod bundled;
 pub mod http;
 pub mod human;
 pub mod local;
@@ -26,6 +27,21 @@ pub struct Sampling {
     pub temperature: Option<f64>,
     /// Nucleus mass in (0, 1].
     pub top_p: Option<f64>,
+    /// Keep the so many likeliest tokens.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub top_k: Option<u32>,
+    /// Keep tokens at least this part as likely as the likeliest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min_p: Option<f64>,
+    /// Divides (positive) and multiplies (negative) logits of tokens that were there; 1 does nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repetition_penalty: Option<f64>,
+    /// Taken once from the logit of a token that the reply has already.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub presence_penalty: Option<f64>,
+    /// Taken from the logit for each time that the reply has the token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub frequency_penalty: Option<f64>,
     /// Most tokens of one reply.
     pub max_tokens: Option<u32>,
     /// Passed on where the server takes one.
@@ -33,9 +49,20 @@ pub struct Sampling {
     /// Stop phrases; the phrase itself is not part of the reply.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub stop: Vec<String>,
+    /// The reply must be a call of one of the tools. The local engine holds it to the tool's schema.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub require_call: bool,
     /// Ask for log-probabilities of the sampled tokens.
     #[serde(default)]
     pub logprobs: bool,
+    /// With them, those of the so many likeliest tokens at each place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub top_logprobs: Option<u8>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 /// One question to a model.
@@ -112,6 +139,43 @@ pub struct TokenLogprob {
     pub token: String,
     /// Natural logarithm of its probability.
     pub logprob: f64,
+    /// Its number in the vocabulary; the local engine says it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<u32>,
+    /// Divergence of the uniform distribution from the model's at this place, in nats, of which [`self_certainty`] is the
+    /// mean. It takes the whole distribution: the local engine says it, servers do not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certainty: Option<f64>,
+    /// The likeliest tokens at this place, where they were asked for.
+    #[serde(
+        default,
+        deserialize_with = "or_empty",
+        skip_serializing_if = "Vec::is_empty"
+    )]
+    pub top_logprobs: Vec<Alternative>,
+}
+
+/// Some servers write `null` for none.
+fn or_empty<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Vec<Alternative>, D::Error> {
+    Ok(Option::deserialize(from)?.unwrap_or_default())
+}
+
+/// A token that could have been sampled.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Alternative {
+    /// The token's text.
+    pub token: String,
+    /// Natural logarithm of its probability.
+    pub logprob: f64,
+}
+
+/// Self-certainty of a reply (Kang et al. 2025): the mean over its tokens of KL(U ‖ p), in nats. `None` where some token
+/// lacks what it takes, or there is none.
+#[must_use]
+pub fn self_certainty(tokens: &[TokenLogprob]) -> Option<f64> {
+    let all: Option<Vec<f64>> = tokens.iter().map(|token| token.certainty).collect();
+    let all = all.filter(|all| !all.is_empty())?;
+    Some(all.iter().sum::<f64>() / all.len() as f64)
 }
 
 /// A model's whole answer.

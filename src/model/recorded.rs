@@ -160,10 +160,17 @@ mod tests {
         sampling: crate::model::Sampling {
             temperature: None,
             top_p: None,
+            top_k: None,
+            min_p: None,
+            repetition_penalty: None,
+            presence_penalty: None,
+            frequency_penalty: None,
             max_tokens: None,
             seed: None,
             stop: Vec::new(),
+            require_call: false,
             logprobs: false,
+            top_logprobs: None,
         },
     };
 

@@ -5,6 +5,7 @@
 //! hub:org/name                 weights of the Hugging Face hub, for the local engine
 //! PATH                         weights on this machine, for the local engine: a folder, or a GGUF file
 //! hub:org/name#q8_0, PATH#q8_0 the same, kept as f32, bf16, q8_0 or q4_0, whatever they are stored as
+//! policy                       the small model that comes with the program
 //! human                        a person types
 //! recorded:PATH                the answers of an earlier trajectory
 //! ```
@@ -15,7 +16,7 @@ use std::str::FromStr;
 
 use super::http::{HttpModel, HttpSettings};
 use super::local::Local;
-use super::{ChatModel, ModelError, human};
+use super::{ChatModel, ModelError, bundled, human};
 use crate::engine::Precision;
 use crate::hub::{Hub, Progress, Repo};
 
@@ -43,6 +44,8 @@ pub enum ModelSpec {
         /// How they are kept.
         precision: Precision,
     },
+    /// The small model that comes with the program.
+    Bundled,
     /// A person.
     Human,
     /// An earlier trajectory.
@@ -56,6 +59,9 @@ impl FromStr for ModelSpec {
         let bad = |why: &str| Err(ModelError::Spec(format!("`{text}`: {why}")));
         if text == "human" {
             return Ok(Self::Human);
+        }
+        if text == bundled::NAME {
+            return Ok(Self::Bundled);
         }
         if let Some(path) = text.strip_prefix("recorded:") {
             return match path {
@@ -127,6 +133,7 @@ impl fmt::Display for ModelSpec {
                 write!(f, "{}", path.display())?;
                 kept(f, *precision)
             }
+            Self::Bundled => f.write_str(bundled::NAME),
             Self::Human => f.write_str("human"),
             Self::Recorded(path) => write!(f, "recorded:{}", path.display()),
         }
@@ -182,11 +189,45 @@ impl ModelSpec {
                 let model = Local::open(&path, *precision, &whole.to_string()).await?;
                 Ok(Box::new(model))
             }
-            Self::Hub { id, precision } => {
-                let folder = fetched(id, progress).await?;
-                let model = Local::open(&folder, *precision, &self.to_string()).await?;
+            Self::Hub { .. } | Self::Bundled => {
+                let weights = self.weights(progress).await?;
+                let text = self.to_string();
+                let model = Local::open(&weights, self.precision(), &text).await?;
                 Ok(Box::new(model))
             }
+        }
+    }
+}
+
+impl ModelSpec {
+    /// How a local model's weights are kept.
+    #[must_use]
+    pub fn precision(&self) -> Precision {
+        match self {
+            Self::Path { precision, .. } | Self::Hub { precision, .. } => *precision,
+            _ => Precision::Stored,
+        }
+    }
+
+    /// Where the weights are that the local engine opens; those of the hub are downloaded where they are not there.
+    ///
+    /// # Errors
+    /// Where they cannot be had, or it is no model of the local engine.
+    pub async fn weights(&self, progress: &Progress<'_>) -> Result<PathBuf, ModelError> {
+        match self {
+            Self::Path { path, .. } => Ok(path.clone()),
+            Self::Hub { id, .. } => fetched(id, progress).await,
+            Self::Bundled => {
+                let folder = tokio::task::spawn_blocking(bundled::folder).await;
+                folder
+                    .map_err(|error| ModelError::Spec(error.to_string()))?
+                    .map_err(|error| {
+                        ModelError::Spec(format!("the bundled policy cannot be unpacked: {error}"))
+                    })
+            }
+            other => Err(ModelError::Spec(format!(
+                "{other}: these are no weights for the local engine; give a folder, a GGUF file or hub:org/name"
+            ))),
         }
     }
 }
@@ -277,6 +318,7 @@ mod tests {
                     precision: Precision::Bf16,
                 },
             ),
+            ("policy", ModelSpec::Bundled),
             ("human", ModelSpec::Human),
             ("recorded:x/y", ModelSpec::Recorded("x/y".into())),
         ];

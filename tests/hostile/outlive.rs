@@ -95,8 +95,9 @@ async fn kill_the_keepers(it: &Place, at: Where) {
         let began = Instant::now();
         let ran = it.bash_for(&attack, Duration::from_secs(3)).await;
         println!("{attack:?}: {:?} after {:?}", ran.exit, ran.took);
+        // It ends, however busy the machine is: a bound that only what hangs comes to.
         assert!(
-            began.elapsed() < Duration::from_secs(12),
+            began.elapsed() < Duration::from_secs(120),
             "{attack}: {:?}",
             began.elapsed()
         );

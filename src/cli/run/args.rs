@@ -49,15 +49,36 @@ pub(crate) struct Args {
     /// Nucleus mass
     #[arg(long, value_name = "P")]
     pub(super) top_p: Option<f64>,
+    /// Keep the so many likeliest tokens
+    #[arg(long, value_name = "K")]
+    pub(super) top_k: Option<u32>,
+    /// Keep tokens at least this part as likely as the likeliest
+    #[arg(long, value_name = "P", value_parser = part)]
+    pub(super) min_p: Option<f64>,
+    /// Penalty on tokens that were there; 1 is none
+    #[arg(long, value_name = "X", value_parser = above_zero)]
+    pub(super) repetition_penalty: Option<f64>,
+    /// Penalty on tokens that the reply has already, once each
+    #[arg(long, value_name = "X", allow_hyphen_values = true, value_parser = penalty)]
+    pub(super) presence_penalty: Option<f64>,
+    /// Penalty on tokens that the reply has already, for each time
+    #[arg(long, value_name = "X", allow_hyphen_values = true, value_parser = penalty)]
+    pub(super) frequency_penalty: Option<f64>,
     /// Most tokens of one reply
     #[arg(long, value_name = "N", default_value_t = 4096)]
     pub(super) max_tokens: u32,
     /// Seed of the first attempt; each further one counts it up
     #[arg(long, value_name = "N")]
     pub(super) seed: Option<u64>,
+    /// Every reply must be a tool call; a local model is held to the tool's schema while it writes
+    #[arg(long)]
+    pub(super) require_call: bool,
     /// Ask for log-probabilities of the sampled tokens
     #[arg(long)]
     pub(super) logprobs: bool,
+    /// With them, those of the N likeliest tokens at each place
+    #[arg(long, value_name = "N", requires = "logprobs", value_parser = clap::value_parser!(u8).range(1..=20))]
+    pub(super) top_logprobs: Option<u8>,
     /// Most turns [default: the scaffold's]
     #[arg(long, value_name = "N")]
     pub(super) turns: Option<u32>,
@@ -146,10 +167,17 @@ impl Args {
             sampling: Sampling {
                 temperature: None,
                 top_p: self.top_p,
+                top_k: self.top_k,
+                min_p: self.min_p,
+                repetition_penalty: self.repetition_penalty,
+                presence_penalty: self.presence_penalty,
+                frequency_penalty: self.frequency_penalty,
                 max_tokens: Some(self.max_tokens),
                 seed: self.seed,
                 stop: Vec::new(),
+                require_call: self.require_call,
                 logprobs: self.logprobs,
+                top_logprobs: self.top_logprobs,
             },
             limits: self.limits(),
             wishes: self.sandbox.wishes(settings)?,
@@ -199,4 +227,21 @@ fn tool_form(text: &str) -> Result<ToolForm, String> {
         "xml" => Ok(ToolForm::Xml),
         _ => Err("known: native, xml".into()),
     }
+}
+
+fn number_in(text: &str, range: std::ops::RangeInclusive<f64>) -> Result<f64, String> {
+    let number = text.parse().ok().filter(|number| range.contains(number));
+    number.ok_or_else(|| format!("a number from {} to {}", range.start(), range.end()))
+}
+
+fn part(text: &str) -> Result<f64, String> {
+    number_in(text, 0.0..=1.0)
+}
+
+fn penalty(text: &str) -> Result<f64, String> {
+    number_in(text, -2.0..=2.0)
+}
+
+fn above_zero(text: &str) -> Result<f64, String> {
+    number_in(text, 0.01..=100.0)
 }

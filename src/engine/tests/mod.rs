@@ -5,6 +5,8 @@
     reason = "numbers that the test itself makes"
 )]
 
+pub(super) mod adapters;
+mod guesses;
 mod logits;
 mod streams;
 mod templates;
@@ -104,16 +106,30 @@ pub(super) fn tiny(kind: &str, seed: u64) -> tempfile::TempDir {
         z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         ((z ^ (z >> 31)) >> 40) as f32 / (1u64 << 23) as f32 - 1.0
     };
+    let tensors: Vec<_> = tensors
+        .into_iter()
+        .map(|(name, shape, scale)| {
+            let numbers = (0..shape.iter().product::<usize>()).map(|_| {
+                // Norms lie around one.
+                if scale == 0.0 {
+                    1.0 + 0.2 * uniform()
+                } else {
+                    scale * uniform()
+                }
+            });
+            (name, shape, numbers.collect())
+        })
+        .collect();
+    put_safetensors(&folder.path().join("model.safetensors"), &tensors);
+    folder
+}
+
+/// Tensors in single precision.
+pub(super) fn put_safetensors(path: &Path, tensors: &[(String, Vec<usize>, Vec<f32>)]) {
     let (mut head, mut data) = (String::from("{"), Vec::new());
-    for (name, shape, scale) in tensors {
+    for (name, shape, numbers) in tensors {
         let from = data.len();
-        for _ in 0..shape.iter().product::<usize>() {
-            // Norms lie around one.
-            let number = if scale == 0.0 {
-                1.0 + 0.2 * uniform()
-            } else {
-                scale * uniform()
-            };
+        for number in numbers {
             data.extend_from_slice(&number.to_le_bytes());
         }
         let comma = if head.len() > 1 { "," } else { "" };
@@ -123,6 +139,5 @@ pub(super) fn tiny(kind: &str, seed: u64) -> tempfile::TempDir {
     let mut file = (head.len() as u64).to_le_bytes().to_vec();
     file.extend_from_slice(head.as_bytes());
     file.extend_from_slice(&data);
-    std::fs::write(folder.path().join("model.safetensors"), file).unwrap();
-    folder
+    std::fs::write(path, file).unwrap();
 }

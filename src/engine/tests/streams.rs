@@ -3,39 +3,45 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use super::adapters::{Shape, tiny_adapter};
 use super::{cpu, load, tiny};
+use crate::engine::adapter::Adapter;
 use crate::engine::cache::Cache;
 use crate::engine::compute::OnCpu;
 use crate::engine::decoder::{Decoder, Part, Precision, Room, Wanted};
 use crate::engine::kernels::Cpu;
 use crate::engine::prefix::Page;
-use crate::engine::sample::Settings;
-use crate::engine::schedule::{self, Ask, End, Said};
+use crate::engine::sample::{Sampler, Settings};
+use crate::engine::schedule::{self, Ask, End, Load, Said};
 
-/// Greedy, token by token, everything computed anew for each.
-fn plainly(decoder: &Decoder, cpu: &Cpu, prompt: &[u32], most: usize) -> Vec<u32> {
-    let mut text = prompt.to_vec();
+/// Token by token, in a cache of its own, nobody beside it.
+fn plainly(
+    (decoder, cpu): (&Decoder, &Cpu),
+    adapter: Option<&Adapter>,
+    prompt: &[u32],
+    settings: &Settings,
+    most: usize,
+) -> Vec<u32> {
+    let pages: Vec<Page> = (0..8).map(Page).collect();
+    let mut cache = Cache::new(decoder.config(), decoder.precision(), 8);
+    let mut sampler = Sampler::new(settings.clone(), prompt);
+    let (mut next, mut past, mut said) = (prompt.to_vec(), 0, Vec::new());
     for _ in 0..most {
-        let pages: Vec<Page> = (0..8).map(Page).collect();
-        let mut cache = Cache::new(decoder.config(), decoder.precision(), 8);
         let part = Part {
-            tokens: &text,
-            past: 0,
+            tokens: &next,
+            past,
             pages: &pages,
             wanted: Wanted::Last,
         };
-        let logits = decoder
-            .forward(&[part], &mut cache, cpu, &mut Room::default())
+        let room = &mut Room::default();
+        let mut logits = decoder
+            .forward_with(&[part], &[adapter], &mut cache, cpu, room)
             .unwrap();
-        let mut best = 0;
-        for (id, logit) in logits.iter().enumerate() {
-            if *logit > logits[best] {
-                best = id;
-            }
-        }
-        text.push(best as u32);
+        past += next.len();
+        next = vec![sampler.draw(&mut logits).unwrap().token];
+        said.extend(&next);
     }
-    text.split_off(prompt.len())
+    said
 }
 
 fn decoder(kind: &str, precision: Precision, cpu: &Cpu) -> Decoder {
@@ -86,18 +92,40 @@ fn a_prompt_in_one_piece_and_token_by_token_gives_the_same_bits() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn streams_that_come_go_and_wait_say_what_they_would_say_alone() {
+    storm(0, 0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn guesses_change_nothing_of_what_is_said_drawn_or_greedy() {
+    let load = storm(8, 0).await;
+    assert!(
+        load.accepted > 100 && load.guessed > load.accepted,
+        "{load:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn streams_with_adapters_and_without_share_steps_and_change_nothing_of_each_other() {
+    storm(0, 2).await;
+    let load = storm(8, 2).await;
+    assert!(load.accepted > 50, "{load:?}");
+}
+
+/// Requests that arrive at random, are cancelled at random and are read slowly at random: each says what its own text,
+/// settings and adapter make it say.
+async fn storm(ahead: usize, adapters: usize) -> Load {
     let cpu_here = cpu(1);
     let alone = decoder("qwen2", Precision::Q8_0, &cpu_here);
+    let adapters: Vec<Arc<Adapter>> = (0..adapters as u64)
+        .map(|number| {
+            let folder = tiny_adapter(&Shape::strong(number));
+            Arc::new(Adapter::open(folder.path(), alone.config(), &cpu_here).unwrap())
+        })
+        .collect();
     // So few pages that streams have to wait for one another.
-    let requests = schedule::start(
-        Box::new(OnCpu::new(
-            decoder("qwen2", Precision::Q8_0, &cpu(2)),
-            cpu(2),
-            24,
-        )),
-        24,
-    )
-    .unwrap();
+    let served = decoder("qwen2", Precision::Q8_0, &cpu(2));
+    let served = Box::new(OnCpu::new(served, cpu(2), 24));
+    let requests = schedule::start(served, 24, ahead).unwrap();
     let mut seed = 11u64;
     let mut draw = move |below: u64| {
         seed = seed
@@ -114,10 +142,31 @@ async fn streams_that_come_go_and_wait_say_what_they_would_say_alone() {
         prompt.push((number % 5) as u32);
         let (sender, mut receiver) = tokio::sync::mpsc::channel(4);
         let cancelled = Arc::new(AtomicBool::new(false));
-        let most = draw(20) as usize + 1;
+        let most = draw(30) as usize + 1;
+        // Greedy ones, and such as draw in every way; few seeds, so that some are asked for again.
+        let settings = match draw(3) {
+            0 => Settings::default(),
+            kind => Settings {
+                temperature: 0.7 * kind as f32,
+                top_p: [1.0, 0.9][draw(2) as usize],
+                top_k: [0, 7][draw(2) as usize],
+                min_p: [0.0, 0.1][draw(2) as usize],
+                repetition: [1.0, 1.2][draw(2) as usize],
+                frequency: [0.0, 0.4][draw(2) as usize],
+                presence: [0.0, 0.4][draw(2) as usize],
+                seed: draw(4),
+                scores: draw(2) == 0,
+                likeliest: 2,
+            },
+        };
+        let adapter = adapters
+            .get(draw(adapters.len() as u64 + 1) as usize)
+            .cloned();
         let ask = Ask {
             prompt: prompt.clone(),
-            settings: Settings::default(),
+            settings: settings.clone(),
+            adapter: adapter.clone(),
+            constraint: None,
             most,
             ends: Vec::new(),
             reply: sender,
@@ -132,7 +181,9 @@ async fn streams_that_come_go_and_wait_say_what_they_would_say_alone() {
                 match piece {
                     Said::Begun { .. } => {}
                     Said::Token(drawn) => said.push(drawn.token),
-                    Said::Over(End::Length) => return (prompt, said, most, true),
+                    Said::Over(End::Length) => {
+                        return (prompt, settings, adapter, said, most, true);
+                    }
                     Said::Over(end) => panic!("{end:?}"),
                 }
                 if slow {
@@ -140,10 +191,10 @@ async fn streams_that_come_go_and_wait_say_what_they_would_say_alone() {
                 }
                 if stops_at.is_some_and(|at| said.len() >= at) {
                     cancelled.store(true, std::sync::atomic::Ordering::Relaxed);
-                    return (prompt, said, most, false);
+                    return (prompt, settings, adapter, said, most, false);
                 }
             }
-            (prompt, said, most, false)
+            (prompt, settings, adapter, said, most, false)
         }));
         if draw(3) == 0 {
             tokio::time::sleep(std::time::Duration::from_millis(draw(10))).await;
@@ -151,9 +202,15 @@ async fn streams_that_come_go_and_wait_say_what_they_would_say_alone() {
     }
     let mut whole = 0;
     for one in going {
-        let (prompt, said, most, over) = one.await.unwrap();
-        let expected = plainly(&alone, &cpu_here, &prompt, said.len());
-        assert_eq!(said, expected);
+        let (prompt, settings, adapter, said, most, over) = one.await.unwrap();
+        let expected = plainly(
+            (&alone, &cpu_here),
+            adapter.as_deref(),
+            &prompt,
+            &settings,
+            said.len(),
+        );
+        assert_eq!(said, expected, "{settings:?}");
         if over {
             assert_eq!(said.len(), most);
             whole += 1;
@@ -173,19 +230,14 @@ async fn streams_that_come_go_and_wait_say_what_they_would_say_alone() {
         "{load:?}"
     );
     assert!(load.pages.found > 0, "{load:?}");
+    load
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_further_turn_reads_its_new_tokens_only() {
-    let requests = schedule::start(
-        Box::new(OnCpu::new(
-            decoder("llama", Precision::F32, &cpu(1)),
-            cpu(1),
-            64,
-        )),
-        64,
-    )
-    .unwrap();
+    let served = decoder("llama", Precision::F32, &cpu(1));
+    let served = Box::new(OnCpu::new(served, cpu(1), 64));
+    let requests = schedule::start(served, 64, 0).unwrap();
     let mut text: Vec<u32> = (0..100).map(|at| at % 190).collect();
     let (mut before, mut read) = (0, 0);
     for turn in 0..5 {
@@ -193,6 +245,8 @@ async fn a_further_turn_reads_its_new_tokens_only() {
         let ask = Ask {
             prompt: text.clone(),
             settings: Settings::default(),
+            adapter: None,
+            constraint: None,
             most: 9,
             ends: Vec::new(),
             reply: sender,

@@ -63,8 +63,8 @@ fn tensors_and_kernels_agree_over_chunks_streams_and_scattered_pages() {
                     wanted: *wanted,
                 })
                 .collect();
-            let ours = kernels.step(&parts).unwrap();
-            let theirs = tensors.step(&parts).unwrap();
+            let ours = kernels.step(&parts, &[None, None]).unwrap();
+            let theirs = tensors.step(&parts, &[None, None]).unwrap();
             let apart = worst(&ours, &theirs);
             assert!(apart < 1e-4, "{kind}: {apart}");
         }
@@ -77,8 +77,8 @@ fn tensors_and_kernels_agree_over_chunks_streams_and_scattered_pages() {
             pages: &[Page(5), Page(6)],
             wanted: Wanted::Last,
         };
-        let ours = kernels.step(&[part]).unwrap();
-        let theirs = tensors.step(&[part]).unwrap();
+        let ours = kernels.step(&[part], &[None]).unwrap();
+        let theirs = tensors.step(&[part], &[None]).unwrap();
         assert!(worst(&ours, &theirs) < 1e-4);
     }
 }
@@ -94,10 +94,10 @@ fn blocks_of_a_gguf_file_are_computed_as_they_are_stored() {
         wanted: Wanted::Last,
     };
     let plain = on_tensors(folder.path(), Precision::F32, 2)
-        .step(&[part])
+        .step(&[part], &[None])
         .unwrap();
     let eight = on_tensors(folder.path(), Precision::Q8_0, 2)
-        .step(&[part])
+        .step(&[part], &[None])
         .unwrap();
     let largest = plain.iter().fold(0f32, |most, logit| most.max(logit.abs()));
     let apart = worst(&plain, &eight);
@@ -220,7 +220,9 @@ async fn a_family_that_is_not_ours_is_computed_by_candle_transformers_stream_aft
     let prompts = [vec![5u32, 9, 300, 41], vec![5, 9, 300, 7, 8, 9]];
     let replies = prompts
         .clone()
-        .map(|prompt| engine.ask(prompt, Settings::default(), 12).unwrap());
+        .map(|prompt| engine
+                .ask(prompt, Settings::default(), None, None, 12)
+                .unwrap());
     for (mut reply, mut text) in replies.into_iter().zip(prompts) {
         let mut said = Vec::new();
         while let Some(piece) = reply.next().await {

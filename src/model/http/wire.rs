@@ -16,7 +16,14 @@ pub fn request_body(model: &str, request: &ChatRequest) -> String {
     if !request.tools.is_empty() {
         let tools: Vec<Value> = request.tools.iter().map(tool).collect();
         body.insert("tools".to_owned(), Value::Array(tools));
-        body.insert("tool_choice".to_owned(), json!("auto"));
+        body.insert(
+            "tool_choice".to_owned(),
+            json!(if sampling.require_call {
+                "required"
+            } else {
+                "auto"
+            }),
+        );
     }
     let mut set = |name: &str, value: Option<Value>| {
         if let Some(value) = value {
@@ -25,6 +32,21 @@ pub fn request_body(model: &str, request: &ChatRequest) -> String {
     };
     set("temperature", sampling.temperature.map(Value::from));
     set("top_p", sampling.top_p.map(Value::from));
+    // Not of OpenAI's own protocol, but of most servers that people run.
+    set("top_k", sampling.top_k.map(Value::from));
+    set("min_p", sampling.min_p.map(Value::from));
+    set(
+        "repetition_penalty",
+        sampling.repetition_penalty.map(Value::from),
+    );
+    set(
+        "presence_penalty",
+        sampling.presence_penalty.map(Value::from),
+    );
+    set(
+        "frequency_penalty",
+        sampling.frequency_penalty.map(Value::from),
+    );
     set("max_tokens", sampling.max_tokens.map(Value::from));
     set("seed", sampling.seed.map(Value::from));
     set(
@@ -32,6 +54,13 @@ pub fn request_body(model: &str, request: &ChatRequest) -> String {
         (!sampling.stop.is_empty()).then(|| json!(sampling.stop)),
     );
     set("logprobs", sampling.logprobs.then_some(Value::Bool(true)));
+    set(
+        "top_logprobs",
+        sampling
+            .top_logprobs
+            .filter(|_| sampling.logprobs)
+            .map(Value::from),
+    );
     set("stream", Some(Value::Bool(true)));
     set("stream_options", Some(json!({"include_usage": true})));
     Value::Object(body).to_string()
@@ -142,6 +171,39 @@ mod tests {
                 r#""stop":["</function"],"logprobs":true,"stream":true,"stream_options":{"include_usage":true}}"#
             )
         );
+    }
+
+    #[test]
+    fn every_sampling_setting_that_is_given_is_sent_and_no_other() {
+        let plain = ChatRequest {
+            messages: Vec::new(),
+            tools: Vec::new(),
+            sampling: Sampling::default(),
+        };
+        let settings = ["top_k", "min_p", "penalty", "logprobs", "seed", "stop\""];
+        let body = request_body("m", &plain);
+        for name in settings {
+            assert!(!body.contains(name), "{name} in {body}");
+        }
+        let request = ChatRequest {
+            sampling: Sampling {
+                top_k: Some(20),
+                min_p: Some(0.05),
+                repetition_penalty: Some(1.1),
+                presence_penalty: Some(0.5),
+                frequency_penalty: Some(-0.5),
+                logprobs: true,
+                top_logprobs: Some(3),
+                ..Sampling::default()
+            },
+            ..plain
+        };
+        let sent = concat!(
+            r#""top_k":20,"min_p":0.05,"repetition_penalty":1.1,"presence_penalty":0.5,"#,
+            r#""frequency_penalty":-0.5,"logprobs":true,"top_logprobs":3,"stream":true"#
+        );
+        let body = request_body("m", &request);
+        assert!(body.contains(sent), "{body}");
     }
 
     #[test]

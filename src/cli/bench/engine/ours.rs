@@ -69,7 +69,7 @@ impl Bare {
         let mut pages = Vec::new();
         for stream in 0..8 {
             // Streams that begin alike would share pages.
-            let mut held = tree.begin(&[stream], |_, _, _| {});
+            let mut held = tree.begin(0, &[stream], |_, _, _| {});
             for token in 0..PAGES / 8 * PAGE as u32 {
                 tree.push(&mut held, stream ^ token)
                     .map_err(|_full| failed("too few pages"))?;
@@ -179,7 +179,7 @@ impl Whole {
         let (decoder, cpu) = opened(path, threads)?;
         let vocab = decoder.config().vocab;
         let requests =
-            schedule::start(Box::new(OnCpu::new(decoder, cpu, PAGES)), PAGES).map_err(failed)?;
+            schedule::start(Box::new(OnCpu::new(decoder, cpu, PAGES)), PAGES, 0).map_err(failed)?;
         Ok(Self {
             requests,
             vocab,
@@ -206,6 +206,8 @@ impl Whole {
                         seed: seed as u64,
                         ..Settings::default()
                     },
+                    adapter: None,
+                    constraint: None,
                     most: count + 1,
                     ends: Vec::new(),
                     reply,

@@ -35,7 +35,8 @@ fn text_reasoning_usage_and_logprobs_are_put_together() {
         delta(&json!({"content": "", "reasoning": "m"})),
         delta(&json!({"content": [{"type": "text", "text": "a"}]})),
         json!({"choices": [{"delta": {"content": "b"}, "finish_reason": "stop",
-               "logprobs": {"content": [{"token": "b", "logprob": -0.5, "bytes": [98]}]}}]}),
+               "logprobs": {"content": [{"token": "b", "logprob": -0.5, "bytes": [98], "top_logprobs":
+               [{"token": "c", "logprob": -0.25, "bytes": [99]}]}, {"token": "", "logprob": -9, "top_logprobs": null}]}}]}),
         json!({"choices": [], "usage": {"prompt_tokens": 5, "completion_tokens": 2,
                "prompt_tokens_details": {"cached_tokens": 4}}}),
     ]);
@@ -50,7 +51,10 @@ fn text_reasoning_usage_and_logprobs_are_put_together() {
             cached_tokens: 4
         }
     );
-    assert_eq!(reply.logprobs.unwrap()[0].token, "b");
+    let logprobs = reply.logprobs.unwrap();
+    assert_eq!(logprobs[0].token, "b");
+    assert_eq!(logprobs[0].top_logprobs[0].token, "c");
+    assert_eq!(crate::model::self_certainty(&logprobs), None);
     assert_eq!(reply.served_by.as_deref(), Some("m"));
     assert_eq!(news.len(), 4);
 }

@@ -1,0 +1,272 @@
+//! Adapters beside their base against weights that were merged, by hand and by the export.
+
+use std::path::Path;
+
+use super::{config_of, cpu, load, put_safetensors, tiny};
+use crate::engine::adapter::{Adapter, Module, merge};
+use crate::engine::cache::Cache;
+use crate::engine::decoder::{Decoder, Part, Precision, Room, Wanted};
+use crate::engine::kernels::Cpu;
+use crate::engine::prefix::Page;
+use crate::engine::weights::Files;
+
+/// An adapter of the small models.
+pub(super) struct Shape {
+    pub(super) seed: u64,
+    pub(super) rank: usize,
+    pub(super) modules: Vec<Module>,
+    pub(super) config: serde_json::Value,
+}
+
+impl Shape {
+    /// All matrices, changed so much that greedy text is another.
+    pub(super) fn strong(seed: u64) -> Self {
+        Self {
+            seed,
+            rank: 4,
+            modules: Module::ALL.to_vec(),
+            config: serde_json::json!({"peft_type": "LORA", "r": 4, "lora_alpha": 8}),
+        }
+    }
+}
+
+fn sizes(module: Module) -> (usize, usize) {
+    match module {
+        Module::Query | Module::Output => (64, 64),
+        Module::Key | Module::Value => (32, 64),
+        Module::Gate | Module::Up => (96, 64),
+        Module::Down => (64, 96),
+    }
+}
+
+type Pair = (usize, Module, Vec<f32>, Vec<f32>);
+
+/// A and B of each matrix.
+fn pairs(shape: &Shape) -> Vec<Pair> {
+    let mut state = shape.seed.wrapping_add(99);
+    let mut uniform = move || {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (state >> 40) as f32 / (1u64 << 23) as f32 - 1.0
+    };
+    let mut all = Vec::new();
+    for layer in 0..2 {
+        for module in &shape.modules {
+            let (rows, columns) = sizes(*module);
+            let mut drawn = |count: usize| (0..count).map(|_| 0.2 * uniform()).collect();
+            let (down, up) = (drawn(shape.rank * columns), drawn(rows * shape.rank));
+            all.push((layer, *module, down, up));
+        }
+    }
+    all
+}
+
+/// Its folder, as PEFT writes it.
+pub(super) fn tiny_adapter(shape: &Shape) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("adapter_config.json");
+    std::fs::write(config, shape.config.to_string()).unwrap();
+    let mut tensors = Vec::new();
+    for (layer, module, down, up) in pairs(shape) {
+        let (rows, columns) = sizes(module);
+        let path = format!("base_model.model.model.layers.{layer}.{}", module.path());
+        tensors.push((
+            format!("{path}.lora_A.weight"),
+            vec![shape.rank, columns],
+            down,
+        ));
+        tensors.push((format!("{path}.lora_B.weight"), vec![rows, shape.rank], up));
+    }
+    put_safetensors(&folder.path().join("adapter_model.safetensors"), &tensors);
+    folder
+}
+
+/// The base with the adapter added to its weights, number by number.
+fn merged_by_hand(base: &Path, shape: &Shape, scale: f32) -> tempfile::TempDir {
+    let files = Files::open(base).unwrap();
+    let checkpoint = files.checkpoint().unwrap();
+    let crate::engine::weights::Checkpoint::Safetensors(all) = &checkpoint else {
+        panic!("it is a folder");
+    };
+    let pairs = pairs(shape);
+    let tensors: Vec<_> = all
+        .iter()
+        .map(|(name, tensor)| {
+            let mut numbers = tensor.floats().unwrap();
+            let found = pairs.iter().find(|(layer, module, ..)| {
+                *name == format!("model.layers.{layer}.{}.weight", module.path())
+            });
+            if let Some((_, module, down, up)) = found {
+                let (rows, columns) = sizes(*module);
+                for row in 0..rows {
+                    for column in 0..columns {
+                        let sum: f64 = (0..shape.rank)
+                            .map(|at| {
+                                f64::from(up[row * shape.rank + at])
+                                    * f64::from(down[at * columns + column])
+                            })
+                            .sum();
+                        numbers[row * columns + column] += scale * sum as f32;
+                    }
+                }
+            }
+            (name.clone(), tensor.shape.clone(), numbers)
+        })
+        .collect();
+    let folder = tempfile::tempdir().unwrap();
+    put_safetensors(&folder.path().join("model.safetensors"), &tensors);
+    std::fs::copy(base.join("config.json"), folder.path().join("config.json")).unwrap();
+    folder
+}
+
+/// Logits of several texts in one call, some of them with adapters.
+fn logits(decoder: &Decoder, adapters: &[Option<&Adapter>], cpu: &Cpu) -> Vec<Vec<f32>> {
+    let mut cache = Cache::new(decoder.config(), decoder.precision(), 8);
+    let texts: Vec<Vec<u32>> = (0..adapters.len() as u32)
+        .map(|text| (0..20).map(|at| (at * 37 + 11 * text) % 190).collect())
+        .collect();
+    let pages: Vec<[Page; 1]> = (0..adapters.len() as u32).map(|at| [Page(at)]).collect();
+    let parts: Vec<Part<'_>> = texts
+        .iter()
+        .zip(&pages)
+        .map(|(tokens, pages)| Part {
+            tokens,
+            past: 0,
+            pages,
+            wanted: Wanted::All,
+        })
+        .collect();
+    let room = &mut Room::default();
+    let all = decoder
+        .forward_with(&parts, adapters, &mut cache, cpu, room)
+        .unwrap();
+    all.chunks(20 * 190).map(<[f32]>::to_vec).collect()
+}
+
+fn worst(a: &[f32], b: &[f32]) -> f32 {
+    assert_eq!(a.len(), b.len());
+    let differences = a.iter().zip(b).map(|(a, b)| (a - b).abs());
+    differences.fold(0.0, f32::max)
+}
+
+#[test]
+fn beside_the_base_it_computes_what_merged_weights_do_and_leaves_other_streams_alone() {
+    let cpu = cpu(2);
+    for kind in ["qwen2", "qwen3", "llama"] {
+        let base = tiny(kind, 7);
+        let decoder = load(base.path(), Precision::F32, &cpu);
+        let own = |rank: usize, alpha: u32, stabilised: bool, modules: &[Module]| Shape {
+            seed: rank as u64,
+            rank,
+            modules: modules.to_vec(),
+            config: serde_json::json!({
+                "peft_type": "LORA", "r": rank, "lora_alpha": alpha, "use_rslora": stabilised,
+            }),
+        };
+        let shapes = [
+            (own(4, 8, false, &Module::ALL), 2.0),
+            (own(9, 6, true, &[Module::Query, Module::Value]), 2.0),
+        ];
+        let adapters: Vec<Adapter> = shapes
+            .iter()
+            .map(|(shape, _)| {
+                let folder = tiny_adapter(shape);
+                Adapter::open(folder.path(), decoder.config(), &cpu).unwrap()
+            })
+            .collect();
+        let [first, second] = adapters.as_slice() else {
+            panic!("there are two");
+        };
+        // Two streams of the first, not side by side.
+        let mixed = [Some(first), None, Some(second), Some(first)];
+        let ours = logits(&decoder, &mixed, &cpu);
+        let plain = logits(&decoder, &[None; 4], &cpu);
+        assert_eq!(worst(&ours[1], &plain[1]), 0.0, "{kind}");
+        for (at, number) in [(0, 0), (2, 1), (3, 0)] {
+            let (shape, scale) = &shapes[number];
+            let merged = merged_by_hand(base.path(), shape, *scale);
+            let merged = load(merged.path(), Precision::F32, &cpu);
+            let theirs = logits(&merged, &[None; 4], &cpu);
+            let difference = worst(&ours[at], &theirs[at]);
+            assert!(difference < 1e-4, "{kind} {at}: {difference}");
+            let changed = worst(&ours[at], &plain[at]);
+            assert!(changed > 0.05, "{kind} {at}: {changed}");
+        }
+        // Alone it gives the same bits as among others.
+        let alone = logits(&decoder, &[Some(first), Some(first), None, None], &cpu);
+        assert_eq!(worst(&alone[0], &ours[0]), 0.0, "{kind}");
+    }
+}
+
+#[test]
+fn the_export_is_the_base_with_the_adapter_added() {
+    let cpu = cpu(1);
+    let base = tiny("llama", 3);
+    let shape = Shape::strong(5);
+    let adapter = tiny_adapter(&shape);
+    let out = tempfile::tempdir().unwrap();
+    let out = out.path().join("merged");
+    merge::export(base.path(), adapter.path(), &out).unwrap();
+    let by_hand = merged_by_hand(base.path(), &shape, 2.0);
+    let ours = logits(&load(&out, Precision::F32, &cpu), &[None], &cpu);
+    let theirs = logits(&load(by_hand.path(), Precision::F32, &cpu), &[None], &cpu);
+    assert!(worst(&ours[0], &theirs[0]) < 1e-4);
+    let again = merge::export(base.path(), adapter.path(), &out);
+    assert!(again.unwrap_err().to_string().contains("not empty"));
+}
+
+#[test]
+fn what_is_no_adapter_of_this_model_is_refused_in_a_sentence() {
+    let cpu = cpu(1);
+    let base = tiny("qwen2", 1);
+    let config = config_of(base.path());
+    let refused = |folder: &Path, why: &str| {
+        let error = Adapter::open(folder, &config, &cpu)
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains(why), "{error}");
+    };
+    let folder = tiny_adapter(&Shape {
+        config: serde_json::json!({"peft_type": "LORA", "r": 16}),
+        ..Shape::strong(1)
+    });
+    refused(
+        folder.path(),
+        "should have rank 16, but its matrices have 4",
+    );
+    let folder = tiny_adapter(&Shape {
+        config: serde_json::json!({"peft_type": "LORA", "r": 4, "use_dora": true}),
+        ..Shape::strong(1)
+    });
+    refused(folder.path(), "`use_dora` is set");
+    let folder = tiny_adapter(&Shape::strong(1));
+    let weights = folder.path().join("adapter_model.safetensors");
+    let query = "base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight";
+    let put = |name: &str, shape: [usize; 2]| {
+        let numbers = vec![0.0; shape[0] * shape[1]];
+        put_safetensors(&weights, &[(name.to_owned(), shape.to_vec(), numbers)]);
+    };
+    put(query, [4, 64]);
+    refused(folder.path(), "one of its two matrices only");
+    put(&query.replace("layers.0", "layers.9"), [4, 64]);
+    refused(folder.path(), "of layer 9; the model has 2");
+    put("base_model.model.lm_head.lora_A.weight", [4, 64]);
+    refused(
+        folder.path(),
+        "`base_model.model.lm_head.lora_A.weight` is no part",
+    );
+    let up = query.replace("lora_A", "lora_B");
+    let wrong = [
+        (query.to_owned(), vec![4, 65], vec![0.0; 260]),
+        (up, vec![64, 4], vec![0.0; 256]),
+    ];
+    put_safetensors(&weights, &wrong);
+    refused(folder.path(), "it is an adapter of another model");
+    std::fs::remove_file(&weights).unwrap();
+    refused(folder.path(), "adapter_model.safetensors");
+    std::fs::write(folder.path().join("adapter_model.bin"), "x").unwrap();
+    refused(folder.path(), "only adapter_model.bin is there");
+    std::fs::remove_file(folder.path().join("adapter_config.json")).unwrap();
+    refused(folder.path(), "adapter_config.json");
+}

@@ -1,0 +1,240 @@
+//! `POST /v1/completions`: text goes on, without a template.
+
+use std::sync::Arc;
+
+use hyper::StatusCode;
+use serde_json::{Map, Value, json};
+
+use super::chat::{Head, choices, streamed};
+use super::fields::{Fields, kind};
+use super::generation::{Generation, Told, finish_word, room, usage_json};
+use super::refusal::Refusal;
+use super::stream::{self, Form};
+use super::{Answer, House, routes, sampling};
+use crate::engine::Engine;
+use crate::model::local::speech::Question;
+use crate::model::local::writing::Nameless;
+use crate::model::{Finish, TokenLogprob, Usage};
+
+/// Tokens of a reply where nobody says: the protocol's own number.
+const MOST: u32 = 16;
+/// Likeliest tokens that may be asked for: the protocol's own number.
+const LIKELIEST: u64 = 5;
+/// Texts of one request.
+const PROMPTS: usize = 128;
+
+/// Answer it.
+pub(super) async fn answer(house: &Arc<House>, body: &Value) -> Result<Answer, Refusal> {
+    let fields = Fields::top(body)?;
+    let (model, adapter) = routes::model(house, fields)?;
+    fields.unserved("suffix", &[json!("")])?;
+    let mut sampling = sampling::read(fields, &house.limits, &["max_tokens"])?;
+    let likeliest = fields.whole("logprobs", 0..=LIKELIEST)?;
+    sampling.logprobs = likeliest.is_some();
+    sampling.top_logprobs = likeliest.and_then(|likeliest| u8::try_from(likeliest).ok());
+    let per_prompt = choices(house, fields)?;
+    if let Some(best_of) = fields.whole("best_of", 1..=u64::MAX)?
+        && best_of != per_prompt as u64
+    {
+        return Err(fields.refused("best_of", "must be the same as `n` here"));
+    }
+    let (streamed, usage_at_the_end) = streamed(fields)?;
+    let echo = fields.flag("echo")?.unwrap_or(false);
+    if echo && sampling.logprobs {
+        return Err(fields.refused("echo", "is not served together with `logprobs`"));
+    }
+    let contexts = contexts(&house.engine, fields)?;
+    let count = contexts.len() * per_prompt;
+    if count > house.limits.running {
+        let most = house.limits.running;
+        let why = format!("makes {count} choices with `n`; there is room for {most}");
+        return Err(fields.refused("prompt", why));
+    }
+    let scored = sampling.logprobs;
+    let mut before = Vec::with_capacity(count);
+    let mut questions = Vec::with_capacity(contexts.len());
+    for context in contexts {
+        let asked = sampling.max_tokens.unwrap_or(MOST);
+        let mut sampling = sampling.clone();
+        sampling.max_tokens = Some(room(house, context.len(), Some(asked))?);
+        let text = if echo {
+            house.engine.decoded(&context)
+        } else {
+            String::new()
+        };
+        before.extend(std::iter::repeat_n(text, per_prompt));
+        questions.push(Question {
+            prompt: context,
+            sampling,
+            adapter: adapter.clone(),
+            grammar: None,
+            seed: 0,
+            most: 0,
+            tools: Vec::new(),
+            nameless: Nameless::Text,
+            calls: usize::MAX,
+        });
+    }
+    let generation = Generation::begin(house, questions, per_prompt).await?;
+    let head = Head {
+        id: format!("cmpl-{}", ulid::Ulid::generate()),
+        created: super::now(),
+        model,
+    };
+    if streamed {
+        let chunks = Chunks {
+            head,
+            usage_at_the_end,
+            scored,
+            before,
+            offsets: vec![0; count],
+            waiting: vec![Vec::new(); count],
+        };
+        return Ok(stream::answer(generation, chunks));
+    }
+    let (choices, usage) = stream::collected(generation, count).await?;
+    let choices: Vec<Value> = choices
+        .into_iter()
+        .zip(before)
+        .enumerate()
+        .map(|(index, (choice, before))| {
+            let finish = choice.finish.unwrap_or(Finish::Stop);
+            let logprobs = scored.then(|| logprobs(&choice.scored, &mut 0));
+            json!({
+                "index": index, "text": before + &choice.text, "logprobs": logprobs,
+                "finish_reason": finish_word(&finish),
+            })
+        })
+        .collect();
+    let mut body = head.json("text_completion", choices);
+    body["usage"] = usage_json(usage);
+    Ok(super::json(StatusCode::OK, &body))
+}
+
+/// A text, texts, tokens, or lists of tokens.
+fn contexts(engine: &Engine, fields: Fields<'_>) -> Result<Vec<Vec<u32>>, Refusal> {
+    let form = "must be a string, an array of strings, an array of tokens, or an array of arrays of tokens";
+    let items = match fields.get("prompt") {
+        None => return Err(fields.refused("prompt", format!("is missing; it {form}"))),
+        Some(Value::String(text)) => return Ok(vec![engine.encoded(text)?]),
+        Some(Value::Array(items)) => items,
+        Some(other) => {
+            return Err(fields.refused("prompt", format!("{form}, not {}", kind(other))));
+        }
+    };
+    if items.is_empty() {
+        return Err(fields.refused("prompt", "must not be empty"));
+    }
+    let token = |value: &Value| {
+        let token = value.as_u64().and_then(|token| u32::try_from(token).ok());
+        token
+            .filter(|token| (*token as usize) < engine.vocabulary())
+            .ok_or_else(|| {
+                let most = engine.vocabulary();
+                fields.refused(
+                    "prompt",
+                    format!("must hold tokens below {most}, not {value}"),
+                )
+            })
+    };
+    if items.iter().all(Value::is_number) {
+        return Ok(vec![items.iter().map(token).collect::<Result<_, _>>()?]);
+    }
+    if items.len() > PROMPTS {
+        let why = format!("must hold at most {PROMPTS} texts, not {}", items.len());
+        return Err(fields.refused("prompt", why));
+    }
+    let one = |item: &Value| match item {
+        Value::String(text) => Ok(engine.encoded(text)?),
+        Value::Array(tokens) => tokens.iter().map(token).collect(),
+        other => Err(fields.refused("prompt", format!("{form}; one of them is {}", kind(other)))),
+    };
+    items.iter().map(one).collect()
+}
+
+/// `offset` is where the first token's text begins, and then where the last one's ends.
+fn logprobs(tokens: &[TokenLogprob], offset: &mut usize) -> Value {
+    let mut offsets = Vec::with_capacity(tokens.len());
+    for token in tokens {
+        offsets.push(*offset);
+        *offset += token.token.chars().count();
+    }
+    let texts: Vec<&str> = tokens.iter().map(|token| token.token.as_str()).collect();
+    let own: Vec<f64> = tokens.iter().map(|token| token.logprob).collect();
+    let likeliest = tokens.iter().map(|token| {
+        let of = token.top_logprobs.iter();
+        of.map(|one| (one.token.clone(), one.logprob.into()))
+            .collect::<Map<String, Value>>()
+    });
+    json!({
+        "tokens": texts, "token_logprobs": own,
+        "top_logprobs": likeliest.collect::<Vec<_>>(), "text_offset": offsets,
+    })
+}
+
+/// The answer in chunks.
+struct Chunks {
+    head: Head,
+    usage_at_the_end: bool,
+    scored: bool,
+    /// Contexts that are sent back first.
+    before: Vec<String>,
+    /// Characters that the tokens so far have.
+    offsets: Vec<usize>,
+    /// Tokens of each choice whose text has not come out.
+    waiting: Vec<Vec<TokenLogprob>>,
+}
+
+impl Chunks {
+    fn chunk(&self, choices: Vec<Value>) -> Value {
+        let mut chunk = self.head.json("text_completion", choices);
+        if self.usage_at_the_end {
+            chunk["usage"] = Value::Null;
+        }
+        chunk
+    }
+
+    fn choice(&mut self, index: usize, text: &str, finish: Option<&Finish>) -> Value {
+        let tokens = self.waiting.get_mut(index).map(std::mem::take);
+        let tokens = tokens.filter(|tokens| self.scored && !tokens.is_empty());
+        let offset = self.offsets.get_mut(index);
+        let scored = tokens
+            .zip(offset)
+            .map(|(tokens, offset)| logprobs(&tokens, offset));
+        self.chunk(vec![json!({
+            "index": index, "text": text, "logprobs": scored,
+            "finish_reason": finish.map(finish_word),
+        })])
+    }
+}
+
+impl Form for Chunks {
+    fn begin(&mut self) -> Vec<Value> {
+        let before = std::mem::take(&mut self.before);
+        let told = before
+            .iter()
+            .enumerate()
+            .filter(|(_, text)| !text.is_empty());
+        told.map(|(index, text)| self.choice(index, text, None))
+            .collect()
+    }
+
+    fn told(&mut self, told: Told) -> Vec<Value> {
+        if let Some(waiting) = self.waiting.get_mut(told.choice) {
+            waiting.extend(told.scored);
+        }
+        if told.text.is_empty() && told.finish.is_none() {
+            return Vec::new();
+        }
+        vec![self.choice(told.choice, &told.text, told.finish.as_ref())]
+    }
+
+    fn end(&mut self, usage: Usage) -> Vec<Value> {
+        if !self.usage_at_the_end {
+            return Vec::new();
+        }
+        let mut chunk = self.chunk(Vec::new());
+        chunk["usage"] = usage_json(usage);
+        vec![chunk]
+    }
+}
