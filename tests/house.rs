@@ -19,6 +19,7 @@ const ROOMS: &[&str] = &[
     "app",
     "theme",
     "keymap",
+    "gym",
     "batch",
     "rollout",
     "trajectory",

@@ -14,6 +14,7 @@ mod check;
 mod control;
 mod doctor;
 mod grade;
+mod gym;
 mod ink;
 mod keys;
 mod list;
@@ -61,6 +62,8 @@ enum Command {
     Tasks(tasks::Args),
     /// Grade a patch, or a rollout again
     Grade(grade::Args),
+    /// Make small repair tasks, and demonstrations of how they are solved
+    Gym(gym::Args),
     /// List the rollouts of the store
     List(list::Args),
     /// Steer a running rollout
@@ -145,6 +148,7 @@ pub fn main() -> ExitCode {
             Some(Command::Run(args)) => run::run(*args).await,
             Some(Command::Tasks(args)) => tasks::run(args).await,
             Some(Command::Grade(args)) => grade::run(args).await,
+            Some(Command::Gym(args)) => gym::run(args).await,
             Some(Command::List(args)) => list::run(args).await,
             Some(Command::Control(args)) => control::run(args).await,
             Some(Command::Doctor(args)) => doctor::run(args).await,

@@ -23,7 +23,7 @@ const ROWS: &[u8] = include_bytes!(concat!(
 ));
 
 /// The time of every base commit: 2026-01-01T00:00:00Z. Part of its id.
-const COMMIT_TIME: i64 = 1_767_225_600;
+pub(super) const COMMIT_TIME: i64 = 1_767_225_600;
 
 /// What messages call the bundled rows.
 const ORIGIN: &str = "sample";

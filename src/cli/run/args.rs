@@ -25,10 +25,10 @@ pub(crate) struct Args {
     /// What acts: http://host:port/v1#name, human, recorded:PATH
     #[arg(long, value_name = "MODEL", env = "SPOTTER_MODEL")]
     pub(super) model: Option<String>,
-    /// The agent's design: codeact, bash, or a folder with a scaffold.toml [default: codeact]
+    /// The agent's design: codeact, bash, gym, or a folder with a scaffold.toml [default: codeact]
     #[arg(long, value_name = "NAME|DIR")]
     pub(super) scaffold: Option<String>,
-    /// How tool calls are written: native, or xml for models without tool calls [default: the scaffold's]
+    /// How tool calls are written: native, xml for models without tool calls, or line for small ones [default: the scaffold's]
     #[arg(long, value_name = "FORM", value_parser = tool_form)]
     pub(super) tool_form: Option<ToolForm>,
     /// Attempts at each task
@@ -193,6 +193,7 @@ fn tool_form(text: &str) -> Result<ToolForm, String> {
     match text {
         "native" => Ok(ToolForm::Native),
         "xml" => Ok(ToolForm::Xml),
-        _ => Err("known: native, xml".into()),
+        "line" => Ok(ToolForm::Line),
+        _ => Err("known: native, xml, line".into()),
     }
 }

@@ -1,0 +1,1 @@
+//! What holds of the gym's programs as they are drawn, before anything runs.
