@@ -72,7 +72,8 @@ impl Hands {
             }
             Acts::Script => {
                 let scaffold = Arc::clone(&self.scaffold);
-                self.in_subshell(scaffold.script(&call.name), live, cancel).await
+                self.in_subshell(scaffold.script(&call.name), live, cancel)
+                    .await
             }
             Acts::View | Acts::ReplaceLine | Acts::InsertLines => {
                 let edited = tokio::select! {

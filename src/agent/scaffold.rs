@@ -198,7 +198,11 @@ impl Scaffold {
             }
         }
         if self.form == ToolForm::Line {
-            system = format!("{}\n{}", system.trim_end(), tool_text::render_tools_line(&self.specs()));
+            system = format!(
+                "{}\n{}",
+                system.trim_end(),
+                tool_text::render_tools_line(&self.specs())
+            );
             first.truncate(first.trim_end().len());
         }
         Ok(vec![

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::order::OrderError;
-use crate::model::recorded::Recorded;
+use crate::model::recorded::{EXPERT, Recorded};
 use crate::model::spec::ModelSpec;
 use crate::model::{ChatModel, Finish, Message, ModelInfo, ModelKind, Reply, Role};
 use crate::trajectory::event::Event;
@@ -63,6 +63,12 @@ impl Models {
 pub(super) async fn by_text(text: &str, answered: usize) -> Result<Arc<dyn ChatModel>, OrderError> {
     if text == BUNDLED {
         return bundled(answered);
+    }
+    if text == EXPERT {
+        return Err(OrderError::wrong(
+            "the expert's plan for a task is not kept, so its rollout cannot be gone on with: make the demonstration anew with \
+             `spotter gym demonstrate`",
+        ));
     }
     let spec: ModelSpec = text.parse().map_err(OrderError::wrong)?;
     match &spec {

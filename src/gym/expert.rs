@@ -11,13 +11,10 @@ use serde::Deserialize;
 
 use super::MakeError;
 use super::random::Random;
-use crate::model::recorded::{ON_PURPOSE, Recorded};
+use crate::model::recorded::{EXPERT, ON_PURPOSE, Recorded};
 use crate::model::{Finish, Message, ModelInfo, ModelKind, Reply, Role};
 use crate::task::Task;
 use crate::text::diff::{self, Kind};
-
-/// Who answered, for a step of the plan proper.
-pub const EXPERT: &str = "expert";
 
 /// What a row says for the expert beside the gold patch.
 #[derive(Debug, Clone, Deserialize)]

@@ -12,6 +12,7 @@
 //!
 //! It does not train and judges nothing: rows go through the loader, the loop and the grader that all tasks go through.
 
+mod calls;
 mod demonstrate;
 mod expert;
 mod issue;
@@ -33,7 +34,6 @@ use std::str::FromStr;
 use crate::sandbox::SandboxError;
 
 pub use demonstrate::{Demonstrations, SCAFFOLD, demonstrations};
-pub use expert::EXPERT;
 pub use make::{Order, Progress, make};
 
 /// The families of faults.

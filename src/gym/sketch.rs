@@ -175,10 +175,7 @@ impl Line {
 fn pieces(line: &str) -> Vec<Piece> {
     let mut out = Vec::new();
     let mut rest = line;
-    while let Some((before, after)) = rest.split_once('«') {
-        let Some((site, after)) = after.split_once('»') else {
-            break;
-        };
+    while let Some((before, site, after)) = first_site(rest) {
         out.push(Piece::Text(before.to_owned()));
         out.push(site_of(site));
         rest = after;
@@ -187,11 +184,46 @@ fn pieces(line: &str) -> Vec<Piece> {
     out
 }
 
+/// What stands before the first site, in it, and after it.
+fn first_site(text: &str) -> Option<(&str, &str, &str)> {
+    let (before, rest) = text.split_once('«')?;
+    let mut open = 1;
+    for (at, c) in rest.char_indices() {
+        match c {
+            '«' => open += 1,
+            '»' => open -= 1,
+            _ => {}
+        }
+        if open == 0 {
+            let (site, after) = rest.split_at_checked(at)?;
+            return Some((before, site, after.strip_prefix('»')?));
+        }
+    }
+    None
+}
+
+/// A text that is right at all of its sites: within a site there are no others.
+fn plain(text: &str) -> String {
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some((before, site, after)) = first_site(rest) {
+        out.push_str(before);
+        if let Piece::Site { right, .. } = site_of(site) {
+            out.push_str(&right);
+        }
+        rest = after;
+    }
+    out.push_str(rest);
+    out
+}
+
 fn site_of(text: &str) -> Piece {
     let site = text.split_once(':').and_then(|(letter, ways)| {
+        let fault = Fault::of_letter(letter)?;
+        let ways = plain(ways);
         let mut ways = ways.split('¦').map(str::to_owned);
         Some(Piece::Site {
-            fault: Fault::of_letter(letter)?,
+            fault,
             right: ways.next()?,
             wrong: ways.collect(),
         })
@@ -364,6 +396,15 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_site_within_a_site_is_right() {
+        let sketch = Sketch::read("out.append(«v:x «p:*¦+» 2¦n»)");
+        assert_eq!(sketch.lines(None), ["out.append(x * 2)"]);
+        let slips = sketch.slips();
+        assert_eq!(slips.len(), 1);
+        assert_eq!(sketch.lines(slips.first()), ["out.append(n)"]);
     }
 
     #[test]

@@ -16,6 +16,9 @@ use super::{ChatModel, ChatRequest, Delta, ModelError, ModelInfo, Reply};
 /// is there to be gone on from and not to be learned.
 pub const ON_PURPOSE: &str = "expert, wrong on purpose";
 
+/// Name and `--model` text of an expert, whose plan was made for one task and is kept nowhere.
+pub const EXPERT: &str = "expert";
+
 /// Characters in one piece of a streamed answer: about a token.
 const PIECE: usize = 4;
 

@@ -37,7 +37,11 @@ pub(super) fn family(row: &Map<String, Value>) -> Family {
     let id = text("instance_id");
     let repo = text("repo");
     let image = ["image_name", "docker_image", "image"].map(text).concat();
-    if row.get("files").and_then(Value::as_object).is_some_and(|files| !files.is_empty()) {
+    if row
+        .get("files")
+        .and_then(Value::as_object)
+        .is_some_and(|files| !files.is_empty())
+    {
         return Family::Sample;
     }
     if has("expected_output_json") || (id.is_empty() && has("docker_image") && has("commit_hash")) {

@@ -107,13 +107,23 @@ fn files(row: &Map<String, Value>) -> Result<inline::Files, String> {
     let files = match row.get("files") {
         None | Some(Value::Null) => return Ok(inline::Files::new()),
         Some(Value::Object(files)) => files,
-        Some(other) => return Err(format!("`files` is {}, not an object of paths and texts", kind(other))),
+        Some(other) => {
+            return Err(format!(
+                "`files` is {}, not an object of paths and texts",
+                kind(other)
+            ));
+        }
     };
     let one = |(path, text): (&String, &Value)| {
         if !inline::is_plain(path) {
-            return Err(format!("`files` names `{}`, which is no plain relative path", path.escape_debug()));
+            return Err(format!(
+                "`files` names `{}`, which is no plain relative path",
+                path.escape_debug()
+            ));
         }
-        let text = text.as_str().ok_or_else(|| format!("`files`: the text of `{path}` is {}", kind(text)))?;
+        let text = text
+            .as_str()
+            .ok_or_else(|| format!("`files`: the text of `{path}` is {}", kind(text)))?;
         Ok((path.clone(), text.to_owned()))
     };
     files.iter().map(one).collect()

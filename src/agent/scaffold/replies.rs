@@ -47,7 +47,10 @@ impl Scaffold {
         match self.form {
             ToolForm::Native => self.read_native(&reply.message),
             ToolForm::Xml => self.read_text(reply, self.pieces(&reply.message.content)),
-            ToolForm::Line => self.read_text(reply, tool_text::parse_line(&reply.message.content, &self.specs())),
+            ToolForm::Line => self.read_text(
+                reply,
+                tool_text::parse_line(&reply.message.content, &self.specs()),
+            ),
         }
     }
 
@@ -69,8 +72,8 @@ impl Scaffold {
         let text = &reply.message.content;
         // Stopped by the phrase, the missing end is the phrase itself. Cut off by a length limit, what is there is half a
         // call, and half a file must not be written.
-        let half = reply.finish == Finish::Length
-            && (self.form == ToolForm::Line || self.ends_open(text));
+        let half =
+            reply.finish == Finish::Length && (self.form == ToolForm::Line || self.ends_open(text));
         let mut turn = Turn::default();
         let last = pieces.len().saturating_sub(1);
         for (index, piece) in pieces.into_iter().enumerate() {
@@ -133,7 +136,10 @@ impl Scaffold {
             },
             ToolForm::Line => {
                 let specs = self.specs();
-                let written: Vec<String> = calls.iter().map(|call| tool_text::call_to_line(call, &specs)).collect();
+                let written: Vec<String> = calls
+                    .iter()
+                    .map(|call| tool_text::call_to_line(call, &specs))
+                    .collect();
                 Message::text(Role::Assistant, written.join("\n"))
             }
             ToolForm::Xml => {

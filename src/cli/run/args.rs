@@ -16,7 +16,7 @@ use crate::rollout::Price;
 pub(crate) struct Args {
     /// Instance ids to attempt; without any, --filter says which
     pub(super) ids: Vec<String>,
-    /// Where tasks come from: sample, a file or folder, or a dataset of the hub (org/name@revision:split) [default: sample]
+    /// Where tasks come from: sample, gym, a file or folder, or a dataset of the hub (org/name@revision:split) [default: sample]
     #[arg(long, value_name = "SOURCE", env = "SPOTTER_TASKS")]
     pub(super) tasks: Option<String>,
     /// Which tasks, for example: repo:pandas files:1 f2p:<5

@@ -124,27 +124,11 @@ fn chosen(mut maker: Maker<'_>, item: &str) -> Function {
     maker.slot("two", two.code);
     let roll = maker.random.below(4);
     let lines = match roll {
-        0 => "if $test:\n    return «r:$one_¦$two_»\nreturn $two",
-        1 => "return $one if $test else «r:$two_¦$x»",
+        0 => "if $test:\n    return «r:$one¦$two»\nreturn $two",
+        1 => "return $one if $test else «r:$two¦$x»",
         2 => "$acc = $two\nif $test:\n    $acc = $one\nreturn «r:$acc¦$x»",
         _ => "if not ($test):\n    return $two\nreturn $one",
     };
-    // Sites do not nest: what is returned whole is named without its own.
-    let plain = |code: &str| {
-        let mut out = String::new();
-        let mut rest = code;
-        while let Some((before, after)) = rest.split_once('«') {
-            out.push_str(before);
-            let (site, after) = after.split_once('»').unwrap_or((after, ""));
-            let right = site.split_once(':').map_or(site, |(_, ways)| ways);
-            out.push_str(right.split('¦').next().unwrap_or_default());
-            rest = after;
-        }
-        out.push_str(rest);
-        out
-    };
-    maker.slot("one_", &plain(one.code));
-    maker.slot("two_", &plain(two.code));
     maker.line(0, lines);
     let says = format!(
         "Return {} where it is {}, else {}.",
@@ -153,7 +137,11 @@ fn chosen(mut maker: Maker<'_>, item: &str) -> Function {
     let verb = maker
         .random
         .pick(&["adjust", "convert", "settle", "apply", "correct"]);
-    let tag = if maker.random.chance(50) { test.tag } else { one.tag };
+    let tag = if maker.random.chance(50) {
+        test.tag
+    } else {
+        one.tag
+    };
     let tag = maker.fill(tag);
     maker.finish(&format!("{verb}_{tag}_{item}"), &says)
 }
@@ -267,8 +255,23 @@ pub(super) fn caller(mut maker: Maker<'_>, helper: &Function) -> Function {
             "sorted",
         ),
     };
+    let mut guarded = "";
+    if maker.random.chance(25) {
+        maker.line(0, "?if not $xs:\n?    return None");
+        guarded = " Without $xs it is None.";
+    }
+    let (walk, among) = maker.random.pick(&[
+        ("for $x in $xs:", ""),
+        ("for $x in $xs:", ""),
+        ("for $x in $xs[«o:1:¦2:¦0:»]:", ", the first one left out"),
+        ("for $x in $xs[:«o:-1¦-2»]:", ", the last one left out"),
+        (
+            "for $i in range(«o:len($xs)¦len($xs) - 1»):\n    $x = $xs[$i]",
+            "",
+        ),
+    ]);
     maker.line(0, before);
-    maker.line(0, "for $x in $xs:");
+    maker.line(0, walk);
     if tested {
         maker.slot("test", test.code);
         maker.line(1, "if $test:");
@@ -285,5 +288,8 @@ pub(super) fn caller(mut maker: Maker<'_>, helper: &Function) -> Function {
     let said = said.replacen("$xs", &format!("$xs{which}"), 1);
     let list = maker.fill("$xs");
     let stem = called.split('_').next().unwrap_or_default().to_owned();
-    maker.finish(&format!("{verb}_{stem}_{list}"), &format!("Return {said}."))
+    maker.finish(
+        &format!("{verb}_{stem}_{list}"),
+        &format!("Return {said}{among}.{guarded}"),
+    )
 }
