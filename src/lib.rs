@@ -7,7 +7,7 @@
 //! The modules are rooms of a house; imports point down only (`ARCHITECTURE.md`; `tests/house.rs` holds the rule):
 //!
 //! ```text
-//! cli → ui → term → app → theme → keymap → serve → batch → rollout → trajectory → agent → grade → sandbox → task → model → engine → hub → text → config
+//! cli → ui → term → app → theme → keymap → serve → gym → batch → rollout → trajectory → agent → grade → sandbox → task → model → engine → hub → text → config
 //! ```
 
 pub mod agent;
@@ -17,6 +17,7 @@ pub mod cli;
 pub mod config;
 pub mod engine;
 pub mod grade;
+pub mod gym;
 pub mod hub;
 pub mod keymap;
 pub mod model;

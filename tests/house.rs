@@ -20,6 +20,7 @@ const ROOMS: &[&str] = &[
     "theme",
     "keymap",
     "serve",
+    "gym",
     "batch",
     "rollout",
     "trajectory",

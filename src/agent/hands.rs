@@ -15,7 +15,7 @@ use super::observation::Command;
 use super::scaffold_file::Acts;
 use super::shell_session::{CANCEL_GRACE, End, GRACE, Listen, Said, ShellSession};
 use super::terminal_text::plain;
-use super::{Outcome, Scaffold, subshell};
+use super::{Outcome, Scaffold, line_editor, subshell};
 use crate::model::ToolCall;
 use crate::sandbox::{Chunk, Exit, Limit, Sandbox, SandboxError};
 
@@ -69,6 +69,28 @@ impl Hands {
             Acts::Command => {
                 self.in_subshell(text(&arguments, "command"), live, cancel)
                     .await
+            }
+            Acts::Script => {
+                let scaffold = Arc::clone(&self.scaffold);
+                self.in_subshell(scaffold.script(&call.name), live, cancel)
+                    .await
+            }
+            Acts::View | Acts::ReplaceLine | Acts::InsertLines => {
+                let edited = tokio::select! {
+                    biased;
+                    () = cancel.cancelled() => return Ok(failed("The call was cancelled.".into(), began)),
+                    edited = line_editor::perform(self.sandbox.as_ref(), acts, &arguments) => edited?,
+                };
+                let (words, error) = match edited {
+                    Ok(words) => (words, false),
+                    Err(problem) => (format!("error: {problem}"), true),
+                };
+                let (words, dropped) = self.scaffold.clip(words);
+                Ok(Outcome {
+                    error,
+                    dropped,
+                    ..answered(words, began)
+                })
             }
             Acts::Finish => Ok(Outcome {
                 submitted: true,

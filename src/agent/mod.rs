@@ -9,6 +9,7 @@
 
 mod editor;
 pub mod hands;
+mod line_editor;
 mod observation;
 pub mod overflow;
 pub mod scaffold;
@@ -39,6 +40,8 @@ pub enum ToolForm {
     Native,
     /// `<function=…>` text, for models without them.
     Xml,
+    /// One call a message, `NAME ARGUMENT …`, for small models.
+    Line,
 }
 
 /// What the templates of a scaffold may name.

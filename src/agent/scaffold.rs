@@ -24,6 +24,7 @@ use crate::model::{Message, Role, ToolCall, ToolSpec};
 #[derive(Debug)]
 struct Tool {
     acts: Acts,
+    run: String,
     spec: ToolSpec,
 }
 
@@ -53,6 +54,12 @@ impl Scaffold {
             let spec = tools::spec(tool, description).map_err(|argument| {
                 wrong(format!("[tools.arguments] of `{}` describes `{argument}`, which that tool does not take", tool.name))
             })?;
+            if (tool.acts == Acts::Script) == tool.run.trim().is_empty() {
+                return Err(wrong(format!(
+                    "`{}`: a tool that acts as `script` names its command in `run`, and no other does",
+                    tool.name
+                )));
+            }
             if offered.iter().any(|other| other.spec.name == spec.name) {
                 return Err(wrong(format!(
                     "two tools are named `{}`; give them different names",
@@ -61,6 +68,7 @@ impl Scaffold {
             }
             offered.push(Tool {
                 acts: tool.acts,
+                run: tool.run.clone(),
                 spec,
             });
         }
@@ -189,6 +197,14 @@ impl Scaffold {
                 first = format!("{}\n\n{first}", self.render(example, self.about(task))?);
             }
         }
+        if self.form == ToolForm::Line {
+            system = format!(
+                "{}\n{}",
+                system.trim_end(),
+                tool_text::render_tools_line(&self.specs())
+            );
+            first.truncate(first.trim_end().len());
+        }
         Ok(vec![
             Message::text(Role::System, system),
             Message::text(Role::User, first),
@@ -200,7 +216,7 @@ impl Scaffold {
     pub fn tools(&self) -> Vec<ToolSpec> {
         match self.form {
             ToolForm::Native => self.specs(),
-            ToolForm::Xml => Vec::new(),
+            ToolForm::Xml | ToolForm::Line => Vec::new(),
         }
     }
 
@@ -212,7 +228,7 @@ impl Scaffold {
     #[must_use]
     pub fn stop(&self) -> Vec<String> {
         match self.form {
-            ToolForm::Native => Vec::new(),
+            ToolForm::Native | ToolForm::Line => Vec::new(),
             ToolForm::Xml => vec![tool_text::XML_STOP.into()],
         }
     }
@@ -233,6 +249,7 @@ impl Scaffold {
                 let prefix = rules.xml_prefix.replace("{name}", &call.name);
                 Message::text(Role::User, format!("{prefix}{text}"))
             }
+            ToolForm::Line => Message::text(Role::User, text),
         }
     }
 
@@ -283,6 +300,12 @@ impl Scaffold {
     /// Most characters of a result.
     pub(super) fn longest(&self) -> usize {
         self.folder.observation.longest
+    }
+
+    /// The command of a `script` tool.
+    pub(super) fn script(&self, name: &str) -> &str {
+        let tool = self.tools.iter().find(|tool| tool.spec.name == name);
+        tool.map_or("", |tool| &tool.run)
     }
 
     /// Whether a person's commands go to a shell that lives on.

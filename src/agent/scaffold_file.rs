@@ -111,6 +111,14 @@ pub(super) enum Acts {
     Command,
     /// The `str_replace` editor.
     Editor,
+    /// Shows a file with line numbers.
+    View,
+    /// Replaces one line.
+    ReplaceLine,
+    /// Puts lines before one.
+    InsertLines,
+    /// Runs the command that the scaffold names, in a new subshell.
+    Script,
     /// Ends the work.
     Finish,
 }
@@ -123,6 +131,9 @@ pub(super) struct Tool {
     pub(super) name: String,
     /// What it does.
     pub(super) acts: Acts,
+    /// The command of a `script`.
+    #[serde(default)]
+    pub(super) run: String,
     /// File with its description.
     pub(super) description: String,
     /// Descriptions of its arguments.

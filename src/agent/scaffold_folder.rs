@@ -14,7 +14,7 @@ use crate::text::nearest::nearest;
 static BUILTIN: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/src/agent/scaffolds");
 
 /// The names of the scaffolds that spotter brings along.
-pub(super) const NAMES: &[&str] = &["codeact", "bash"];
+pub(super) const NAMES: &[&str] = &["codeact", "bash", "gym"];
 
 const FILE: &str = "scaffold.toml";
 

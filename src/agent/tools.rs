@@ -13,7 +13,12 @@ fn schema(acts: Acts) -> Value {
     let object = |properties: Value, required: &[&str]| json!({"type": "object", "properties": properties, "required": required, "additionalProperties": false});
     match acts {
         Acts::Shell | Acts::Command => object(json!({"command": {"type": "string"}}), &["command"]),
-        Acts::Finish => object(json!({}), &[]),
+        Acts::Finish | Acts::Script => object(json!({}), &[]),
+        Acts::View => object(json!({"file": {"type": "string"}}), &["file"]),
+        Acts::ReplaceLine | Acts::InsertLines => object(
+            json!({"file": {"type": "string"}, "line": {"type": "integer"}, "text": {"type": "string"}}),
+            &["file", "line", "text"],
+        ),
         Acts::Editor => object(
             json!({
                 "command": {"type": "string", "enum": ["view", "create", "str_replace", "insert", "undo_edit"]},
@@ -80,6 +85,7 @@ mod tests {
             name: "edit".into(),
             acts: Acts::Editor,
             description: String::new(),
+            run: String::new(),
             arguments: BTreeMap::new(),
         };
         spec(&tool, "edits").unwrap()
@@ -135,6 +141,7 @@ mod tests {
             name: "edit".into(),
             acts: Acts::Finish,
             description: String::new(),
+            run: String::new(),
             arguments: BTreeMap::new(),
         };
         let spec = spec(&tool, "ends").unwrap();

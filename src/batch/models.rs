@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::order::OrderError;
 use super::supply::{Fetching, Telling};
-use crate::model::recorded::Recorded;
+use crate::model::recorded::{EXPERT, Recorded};
 use crate::model::spec::ModelSpec;
 use crate::model::{ChatModel, Finish, Message, ModelInfo, ModelKind, Reply, Role};
 use crate::trajectory::event::Event;
@@ -70,6 +70,12 @@ pub(super) async fn by_text(
 ) -> Result<Arc<dyn ChatModel>, OrderError> {
     if text == BUNDLED {
         return bundled(answered);
+    }
+    if text == EXPERT {
+        return Err(OrderError::wrong(
+            "the expert's plan for a task is not kept, so its rollout cannot be gone on with: make the demonstration anew with \
+             `spotter gym demonstrate`",
+        ));
     }
     let spec: ModelSpec = text.parse().map_err(OrderError::wrong)?;
     match &spec {

@@ -246,6 +246,12 @@ impl Order {
     }
 }
 
+/// The job of a new attempt that was drafted elsewhere.
+#[must_use]
+pub fn job(draft: Draft, wishes: Wishes, telling: &Telling) -> Job {
+    attempt(draft, wishes, telling, Rollout::create)
+}
+
 /// The job of an attempt: its ground is laid when its turn comes, then `open` opens its trajectory.
 pub(super) fn attempt(
     draft: Draft,

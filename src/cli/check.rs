@@ -24,7 +24,7 @@ use crate::task::Task;
 pub(crate) struct Args {
     /// Instance ids; without any, every task that fits --filter
     ids: Vec<String>,
-    /// Where tasks come from: sample, a file or folder, or a dataset of the hub (org/name@revision:split)
+    /// Where tasks come from: sample, gym, a file or folder, or a dataset of the hub (org/name@revision:split)
     #[arg(
         long,
         value_name = "SOURCE",

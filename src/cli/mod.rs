@@ -15,6 +15,7 @@ mod control;
 mod doctor;
 mod export_adapter;
 mod grade;
+mod gym;
 mod ink;
 mod keys;
 mod list;
@@ -68,6 +69,8 @@ enum Command {
     Serve(Box<serve::Args>),
     /// Merge an adapter into its base: a model of its own
     ExportAdapter(export_adapter::Args),
+    /// Make small repair tasks, and demonstrations of how they are solved
+    Gym(gym::Args),
     /// List the rollouts of the store
     List(list::Args),
     /// Steer a running rollout
@@ -154,6 +157,7 @@ pub fn main() -> ExitCode {
             Some(Command::Grade(args)) => grade::run(args).await,
             Some(Command::Serve(args)) => serve::run(*args).await,
             Some(Command::ExportAdapter(args)) => export_adapter::run(args).await,
+            Some(Command::Gym(args)) => gym::run(args).await,
             Some(Command::List(args)) => list::run(args).await,
             Some(Command::Control(args)) => control::run(args).await,
             Some(Command::Doctor(args)) => doctor::run(args).await,

@@ -16,6 +16,8 @@ use crate::text::safe::{one_line, visible};
 use crate::trajectory::comparison::Difference;
 use crate::trajectory::event::{Author, Ended, Event, Start};
 
+/// Said where the expert acts.
+pub(crate) const EXPERT: &str = "the expert knows the gold patch: no figure stands on it";
 /// Said where a recorded model acts.
 pub(crate) const RECORDED: &str = "recorded answers: no figure stands on them";
 /// Lines of an observation that are shown from its beginning and from its end.
@@ -281,6 +283,7 @@ fn started(start: &Start, ink: Ink) -> Vec<String> {
     let model = match start.model.kind {
         ModelKind::Recorded if start.model.name == "recorded" => "recorded".to_owned(),
         ModelKind::Recorded => format!("{} (recorded)", start.model.name),
+        ModelKind::Expert => format!("{} (knows the gold patch)", start.model.name),
         ModelKind::Human => "a person".to_owned(),
         ModelKind::Http => start.model.name.clone(),
         ModelKind::Local => format!("{} (the local engine)", start.model.name),
@@ -294,6 +297,9 @@ fn started(start: &Start, ink: Ink) -> Vec<String> {
         ink.dim(&format!("{} · {}", start.scaffold, one_line(&model))),
         ink.dim(&format!("rollout {}", start.rollout)),
     ];
+    if start.model.kind == ModelKind::Expert {
+        lines.push(ink.attention(EXPERT));
+    }
     if start.model.kind == ModelKind::Recorded && start.reexecutes.is_none() {
         lines.push(ink.attention(RECORDED));
     }

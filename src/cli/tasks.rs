@@ -38,7 +38,7 @@ enum Command {
 
 #[derive(Debug, ClapArgs)]
 struct Source {
-    /// Where tasks come from: sample, a file or folder (.jsonl, .json, .parquet), or a dataset of the hub (org/name@revision:split)
+    /// Where tasks come from: sample, gym, a file or folder (.jsonl, .json, .parquet), or a dataset of the hub (org/name@revision:split)
     #[arg(
         long,
         value_name = "SOURCE",

@@ -207,6 +207,19 @@ pub enum ModelKind {
     Human,
     /// Answers of an earlier trajectory. Stands behind no figure.
     Recorded,
+    /// Follows a plan made from the gold patch. Stands behind no figure.
+    Expert,
+}
+
+impl ModelKind {
+    /// Whether its results may stand in a figure: a model that acts, or a person. Not answers that were known beforehand.
+    #[must_use]
+    pub fn counts(self) -> bool {
+        match self {
+            Self::Http | Self::Local | Self::Human => true,
+            Self::Recorded | Self::Expert => false,
+        }
+    }
 }
 
 /// What a model says of itself; kept in the trajectory.

@@ -12,6 +12,13 @@ use tokio_util::sync::CancellationToken;
 
 use super::{ChatModel, ChatRequest, Delta, ModelError, ModelInfo, Reply};
 
+/// Who answered ([`Reply::served_by`]), where an answer is wrong on purpose: whoever drives marks its step as a mistake, which
+/// is there to be gone on from and not to be learned.
+pub const ON_PURPOSE: &str = "expert, wrong on purpose";
+
+/// Name and `--model` text of an expert, whose plan was made for one task and is kept nowhere.
+pub const EXPERT: &str = "expert";
+
 /// Characters in one piece of a streamed answer: about a token.
 const PIECE: usize = 4;
 

@@ -5,6 +5,7 @@
 //! | [`Form::Xml`] | `<function=NAME>` newline `<parameter=P>value</parameter>` … `</function>`, alone or inside `<tool_call>` (Qwen3-coder) |
 //! | [`Form::Hermes`] | `<tool_call>{"name": …, "arguments": {…}}</tool_call>` |
 //! | [`Form::Llama`] | `<\|python_tag\|>{"name": …, "parameters": {…}}`, or that object as the whole message |
+//! | [`parse_line`] | `NAME ARGUMENT …`, the whole message |
 //!
 //! Text is pushed as it streams; what comes out is prose and calls, the same however the text was cut. A call is never
 //! dropped: where it cannot be carried out, [`TextCall::problem`] says what is wrong in words for the model. Values are
@@ -14,6 +15,7 @@
 
 mod json_call;
 mod json_scan;
+mod line;
 mod parser;
 mod schema;
 mod xml;
@@ -22,6 +24,7 @@ use serde_json::{Map, Value};
 
 use super::{ToolCall, ToolSpec};
 
+pub use line::{call_to_line, parse_line, render_tools_line};
 pub use parser::Parser;
 pub use xml::{call_to_xml, render_tools_xml};
 

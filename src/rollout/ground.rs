@@ -187,6 +187,7 @@ fn base_folder(task: &Task, repos: Option<&Path>, bases: &Path) -> Result<PathBu
             })?;
             task::clone::materialise_from_clone(&clone, &task.base_commit, &inner)
         }
+        _ if !task.files.is_empty() => task::inline::materialise(task, &inner),
         _ => task::sample::materialise(task, &inner),
     };
     laid.map_err(|error| RolloutError::Ground(error.to_string()))?;

@@ -4,6 +4,7 @@
 //!
 //! | family | mark |
 //! |---|---|
+//! | sample | `files`: the row holds what it starts from |
 //! | R2E-Gym | `expected_output_json`, or `docker_image` and `commit_hash` without an `instance_id` |
 //! | SWE-smith | `repo` starts with `swesmith/`, or the id is `owner__name.<8 hex>.…`, or the image's name says so |
 //! | nebius | `install_config`, or `meta` with its validators |
@@ -36,6 +37,13 @@ pub(super) fn family(row: &Map<String, Value>) -> Family {
     let id = text("instance_id");
     let repo = text("repo");
     let image = ["image_name", "docker_image", "image"].map(text).concat();
+    if row
+        .get("files")
+        .and_then(Value::as_object)
+        .is_some_and(|files| !files.is_empty())
+    {
+        return Family::Sample;
+    }
     if has("expected_output_json") || (id.is_empty() && has("docker_image") && has("commit_hash")) {
         return Family::R2e;
     }

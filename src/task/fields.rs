@@ -54,6 +54,11 @@ pub const FIELDS: &[Field] = &[
         doc: "difficulty, where the row has one",
     },
     Field {
+        name: "split",
+        kind: FieldKind::Text,
+        doc: "train, validation, held-out, where the row says",
+    },
+    Field {
         name: "image",
         kind: FieldKind::Text,
         doc: "image named by the row",
@@ -81,6 +86,7 @@ pub fn value<'a>(task: &'a Task, field: &str) -> Value<'a> {
         "f2p" => count(&task.fail_to_pass),
         "p2p" => count(&task.pass_to_pass),
         "difficulty" => text(task.difficulty.as_deref()),
+        "split" => text(task.split.as_deref()),
         "image" => text(task.image.as_deref()),
         "text" => Value::Texts(vec![
             Cow::Borrowed(&task.problem_statement),

@@ -6,13 +6,15 @@
 //!
 //! The way of a row: a [`source`] names files; [`load`](load()) finds the rows in them (JSONL, a JSON list or dict,
 //! Parquet) with their places; `row` turns one row into a [`Task`] by its [`Family`]; equal rows are one, different rows with
-//! the same id are a problem. [`sample`] holds the tasks that ship inside spotter, [`clone`] makes a repository that
+//! the same id are a problem. [`sample`] holds the tasks that ship inside spotter, [`inline`] makes
+//! the repository of a row that holds its own files, [`clone`] makes a repository that
 //! knows nothing after the base commit, [`fields`] answers the filter language.
 
 pub mod clone;
 mod family;
 pub mod fields;
 mod hash;
+pub mod inline;
 mod json_document;
 mod jsonl;
 mod load;
@@ -45,7 +47,7 @@ pub enum Family {
     Nebius,
     /// R2E-Gym: a map of expected statuses instead of test lists.
     R2e,
-    /// Tasks that ship inside spotter.
+    /// Tasks that ship inside spotter, and others whose row holds its files.
     Sample,
 }
 
@@ -110,6 +112,12 @@ pub struct Task {
     pub expected_output: Option<serde_json::Map<String, serde_json::Value>>,
     /// `difficulty`, where the row has one.
     pub difficulty: Option<String>,
+    /// What it is for, where the row says: `train`, `validation`, `held-out`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub split: Option<String>,
+    /// The files that it starts from, by path, where the row holds them ([`inline`]).
+    #[serde(default, skip_serializing_if = "inline::Files::is_empty")]
+    pub files: inline::Files,
     /// SHA-256 (hex) of everything above that decides a verdict; kept with every check and rollout.
     pub hash: String,
     /// Where it was read: file (or hub name) and line or row number, for messages.
@@ -150,6 +158,8 @@ impl Task {
             eval_type: None,
             expected_output: None,
             difficulty: None,
+            split: None,
+            files: inline::Files::new(),
             hash: String::new(),
             origin: String::new(),
         }

@@ -5,7 +5,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{Family, Task, family, hash, r2e, test_list};
+use super::{Family, Task, family, hash, inline, r2e, test_list};
 use crate::text::patch;
 
 /// Columns that any family's row is made of; readers skip all others.
@@ -23,6 +23,8 @@ pub(super) const COLUMNS: &[&str] = &[
     "PASS_TO_PASS",
     "environment_setup_commit",
     "difficulty",
+    "split",
+    "files",
     "image",
     "image_name",
     "docker_image",
@@ -67,6 +69,8 @@ fn common(row: &Map<String, Value>, family: Family) -> Result<Task, String> {
     task.log_parser = optional(row, "log_parser")?.filter(|text| !text.is_empty());
     task.eval_type = optional(row, "eval_type")?.filter(|text| !text.is_empty());
     task.difficulty = optional(row, "difficulty")?.filter(|text| !text.is_empty());
+    task.split = optional(row, "split")?.filter(|text| !text.is_empty());
+    task.files = files(row)?;
     // Such a row's image holds the repository at its base.
     let image_decides =
         family == Family::SweSmith || (task.image.is_some() && task.eval_script.is_some());
@@ -96,6 +100,33 @@ fn common(row: &Map<String, Value>, family: Family) -> Result<Task, String> {
     task.fail_to_pass = test_list::decode("FAIL_TO_PASS", row.get("FAIL_TO_PASS"), false);
     task.pass_to_pass = test_list::decode("PASS_TO_PASS", row.get("PASS_TO_PASS"), true);
     Ok(task)
+}
+
+/// The files that a row holds: an object of paths and texts.
+fn files(row: &Map<String, Value>) -> Result<inline::Files, String> {
+    let files = match row.get("files") {
+        None | Some(Value::Null) => return Ok(inline::Files::new()),
+        Some(Value::Object(files)) => files,
+        Some(other) => {
+            return Err(format!(
+                "`files` is {}, not an object of paths and texts",
+                kind(other)
+            ));
+        }
+    };
+    let one = |(path, text): (&String, &Value)| {
+        if !inline::is_plain(path) {
+            return Err(format!(
+                "`files` names `{}`, which is no plain relative path",
+                path.escape_debug()
+            ));
+        }
+        let text = text
+            .as_str()
+            .ok_or_else(|| format!("`files`: the text of `{path}` is {}", kind(text)))?;
+        Ok((path.clone(), text.to_owned()))
+    };
+    files.iter().map(one).collect()
 }
 
 /// A text that must be there and not empty.

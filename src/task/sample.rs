@@ -1,5 +1,7 @@
 //! The tasks that ship inside spotter, so that it can be tried with nothing downloaded.
 //!
+//! Two sets: hand-written ones ([`load`]), and small made ones of the gym's held-out split ([`gym`]), whose rows hold their files.
+//!
 //! `sample_tasks/` holds each package with all fixes and tests in place, and rows like those of any other set. The tree
 //! a task starts from is the package with the task's two patches taken back. It is computed in a scratch repository,
 //! and only its own files go to the destination: the solved versions must not lie among the objects there.
@@ -22,25 +24,41 @@ const ROWS: &[u8] = include_bytes!(concat!(
     "/sample_tasks/tasks.jsonl"
 ));
 
+const GYM_ROWS: &[u8] = include_bytes!(concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/sample_tasks/gym/tasks.jsonl"
+));
+
 /// The time of every base commit: 2026-01-01T00:00:00Z. Part of its id.
-const COMMIT_TIME: i64 = 1_767_225_600;
+pub(super) const COMMIT_TIME: i64 = 1_767_225_600;
 
 /// What messages call the bundled rows.
 const ORIGIN: &str = "sample";
+const GYM_ORIGIN: &str = "gym";
 
 /// The bundled tasks.
 #[must_use]
 pub fn load() -> Loaded {
-    let mut intake = Intake::default();
-    if let Err(error) = intake.jsonl(ROWS, ORIGIN) {
-        intake.problem(ORIGIN, 0, error.to_string());
-    }
-    let mut loaded = intake.finish();
+    let mut loaded = read(ROWS, ORIGIN);
     for task in &mut loaded.tasks {
         task.family = Family::Sample;
         task.hash = hash::of(task);
     }
     loaded
+}
+
+/// The bundled tasks of the gym: those that a small model may solve.
+#[must_use]
+pub fn gym() -> Loaded {
+    read(GYM_ROWS, GYM_ORIGIN)
+}
+
+fn read(rows: &[u8], origin: &str) -> Loaded {
+    let mut intake = Intake::default();
+    if let Err(error) = intake.jsonl(rows, origin) {
+        intake.problem(origin, 0, error.to_string());
+    }
+    intake.finish()
 }
 
 /// Write the tree that a bundled task starts from to `dest`, as a git repository whose HEAD is its base commit.
@@ -188,6 +206,19 @@ mod tests {
                 .iter()
                 .all(|task| task.family == Family::Sample)
         );
+    }
+
+    #[test]
+    fn every_row_of_the_gym_is_read_held_out_and_holds_the_files_of_its_commit() {
+        let loaded = gym();
+        assert_eq!(loaded.problems, []);
+        assert!(loaded.tasks.len() >= 24);
+        for task in loaded.tasks {
+            assert_eq!(task.split.as_deref(), Some("held-out"));
+            assert_eq!(task.family, Family::Sample);
+            let made = super::super::inline::commit_of(&task.files, &task.version);
+            assert_eq!(made, task.base_commit, "{}", task.instance_id);
+        }
     }
 
     #[test]

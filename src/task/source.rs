@@ -2,12 +2,13 @@
 //!
 //! ```text
 //! sample                                   the tasks that ship inside spotter
+//! gym                                      small made tasks that ship as well, held out from what the bundled policy learned
 //! PATH                                     a .jsonl, .json or .parquet file, or a folder of them
 //! [hub:]org/name[@revision][:split]        a dataset of the Hugging Face hub
 //! ```
 //!
-//! A path that exists wins over a hub name of the same spelling. Only the word `sample` is stronger, because it is the
-//! default: write `./sample` for a folder of that name.
+//! A path that exists wins over a hub name of the same spelling. Only the words `sample` and `gym` are stronger: write
+//! `./sample` for a folder of that name.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -22,6 +23,8 @@ use crate::hub::{Hub, HubError, Progress, Repo, splits};
 pub enum TaskSource {
     /// The bundled tasks.
     Sample,
+    /// The bundled tasks of the gym.
+    Gym,
     /// A file or folder of this machine.
     Path(PathBuf),
     /// A dataset of the hub.
@@ -60,6 +63,9 @@ impl FromStr for TaskSource {
     fn from_str(text: &str) -> Result<Self, SourceError> {
         if text == "sample" {
             return Ok(Self::Sample);
+        }
+        if text == "gym" {
+            return Ok(Self::Gym);
         }
         if let Some(name) = text.strip_prefix("hub:") {
             return hub_name(name).ok_or_else(|| SourceError::Neither(text.to_owned()));
@@ -110,6 +116,7 @@ impl fmt::Display for TaskSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Sample => f.write_str("sample"),
+            Self::Gym => f.write_str("gym"),
             Self::Path(path) => write!(f, "{}", path.display()),
             Self::Hub {
                 id,
@@ -137,6 +144,7 @@ impl TaskSource {
     pub async fn load(&self, progress: &Progress<'_>) -> Result<Loaded, SourceError> {
         match self {
             Self::Sample => blocking(|| Ok(sample::load())).await,
+            Self::Gym => blocking(|| Ok(sample::gym())).await,
             Self::Path(path) => {
                 let path = path.clone();
                 blocking(move || Ok(load(&path)?)).await
@@ -206,6 +214,7 @@ mod tests {
     fn every_form_is_understood_and_displayed_as_it_is_read() {
         let forms = [
             ("sample", TaskSource::Sample),
+            ("gym", TaskSource::Gym),
             ("src", TaskSource::Path("src".into())),
             ("src/task", TaskSource::Path("src/task".into())),
             (

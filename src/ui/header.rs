@@ -172,6 +172,7 @@ fn run_left(state: &State, run: &Run) -> Line {
         let model = match start.model.kind {
             ModelKind::Recorded if start.model.name == "recorded" => "recorded".into(),
             ModelKind::Recorded => format!("{} (recorded)", start.model.name),
+            ModelKind::Expert => format!("{} (knows the gold patch)", start.model.name),
             ModelKind::Human => "a person".into(),
             ModelKind::Http | ModelKind::Local => start.model.name.clone(),
         };
@@ -179,10 +180,10 @@ fn run_left(state: &State, run: &Run) -> Line {
             &format!(" {dot} {} {dot} ", safe::one_line(&start.scaffold)),
             Role::Dim,
         );
-        let role = if start.model.kind == ModelKind::Recorded {
-            Role::Attention
-        } else {
+        let role = if start.model.kind.counts() {
             Role::Dim
+        } else {
+            Role::Attention
         };
         line.push(&safe::one_line(&model), role);
     }

@@ -11,7 +11,6 @@ use crate::app::update::LIST_HEAD;
 use crate::app::words;
 use crate::grade::report;
 use crate::keymap::shown;
-use crate::model::ModelKind;
 use crate::text::{Ink, Line, Role, safe};
 use crate::trajectory::index::Summary;
 
@@ -237,10 +236,10 @@ impl Widths {
         if self.model > 0 {
             let before = line.width();
             line.push("  ", Role::Text);
-            let role = if row.kind == ModelKind::Recorded {
-                Role::Attention
-            } else {
+            let role = if row.kind.counts() {
                 Role::Dim
+            } else {
+                Role::Attention
             };
             push_cut(line, &safe::one_line(&row.model), role, self.model - 3);
             line.push(

@@ -46,7 +46,11 @@ impl Scaffold {
     pub fn read(&self, reply: &Reply) -> Turn {
         match self.form {
             ToolForm::Native => self.read_native(&reply.message),
-            ToolForm::Xml => self.read_text(reply),
+            ToolForm::Xml => self.read_text(reply, self.pieces(&reply.message.content)),
+            ToolForm::Line => self.read_text(
+                reply,
+                tool_text::parse_line(&reply.message.content, &self.specs()),
+            ),
         }
     }
 
@@ -64,13 +68,13 @@ impl Scaffold {
         turn
     }
 
-    fn read_text(&self, reply: &Reply) -> Turn {
+    fn read_text(&self, reply: &Reply, pieces: Vec<Piece>) -> Turn {
         let text = &reply.message.content;
         // Stopped by the phrase, the missing end is the phrase itself. Cut off by a length limit, what is there is half a
         // call, and half a file must not be written.
-        let half = reply.finish == Finish::Length && self.ends_open(text);
+        let half =
+            reply.finish == Finish::Length && (self.form == ToolForm::Line || self.ends_open(text));
         let mut turn = Turn::default();
-        let pieces = self.pieces(text);
         let last = pieces.len().saturating_sub(1);
         for (index, piece) in pieces.into_iter().enumerate() {
             let written = match piece {
@@ -130,6 +134,14 @@ impl Scaffold {
                 tool_calls: calls.to_vec(),
                 ..Message::text(Role::Assistant, thought)
             },
+            ToolForm::Line => {
+                let specs = self.specs();
+                let written: Vec<String> = calls
+                    .iter()
+                    .map(|call| tool_text::call_to_line(call, &specs))
+                    .collect();
+                Message::text(Role::Assistant, written.join("\n"))
+            }
             ToolForm::Xml => {
                 let written = calls.iter().map(tool_text::call_to_xml);
                 let thought = Some(thought.trim().to_owned()).filter(|text| !text.is_empty());

@@ -61,7 +61,8 @@ fn the_opening_names_the_task_and_offers_the_tools_in_the_scaffold_s_form() {
                 text.contains("`spin()` fails on 0.\n{{ not a template }}"),
                 "the issue stands as it was written"
             );
-            assert!(text.contains("/testbed") && text.contains("acme/wheel"));
+            // The one for small models says as little as it can.
+            assert!(name == &"gym" || (text.contains("/testbed") && text.contains("acme/wheel")));
             let form = format!("{:?}", scaffold.form()).to_lowercase();
             insta::assert_snapshot!(format!("opening_{name}_{form}"), text);
         }
@@ -78,6 +79,49 @@ fn the_opening_names_the_task_and_offers_the_tools_in_the_scaffold_s_form() {
         assert_eq!(native.hash(), xml.hash());
         assert_eq!(native.hash().len(), 64);
     }
+}
+
+#[test]
+fn in_the_line_form_a_message_is_one_call_and_the_tools_are_lines() {
+    let scaffold = Scaffold::load("gym").unwrap();
+    assert_eq!(scaffold.form(), ToolForm::Line);
+    let opening = scaffold.opening(&task()).unwrap();
+    assert_eq!(
+        opening[0].content,
+        "Fix the bug.\nview FILE\nreplace FILE LINE TEXT\ninsert FILE LINE TEXT\ntest\nsubmit"
+    );
+    assert_eq!(
+        opening[1].content,
+        "`spin()` fails on 0.\n{{ not a template }} </pr_description>"
+    );
+    assert!(scaffold.tools().is_empty() && scaffold.stop().is_empty());
+
+    let said = "insert wheel.py 7 if not xs:\n    return 0";
+    let turn = scaffold.read(&reply(said, Vec::new(), Finish::Stop));
+    assert_eq!((turn.calls.len(), turn.problems.len()), (1, 0));
+    assert_eq!(turn.thought, "");
+    assert_eq!(scaffold.rewrite("", &turn.calls).content, said);
+    // A reply that was cut off may lack half of a line.
+    let half = scaffold.read(&reply(said, Vec::new(), Finish::Length));
+    assert_eq!((half.calls.len(), half.problems.len()), (0, 1));
+    let wrong = scaffold.read(&reply("replace wheel.py x", Vec::new(), Finish::Stop));
+    let (call, why) = &wrong.problems[0];
+    let complaint = scaffold.complain(Some(call), why);
+    assert_eq!(complaint.role, Role::User);
+    assert!(complaint.content.starts_with("error: "), "{complaint:?}");
+    let none = scaffold.read(&reply("I think that", Vec::new(), Finish::Stop));
+    assert!(none.calls.is_empty() && none.problems.is_empty());
+}
+
+#[test]
+fn a_script_tool_without_a_command_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = "extends = \"gym\"\n[[tools]]\nname = \"t\"\nacts = \"script\"\ndescription = \"test.md\"\n";
+    std::fs::write(folder.path().join("scaffold.toml"), text).unwrap();
+    let told = Scaffold::load(folder.path().to_str().unwrap())
+        .unwrap_err()
+        .to_string();
+    assert!(told.contains("names its command in `run`"), "{told}");
 }
 
 #[test]
@@ -349,7 +393,7 @@ fn a_slip_in_a_scaffold_is_told_with_its_place() {
     let told = Scaffold::load("codeakt").unwrap_err().to_string();
     assert_eq!(
         told,
-        "there is no scaffold `codeakt` (did you mean `codeact`?): name one of codeact, bash, or a folder with a scaffold.toml"
+        "there is no scaffold `codeakt` (did you mean `codeact`?): name one of codeact, bash, gym, or a folder with a scaffold.toml"
     );
 }
 

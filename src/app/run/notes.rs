@@ -96,6 +96,7 @@ impl Notes {
         if let Some(start) = &story.start {
             let kind = match start.model.kind {
                 ModelKind::Recorded => " (recorded: no figure stands on it)",
+                ModelKind::Expert => " (knows the gold patch: no figure stands on it)",
                 ModelKind::Human => " (a person)",
                 ModelKind::Http => "",
                 ModelKind::Local => " (the local engine)",
@@ -108,10 +109,10 @@ impl Notes {
             let row = fact(&mut rows, width, "rollout", id, Role::Text);
             let to_events = site.and_then(|site| site.link(id, "events.jsonl"));
             links.extend(to_events.map(|url| (row, url)));
-            let role = if start.model.kind == ModelKind::Recorded {
-                Role::Attention
-            } else {
+            let role = if start.model.kind.counts() {
                 Role::Text
+            } else {
+                Role::Attention
             };
             fact(
                 &mut rows,

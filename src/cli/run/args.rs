@@ -17,7 +17,7 @@ use crate::rollout::Price;
 pub(crate) struct Args {
     /// Instance ids to attempt; without any, --filter says which
     pub(super) ids: Vec<String>,
-    /// Where tasks come from: sample, a file or folder, or a dataset of the hub (org/name@revision:split) [default: sample]
+    /// Where tasks come from: sample, gym, a file or folder, or a dataset of the hub (org/name@revision:split) [default: sample]
     #[arg(long, value_name = "SOURCE", env = "SPOTTER_TASKS")]
     pub(super) tasks: Option<String>,
     /// Which tasks, for example: repo:pandas files:1 f2p:<5
@@ -26,10 +26,10 @@ pub(crate) struct Args {
     /// What acts: a model's folder or GGUF file, hub:org/name, http://host:port/v1#name, human, recorded:PATH
     #[arg(long, value_name = "MODEL", env = "SPOTTER_MODEL")]
     pub(super) model: Option<String>,
-    /// The agent's design: codeact, bash, or a folder with a scaffold.toml [default: codeact]
+    /// The agent's design: codeact, bash, gym, or a folder with a scaffold.toml [default: codeact]
     #[arg(long, value_name = "NAME|DIR")]
     pub(super) scaffold: Option<String>,
-    /// How tool calls are written: native, or xml for models without tool calls [default: the scaffold's]
+    /// How tool calls are written: native, xml for models without tool calls, or line for small ones [default: the scaffold's]
     #[arg(long, value_name = "FORM", value_parser = tool_form)]
     pub(super) tool_form: Option<ToolForm>,
     /// Attempts at each task
@@ -225,7 +225,8 @@ fn tool_form(text: &str) -> Result<ToolForm, String> {
     match text {
         "native" => Ok(ToolForm::Native),
         "xml" => Ok(ToolForm::Xml),
-        _ => Err("known: native, xml".into()),
+        "line" => Ok(ToolForm::Line),
+        _ => Err("known: native, xml, line".into()),
     }
 }
 

@@ -4,6 +4,7 @@
 //! are printed as a plain stream or as JSON.
 
 mod args;
+mod tally;
 
 use std::io::IsTerminal as _;
 use std::process::ExitCode;
@@ -200,15 +201,16 @@ fn sum_up(came: &[Came], json: bool) -> u8 {
         }
     }
     if came.len() > 1 && !json {
-        let resolved = came
-            .iter()
-            .filter(|one| {
-                one.result
-                    .as_ref()
-                    .is_ok_and(|state| state.verdict == Some(Verdict::Resolved))
-            })
-            .count();
-        ink::print(&format!("{resolved} of {} rollouts resolved", came.len()));
+        let results = came.iter().map(|one| {
+            let resolved = one
+                .result
+                .as_ref()
+                .is_ok_and(|state| state.verdict == Some(Verdict::Resolved));
+            (one.name.as_str(), resolved)
+        });
+        for line in tally::lines(results) {
+            ink::print(&line);
+        }
     }
     code
 }

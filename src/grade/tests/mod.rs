@@ -30,6 +30,8 @@ pub(super) fn task(family: Family, repo: &str) -> Task {
         log_parser: None,
         expected_output: None,
         difficulty: None,
+        split: None,
+        files: std::collections::BTreeMap::new(),
         hash: "hash".into(),
         origin: "test:1".into(),
     }

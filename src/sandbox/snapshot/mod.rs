@@ -21,7 +21,7 @@ mod workspace;
 
 use std::path::{Path, PathBuf};
 
-use git2::{DiffFormat, DiffOptions, ObjectType, Oid, Repository};
+use git2::{DiffFormat, DiffOptions, ObjectType, Oid, Repository, RepositoryInitOptions};
 
 use super::{Restored, SandboxError, SnapshotId};
 pub(crate) use listing::{Found, Listing};
@@ -357,7 +357,11 @@ pub(crate) fn open_bare(at: &Path) -> Result<Repository, SandboxError> {
         return Repository::open_bare(at).map_err(git_error("open the shadow repository"));
     }
     std::fs::create_dir_all(at).map_err(SandboxError::os("make the shadow repository"))?;
-    let repository = Repository::init_bare(at).map_err(git_error("make the shadow repository"))?;
+    // Sample hooks and the like would be most of its files.
+    let mut options = RepositoryInitOptions::new();
+    options.bare(true).external_template(false);
+    let repository =
+        Repository::init_opts(at, &options).map_err(git_error("make the shadow repository"))?;
     let mut config = repository
         .config()
         .map_err(git_error("configure the shadow repository"))?;

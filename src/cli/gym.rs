@@ -1,0 +1,179 @@
+//! `spotter gym`: make small repair tasks, and let the expert show how they are solved.
+
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use clap::{Args as ClapArgs, Subcommand};
+use indicatif::{ProgressBar, ProgressStyle};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::place::{self, StoreArgs};
+use super::{Failure, INTERRUPTED, ink};
+use crate::batch::{self, News};
+use crate::gym::{self, Demonstrations, LEVELS, Split};
+use crate::trajectory::event::Ended;
+use crate::trajectory::fold::State;
+
+/// Arguments of `spotter gym`.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Make repair tasks from a seed: rows in SWE-Gym's format, in DIR/tasks.jsonl
+    Make(MakeArgs),
+    /// Let the expert, who knows the gold patches, solve such tasks through the real loop
+    Demonstrate(DemonstrateArgs),
+}
+
+#[derive(Debug, ClapArgs)]
+struct MakeArgs {
+    /// Everything follows from it
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
+    /// How many tasks
+    #[arg(long, value_name = "N")]
+    count: u64,
+    /// Whose functions: train, validation or held-out; no function stands in two of them, whatever the seed
+    #[arg(long, value_name = "SPLIT")]
+    split: Split,
+    /// Levels of difficulty, from 1 to 4, for example 1,2 [default: all, in turn]
+    #[arg(long, value_name = "N[,N…]", value_delimiter = ',', value_parser = clap::value_parser!(u8).range(1..=i64::from(LEVELS)))]
+    level: Vec<u8>,
+    /// Folder for tasks.jsonl
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+}
+
+#[derive(Debug, ClapArgs)]
+struct DemonstrateArgs {
+    /// What `spotter gym make` made: the folder, or the file in it
+    #[arg(long, value_name = "DIR|FILE")]
+    tasks: PathBuf,
+    /// At most so many of the tasks, from the first
+    #[arg(long, value_name = "N")]
+    most: Option<usize>,
+    /// Of a hundred demonstrations so many begin with a wrong change, marked as made on purpose, and its correction
+    #[arg(long, value_name = "PERCENT", default_value_t = 30)]
+    mistakes: usize,
+    /// Chooses the mistakes
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
+    /// Grade each, too
+    #[arg(long)]
+    grade: bool,
+    /// Rollouts at a time
+    #[arg(long, short, value_name = "N", default_value_t = 2)]
+    jobs: usize,
+    #[command(flatten)]
+    store: StoreArgs,
+}
+
+/// Run the subcommand.
+pub(crate) async fn run(args: Args) -> Result<ExitCode, Failure> {
+    match args.command {
+        Command::Make(args) => make(args).await,
+        Command::Demonstrate(args) => demonstrate(args).await,
+    }
+}
+
+fn bar(count: u64) -> ProgressBar {
+    match ProgressStyle::with_template("{bar:30} {pos} of {len}, {elapsed}, {eta} left") {
+        Ok(style) => ProgressBar::new(count).with_style(style),
+        Err(_) => ProgressBar::hidden(),
+    }
+}
+
+async fn make(args: MakeArgs) -> Result<ExitCode, Failure> {
+    let order = gym::Order {
+        seed: args.seed,
+        count: args.count,
+        split: args.split,
+        levels: args.level,
+    };
+    let bar = bar(args.count);
+    let began = Instant::now();
+    let rows = gym::make(&order, &|done| bar.set_position(done))
+        .await
+        .map_err(Failure::error)?;
+    bar.finish_and_clear();
+    let file = args.out.join("tasks.jsonl");
+    let failed = |error: std::io::Error| Failure::error(format!("{}: {error}", file.display()));
+    std::fs::create_dir_all(&args.out).map_err(failed)?;
+    let mut text = std::io::BufWriter::new(std::fs::File::create(&file).map_err(failed)?);
+    for row in &rows {
+        writeln!(text, "{row}").map_err(failed)?;
+    }
+    text.flush().map_err(failed)?;
+    let seconds = began.elapsed().as_secs_f64();
+    ink::print(&format!(
+        "{} tasks of {} in {}, proven by running, in {seconds:.1} s",
+        rows.len(),
+        args.split,
+        file.display()
+    ));
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn demonstrate(args: DemonstrateArgs) -> Result<ExitCode, Failure> {
+    let store = args.store.open(&place::settings())?;
+    let order = Demonstrations {
+        tasks: args.tasks,
+        most: args.most,
+        mistakes: args.mistakes,
+        seed: args.seed,
+        graded: args.grade,
+    };
+    let (jobs, problems) = gym::demonstrations(&order, &store).map_err(Failure::error)?;
+    place::warn(&problems);
+    let count = jobs.len();
+    let bar = bar(count as u64);
+    let began = Instant::now();
+    let (news, mut heard) = mpsc::channel(batch::WAITING_NEWS);
+    let counted = bar.clone();
+    let counting = tokio::spawn(async move {
+        while let Some(news) = heard.recv().await {
+            if matches!(news, News::Over { .. }) {
+                counted.inc(1);
+            }
+        }
+    });
+    let abandon = CancellationToken::new();
+    let on_signal = abandon.clone();
+    let signals = tokio::spawn(async move {
+        if tokio::signal::ctrl_c().await.is_ok() {
+            on_signal.cancel();
+        }
+    });
+    let came = batch::run(jobs, args.jobs, &abandon, news).await;
+    signals.abort();
+    let _ = counting.await;
+    bar.finish_and_clear();
+    let whole = |state: &State| matches!(state.ended, Some((Ended::Submitted, _)));
+    let submitted = came
+        .iter()
+        .filter(|one| one.result.as_ref().is_ok_and(|state| whole(state)))
+        .count();
+    for error in came
+        .iter()
+        .filter_map(|one| one.result.as_ref().err())
+        .take(10)
+    {
+        ink::complain(&crate::text::safe::visible(&error.to_string()));
+    }
+    let seconds = began.elapsed().as_secs_f64();
+    ink::print(&format!(
+        "{submitted} of {count} demonstrations handed in, {seconds:.1} s, {:.1} a second",
+        count as f64 / seconds.max(0.001)
+    ));
+    if abandon.is_cancelled() {
+        return Ok(ExitCode::from(INTERRUPTED));
+    }
+    Ok(ExitCode::from(u8::from(submitted < count)))
+}

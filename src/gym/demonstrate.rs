@@ -1,0 +1,149 @@
+//! Demonstrations: the expert's plans carried out by the real loop, in the real scaffold and sandbox, as trajectories of a store.
+//!
+//! They are not graded (the reason stands in each), since what the expert does is known to be right: a sample of them can be graded
+//! afterwards like any rollout, and the tests do.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde::Deserialize;
+
+use super::MakeError;
+use super::expert::{self, Hint};
+use super::random::Random;
+use crate::agent::Scaffold;
+use crate::batch::order::job;
+use crate::batch::{Job, supply};
+use crate::grade;
+use crate::model::Sampling;
+use crate::rollout::Draft;
+use crate::rollout::ground::Wishes;
+use crate::sandbox::{Kind, Limits};
+use crate::task::{self, Task};
+use crate::trajectory::Store;
+
+/// The scaffold that the expert speaks.
+pub const SCAFFOLD: &str = "gym";
+
+/// What is to be demonstrated.
+#[derive(Debug, Clone)]
+pub struct Demonstrations {
+    /// Tasks of the gym: a file of rows, or a folder of such.
+    pub tasks: PathBuf,
+    /// At most so many of them, from the first.
+    pub most: Option<usize>,
+    /// Of a hundred, so many begin with a wrong change, marked as such.
+    pub mistakes: usize,
+    /// Chooses who makes a mistake, and which.
+    pub seed: u64,
+    /// Grade them, too.
+    pub graded: bool,
+}
+
+/// The jobs, one for each task, and rows that could not be used.
+///
+/// # Errors
+/// Where the tasks cannot be read, or one is none of the gym's.
+pub fn demonstrations(
+    order: &Demonstrations,
+    store: &Store,
+) -> Result<(Vec<Job>, Vec<String>), MakeError> {
+    let loaded = task::load(&order.tasks).map_err(|error| MakeError::Row(error.to_string()))?;
+    let hints = hints(&order.tasks)?;
+    let scaffold =
+        Arc::new(Scaffold::load(SCAFFOLD).map_err(|error| MakeError::Row(error.to_string()))?);
+    let wishes = wishes();
+    let most = order.most.unwrap_or(usize::MAX);
+    let mut jobs = Vec::new();
+    for (number, task) in (0..).zip(loaded.tasks).take(most) {
+        let hint = hints.get(&task.instance_id).ok_or_else(|| {
+            let what = "its row has no `gym` column, so it is none of the gym's: the expert knows only what `spotter gym make` made";
+            MakeError::Row(format!("{}: {what}", task.instance_id))
+        })?;
+        let mut random = Random::of(order.seed, number);
+        let replies = expert::plan(&task, hint, &mut random, order.mistakes)?;
+        let draft = draft(order, store, Arc::new(task), &scaffold, replies, &wishes);
+        jobs.push(job(draft, wishes.clone(), &supply::untold()));
+    }
+    Ok((
+        jobs,
+        loaded.problems.iter().map(ToString::to_string).collect(),
+    ))
+}
+
+fn wishes() -> Wishes {
+    Wishes {
+        kind: Kind::Local,
+        repos: None,
+        image: None,
+        network: false,
+        limits: Limits::default(),
+        snapshot_ignored: false,
+    }
+}
+
+fn draft(
+    order: &Demonstrations,
+    store: &Store,
+    task: Arc<Task>,
+    scaffold: &Arc<Scaffold>,
+    replies: Vec<crate::model::Reply>,
+    wishes: &Wishes,
+) -> Draft {
+    let plan = if order.graded {
+        grade::plan(&task, wishes.place(), None)
+            .map(Arc::new)
+            .map_err(|why| why.to_string())
+    } else {
+        Err("a demonstration: the expert knows the gold patch".to_owned())
+    };
+    Draft {
+        store: store.clone(),
+        task,
+        tasks: order.tasks.display().to_string(),
+        scaffold: Arc::clone(scaffold),
+        model: Arc::new(expert::model(replies)),
+        sampling: Sampling::default(),
+        limits: scaffold.limits().clone(),
+        price: None,
+        plan,
+        hints: false,
+        number: 1,
+        of: 1,
+        batch: None,
+        step_mode: false,
+    }
+}
+
+/// The `gym` column of each row, by instance id.
+fn hints(tasks: &Path) -> Result<HashMap<String, Hint>, MakeError> {
+    #[derive(Deserialize)]
+    struct Row {
+        instance_id: String,
+        gym: Option<Hint>,
+    }
+    let unread = |path: &Path| {
+        let path = path.display().to_string();
+        move |error: std::io::Error| MakeError::Row(format!("{path}: {error}"))
+    };
+    let mut files = vec![tasks.to_owned()];
+    if tasks.is_dir() {
+        let entries = std::fs::read_dir(tasks).map_err(unread(tasks))?;
+        files = entries
+            .flatten()
+            .map(|entry| entry.path())
+            .filter(|path| path.extension().is_some_and(|end| end == "jsonl"))
+            .collect();
+    }
+    let mut hints = HashMap::new();
+    for file in files {
+        let text = std::fs::read_to_string(&file).map_err(unread(&file))?;
+        // Rows that are no rows were named by the loader.
+        let rows = text
+            .lines()
+            .filter_map(|line| serde_json::from_str::<Row>(line).ok());
+        hints.extend(rows.filter_map(|row| Some((row.instance_id, row.gym?))));
+    }
+    Ok(hints)
+}

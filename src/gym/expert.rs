@@ -1,0 +1,259 @@
+//! The scripted expert: a plan made from the gold patch, said in the words of the `gym` scaffold.
+//!
+//! It looks at the module that the report names (and at the faulty one, where that is another), changes the line, tests, hands in. Some
+//! plans make a **mistake on purpose** first, one of the row's decoys, see it fail and correct it, so that who learns from them sees how
+//! one goes on after a wrong change. Its reply says so ([`ON_PURPOSE`]), and the
+//! rollout marks the step as a mistake. It is there to be gone on from, not to be learned.
+//!
+//! The expert sees what no agent may see. Its kind is [`ModelKind::Expert`], which stands behind no figure.
+
+use serde::Deserialize;
+
+use super::MakeError;
+use super::random::Random;
+use crate::model::recorded::{EXPERT, ON_PURPOSE, Recorded};
+use crate::model::{Finish, Message, ModelInfo, ModelKind, Reply, Role};
+use crate::task::Task;
+use crate::text::diff::{self, Kind};
+
+/// What a row says for the expert beside the gold patch.
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct Hint {
+    /// The faulty module.
+    module: String,
+    /// The module that the report names.
+    reported: String,
+    #[serde(default)]
+    decoys: Vec<Decoy>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+struct Decoy {
+    line: usize,
+    text: String,
+}
+
+/// A change that the gold patch makes.
+struct Change {
+    /// Line of the file as it is.
+    line: usize,
+    /// Lines that come in; in place of the line, or before it.
+    text: Vec<String>,
+    replaces: bool,
+}
+
+/// The answers of an expert for a task; of a hundred, `mistakes` begin with a wrong change.
+pub(super) fn plan(
+    task: &Task,
+    hint: &Hint,
+    random: &mut Random,
+    mistakes: usize,
+) -> Result<Vec<Reply>, MakeError> {
+    let change = change(task)?;
+    let file = format!("{}.py", hint.module);
+    let source = task
+        .files
+        .get(&file)
+        .map(String::as_str)
+        .unwrap_or_default();
+    let mut said: Vec<(String, &str)> = vec![(format!("view {}.py", hint.reported), EXPERT)];
+    if hint.module != hint.reported {
+        said.push((format!("view {file}"), EXPERT));
+    }
+    let mut decoys: Vec<&Decoy> = hint.decoys.iter().collect();
+    random.shuffle(&mut decoys);
+    let wrong = if decoys.is_empty() || !random.chance(mistakes) {
+        0
+    } else {
+        1 + usize::from(random.chance(25))
+    };
+    for decoy in decoys.into_iter().take(wrong) {
+        said.push((
+            format!("replace {file} {} {}", decoy.line, decoy.text),
+            ON_PURPOSE,
+        ));
+        said.push(("test".into(), EXPERT));
+        if decoy.line != change.line {
+            // Another line was touched: it is put back first.
+            let before = source
+                .lines()
+                .nth(decoy.line.saturating_sub(1))
+                .unwrap_or_default()
+                .trim();
+            said.push((format!("replace {file} {} {before}", decoy.line), EXPERT));
+        }
+    }
+    let verb = if change.replaces { "replace" } else { "insert" };
+    said.push((
+        format!("{verb} {file} {} {}", change.line, change.text.join("\n")),
+        EXPERT,
+    ));
+    said.extend(["test", "submit"].map(|call| (call.to_owned(), EXPERT)));
+    Ok(said.into_iter().map(|(text, by)| reply(text, by)).collect())
+}
+
+/// A model that gives these answers.
+pub(super) fn model(replies: Vec<Reply>) -> Recorded {
+    let info = ModelInfo {
+        kind: ModelKind::Expert,
+        name: EXPERT.into(),
+        spec: EXPERT.into(),
+        context: None,
+    };
+    Recorded::new(info, replies)
+}
+
+fn reply(text: String, by: &str) -> Reply {
+    Reply {
+        message: Message::text(Role::Assistant, text),
+        finish: Finish::Stop,
+        usage: None,
+        logprobs: None,
+        served_by: Some(by.to_owned()),
+        retries: 0,
+    }
+}
+
+/// The one change of a gold patch, its lines without the indentation that they share.
+fn change(task: &Task) -> Result<Change, MakeError> {
+    let no = || {
+        MakeError::Row(format!(
+            "{}: its gold patch is none of the gym's (one change in one file)",
+            task.instance_id
+        ))
+    };
+    let files = diff::parse(&task.gold_patch);
+    let [file] = files.as_slice() else {
+        return Err(no());
+    };
+    let [hunk] = file.hunks.as_slice() else {
+        return Err(no());
+    };
+    let removed = hunk.lines.iter().find(|line| line.kind == Kind::Removed);
+    let added: Vec<&str> = hunk
+        .lines
+        .iter()
+        .filter(|line| line.kind == Kind::Added)
+        .map(|line| line.text.as_str())
+        .collect();
+    let follows = |at: usize| {
+        hunk.lines
+            .get(at + 1)
+            .filter(|line| line.kind == Kind::Context)
+            .and_then(|line| line.old)
+    };
+    let last = hunk
+        .lines
+        .iter()
+        .rposition(|line| line.kind == Kind::Added)
+        .ok_or_else(no)?;
+    let line = removed
+        .and_then(|line| line.old)
+        .or_else(|| follows(last))
+        .ok_or_else(no)?;
+    let blanks = |text: &str| text.len() - text.trim_start().len();
+    let shared = added.iter().map(|text| blanks(text)).min().unwrap_or(0);
+    let text = added
+        .iter()
+        .map(|text| text.get(shared..).unwrap_or_default().to_owned())
+        .collect();
+    Ok(Change {
+        line,
+        text,
+        replaces: removed.is_some(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::task::Family;
+
+    const SOURCE: &str = "def f(xs, n):\n    \"\"\"Sum, but no more than n.\"\"\"\n    total = 1\n    for x in xs:\n        total += x\n    return min(total, n)\n";
+
+    fn task(fixed: &str) -> Task {
+        let mut task = Task::named("gym__l1-constant-t1-00000", "spotter/gym", Family::Sample);
+        task.files.insert("m.py".into(), SOURCE.into());
+        task.gold_patch = diff::compare("m.py", Some(SOURCE), Some(fixed)).patch();
+        task
+    }
+
+    fn texts(replies: &[Reply]) -> Vec<&str> {
+        replies
+            .iter()
+            .map(|reply| reply.message.content.as_str())
+            .collect()
+    }
+
+    fn hint(decoys: Vec<Decoy>) -> Hint {
+        Hint {
+            module: "m".into(),
+            reported: "m".into(),
+            decoys,
+        }
+    }
+
+    #[test]
+    fn a_changed_line_is_replaced_and_a_missing_guard_is_put_in() {
+        let fixed = SOURCE.replace("total = 1", "total = 0");
+        let plan =
+            super::plan(&task(&fixed), &hint(Vec::new()), &mut Random::of(1, 1), 50).unwrap();
+        assert_eq!(
+            texts(&plan),
+            ["view m.py", "replace m.py 3 total = 0", "test", "submit"]
+        );
+        let guarded = SOURCE.replace(
+            "    total = 1\n",
+            "    if not xs:\n        return None\n    total = 1\n",
+        );
+        let plan = super::plan(
+            &task(&guarded),
+            &hint(Vec::new()),
+            &mut Random::of(1, 1),
+            50,
+        )
+        .unwrap();
+        assert_eq!(texts(&plan)[1], "insert m.py 3 if not xs:\n    return None");
+    }
+
+    #[test]
+    fn a_mistake_on_purpose_is_marked_tested_and_taken_back() {
+        let fixed = SOURCE.replace("total = 1", "total = 0");
+        let elsewhere = Decoy {
+            line: 5,
+            text: "total -= x".into(),
+        };
+        let plan = super::plan(
+            &task(&fixed),
+            &hint(vec![elsewhere]),
+            &mut Random::of(1, 1),
+            100,
+        )
+        .unwrap();
+        assert_eq!(
+            texts(&plan),
+            [
+                "view m.py",
+                "replace m.py 5 total -= x",
+                "test",
+                "replace m.py 5 total += x",
+                "replace m.py 3 total = 0",
+                "test",
+                "submit"
+            ]
+        );
+        let marked: Vec<usize> = (0..)
+            .zip(&plan)
+            .filter(|(_, reply)| reply.served_by.as_deref() == Some(ON_PURPOSE))
+            .map(|(at, _)| at)
+            .collect();
+        assert_eq!(marked, [1]);
+        assert!(!model(plan).info_kind_counts());
+    }
+
+    impl Recorded {
+        fn info_kind_counts(&self) -> bool {
+            crate::model::ChatModel::info(self).kind.counts()
+        }
+    }
+}

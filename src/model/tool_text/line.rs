@@ -1,0 +1,195 @@
+//! The line form of calls, for small models: the whole message is one call.
+//!
+//! ```text
+//! NAME WORD … REST
+//! ```
+//!
+//! The tool's required parameters stand in their order, each a word, but the last, which is all that follows (if it is a text, to the
+//! message's end, further lines included). There is nothing around a call: what is no tool's name at the beginning is no call.
+
+use serde_json::{Map, Value};
+
+use super::{Piece, TextCall, schema};
+use crate::model::ToolSpec;
+
+/// Read a message.
+#[must_use]
+pub fn parse_line(text: &str, tools: &[ToolSpec]) -> Vec<Piece> {
+    let whole = text.trim();
+    let (name, mut rest) = word(whole);
+    let Some(tool) = tools.iter().find(|tool| tool.name == name) else {
+        return if whole.is_empty() {
+            Vec::new()
+        } else {
+            vec![Piece::Text(text.to_owned())]
+        };
+    };
+    let mut arguments = Map::new();
+    let names = parameters(tool);
+    for (at, parameter) in names.iter().enumerate() {
+        let last = at + 1 == names.len();
+        let value = if last && is_text(tool, parameter) {
+            std::mem::take(&mut rest)
+        } else {
+            let (value, after) = word(rest);
+            rest = after;
+            value
+        };
+        if !value.is_empty() {
+            arguments.insert((*parameter).to_owned(), Value::from(value));
+        }
+    }
+    let (arguments, mut problem) = schema::check(name, arguments, std::slice::from_ref(tool));
+    if !rest.trim().is_empty() {
+        problem = Some(format!("`{name}` takes {}", usage(tool)));
+    }
+    vec![Piece::Call(TextCall {
+        name: name.to_owned(),
+        arguments: Value::Object(arguments).to_string(),
+        problem,
+        raw: text.to_owned(),
+    })]
+}
+
+/// A call as it would have been written.
+#[must_use]
+pub fn call_to_line(call: &crate::model::ToolCall, tools: &[ToolSpec]) -> String {
+    let given: Map<String, Value> = serde_json::from_str(&call.arguments).unwrap_or_default();
+    let names = tools
+        .iter()
+        .find(|tool| tool.name == call.name)
+        .map(parameters)
+        .unwrap_or_default();
+    let mut line = call.name.clone();
+    for value in names.iter().filter_map(|name| given.get(*name)) {
+        line.push(' ');
+        match value {
+            Value::String(text) => line.push_str(text),
+            other => line.push_str(&other.to_string()),
+        }
+    }
+    line
+}
+
+/// The tools as the system message lists them, one a line.
+#[must_use]
+pub fn render_tools_line(tools: &[ToolSpec]) -> String {
+    let lines: Vec<String> = tools.iter().map(usage).collect();
+    lines.join("\n")
+}
+
+/// `replace FILE LINE TEXT`.
+fn usage(tool: &ToolSpec) -> String {
+    let mut line = tool.name.clone();
+    for parameter in parameters(tool) {
+        line.push(' ');
+        line.push_str(&parameter.to_uppercase());
+    }
+    line
+}
+
+fn parameters(tool: &ToolSpec) -> Vec<&str> {
+    let required = tool.parameters.get("required").and_then(Value::as_array);
+    required
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .collect()
+}
+
+fn is_text(tool: &ToolSpec, parameter: &str) -> bool {
+    let kind = tool
+        .parameters
+        .get("properties")
+        .and_then(|all| all.get(parameter))
+        .and_then(|one| one.get("type"));
+    kind.and_then(Value::as_str) == Some("string")
+}
+
+/// The first word, and what follows the one blank or line break after it.
+fn word(text: &str) -> (&str, &str) {
+    let end = text.find(char::is_whitespace).unwrap_or(text.len());
+    let (word, rest) = text.split_at_checked(end).unwrap_or((text, ""));
+    let mut after = rest.chars();
+    after.next();
+    (word, after.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn tools() -> Vec<ToolSpec> {
+        let tool = |name: &str, properties: Value, required: Value| ToolSpec {
+            name: name.into(),
+            description: String::new(),
+            parameters: json!({"type": "object", "properties": properties, "required": required}),
+        };
+        vec![
+            tool(
+                "replace",
+                json!({"file": {"type": "string"}, "line": {"type": "integer"}, "text": {"type": "string"}}),
+                json!(["file", "line", "text"]),
+            ),
+            tool("test", json!({}), json!([])),
+        ]
+    }
+
+    fn call(text: &str) -> TextCall {
+        match parse_line(text, &tools()).pop() {
+            Some(Piece::Call(call)) => call,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn words_go_to_parameters_in_order_and_the_last_text_takes_the_rest() {
+        let read = call("replace shop.py 7 if not xs:\n    return 0\n");
+        assert_eq!(read.problem, None);
+        assert_eq!(
+            read.arguments,
+            json!({"file": "shop.py", "line": 7, "text": "if not xs:\n    return 0"}).to_string()
+        );
+        assert_eq!(call("test").arguments, "{}");
+    }
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        let written = crate::model::ToolCall {
+            id: "1".into(),
+            name: "replace".into(),
+            arguments: json!({"file": "a.py", "line": 12, "text": "x = {\n    1: 2}"}).to_string(),
+        };
+        let line = call_to_line(&written, &tools());
+        assert_eq!(line, "replace a.py 12 x = {\n    1: 2}");
+        assert_eq!(call(&line).arguments, written.arguments);
+    }
+
+    #[test]
+    fn what_is_missing_wrong_or_too_much_is_said_and_prose_is_no_call() {
+        assert!(
+            call("replace shop.py")
+                .problem
+                .unwrap()
+                .contains("line, text")
+        );
+        assert!(
+            call("replace shop.py seven x")
+                .problem
+                .unwrap()
+                .contains("integer")
+        );
+        assert!(call("test it").problem.unwrap().contains("takes test"));
+        assert_eq!(
+            parse_line("I will test it", &tools()),
+            [Piece::Text("I will test it".into())]
+        );
+        assert_eq!(parse_line(" \n", &tools()), []);
+    }
+
+    #[test]
+    fn the_list_of_tools_is_one_line_for_each() {
+        assert_eq!(render_tools_line(&tools()), "replace FILE LINE TEXT\ntest");
+    }
+}

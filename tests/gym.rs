@@ -1,0 +1,164 @@
+//! The gym through everything that tasks go through: made, read, checked, demonstrated by the real program in the real sandbox,
+//! graded with the normal rules.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on should say where"
+)]
+
+mod workbench;
+
+use std::collections::BTreeMap;
+
+use spotter::grade::Verdict;
+use spotter::gym;
+use spotter::model::ModelKind;
+use spotter::task::{self, sample};
+use spotter::trajectory::event::{Ended, Event, MISTAKE};
+use spotter::trajectory::fold::State;
+use workbench::Bench;
+
+/// Make tasks in the bench's folder; the rows' text.
+async fn rows(bench: &Bench, count: &str, split: &str, folder: &str) -> String {
+    let ran = bench
+        .spotter(&[
+            "gym", "make", "--seed", "4", "--count", count, "--split", split, "--out", folder,
+        ])
+        .await;
+    assert_eq!(ran.code, 0, "{ran:?}");
+    std::fs::read_to_string(bench.folder.path().join(folder).join("tasks.jsonl")).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_order_makes_the_same_rows_and_each_is_sound() {
+    let bench = Bench::new();
+    let first = rows(&bench, "32", "train", "tasks").await;
+    assert_eq!(rows(&bench, "32", "train", "again").await, first);
+    // A shorter order makes the first of them.
+    let fewer = rows(&bench, "3", "train", "fewer").await;
+    assert_eq!(fewer.lines().count(), 3);
+    assert!(first.starts_with(&fewer));
+    let loaded = task::load(&bench.folder.path().join("tasks")).unwrap();
+    assert_eq!(loaded.problems, []);
+    let tasks = loaded.tasks;
+    assert_eq!(tasks.len(), 32);
+    let mut kinds: BTreeMap<&str, usize> = BTreeMap::new();
+    for task in &tasks {
+        *kinds
+            .entry(gym::of_id(&task.instance_id).unwrap().1)
+            .or_default() += 1;
+    }
+    assert!(kinds.len() >= 7, "{kinds:?}");
+    let checked = bench
+        .spotter(&["tasks", "check", "--tasks", "tasks", "--jobs", "2"])
+        .await;
+    assert_eq!(checked.code, 0, "{checked:?}");
+    assert!(
+        checked.out.contains("32 of 32 tasks are sound"),
+        "{checked:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_bundled_tasks_are_sound_and_told_apart_by_their_split() {
+    let bench = Bench::new();
+    let count = sample::gym().tasks.len();
+    let checked = bench.spotter(&["tasks", "check", "--tasks", "gym"]).await;
+    assert_eq!(checked.code, 0, "{checked:?}");
+    assert!(
+        checked
+            .out
+            .contains(&format!("{count} of {count} tasks are sound")),
+        "{checked:?}"
+    );
+    let listed = bench
+        .spotter(&[
+            "tasks",
+            "list",
+            "--tasks",
+            "gym",
+            "--filter",
+            "split:held-out difficulty:\"level 1\"",
+        ])
+        .await;
+    assert!(
+        listed.out.contains("gym__l1-") && !listed.out.contains("gym__l2-"),
+        "{listed:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_expert_s_demonstrations_resolve_and_say_what_they_are() {
+    let bench = Bench::new();
+    rows(&bench, "24", "validation", "tasks").await;
+    let ran = bench
+        .spotter(&[
+            "gym",
+            "demonstrate",
+            "--tasks",
+            "tasks",
+            "--grade",
+            "--mistakes",
+            "60",
+        ])
+        .await;
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let store = bench.store();
+    let ids = store.list().unwrap();
+    assert_eq!(ids.len(), 24);
+    let mut mistakes = 0;
+    for id in ids {
+        let records = store.read(&id).unwrap();
+        let state = State::of(&records);
+        let start = state.start.as_ref().unwrap();
+        assert_eq!(
+            state.verdict,
+            Some(Verdict::Resolved),
+            "{}",
+            start.instance_id
+        );
+        assert!(matches!(state.ended, Some((Ended::Submitted, _))));
+        assert_eq!(start.model.kind, ModelKind::Expert);
+        assert!(!start.model.kind.counts());
+        assert_eq!(
+            (start.scaffold.as_str(), start.tasks.as_str()),
+            ("gym", "tasks")
+        );
+        let mut wrong = Vec::new();
+        for record in &records {
+            match &record.event {
+                Event::Marked(mark) if mark.kind == MISTAKE => wrong.push(mark.step),
+                Event::Observed { step, outcome, .. } if wrong.contains(&(step - 1)) => {
+                    // What follows a mistake is the check, and it fails.
+                    assert!(
+                        outcome.text.starts_with("failed: ") || outcome.text.starts_with("error: "),
+                        "{}",
+                        outcome.text
+                    );
+                }
+                _ => {}
+            }
+        }
+        mistakes += wrong.len();
+    }
+    assert!(
+        mistakes >= 5,
+        "{mistakes} mistakes of 24 demonstrations at 60 %"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tasks_that_are_none_of_the_gym_s_cannot_be_demonstrated() {
+    let bench = Bench::new();
+    let row = sample::gym().tasks.remove(0);
+    let text = serde_json::json!({
+        "instance_id": "a__b-1", "repo": "a/b", "base_commit": row.base_commit, "problem_statement": "x", "patch": row.gold_patch,
+    });
+    std::fs::write(bench.folder.path().join("other.jsonl"), format!("{text}\n")).unwrap();
+    let ran = bench
+        .spotter(&["gym", "demonstrate", "--tasks", "other.jsonl"])
+        .await;
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(ran.err.contains("none of the gym's"), "{ran:?}");
+}
