@@ -26,5 +26,6 @@ pub mod task;
 pub mod term;
 pub mod text;
 pub mod theme;
+pub mod train;
 pub mod trajectory;
 pub mod ui;

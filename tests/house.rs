@@ -21,6 +21,7 @@ const ROOMS: &[&str] = &[
     "keymap",
     "batch",
     "rollout",
+    "train",
     "trajectory",
     "agent",
     "grade",
@@ -56,9 +57,9 @@ const OWNED: &[(&str, &[&str])] = &[
     ("vt100", &["text", "cli"]),
     ("nucleo_matcher", &["text"]),
     ("pulldown_cmark", &["text"]),
-    ("tokenizers", &["engine"]),
+    ("tokenizers", &["engine", "train"]),
     ("memmap2", &["engine"]),
-    ("half", &["engine"]),
+    ("half", &["engine", "train"]),
 ];
 
 fn sources() -> BTreeMap<PathBuf, String> {

@@ -88,7 +88,7 @@ impl ChatModel for Local {
         if cancel.is_cancelled() {
             return Err(ModelError::Cancelled);
         }
-        let messages: Vec<Value> = request.messages.iter().map(wire).collect();
+        let messages: Vec<Value> = request.messages.iter().map(as_templates_read_it).collect();
         let tools: Vec<Value> = request.tools.iter().map(offered).collect();
         let prompt = self
             .engine
@@ -175,7 +175,8 @@ fn failed(error: EngineError) -> ModelError {
 }
 
 /// A message as templates read it: arguments of calls as objects, where they are.
-fn wire(message: &Message) -> Value {
+#[must_use]
+pub fn as_templates_read_it(message: &Message) -> Value {
     let role = match message.role {
         Role::System => "system",
         Role::User => "user",
