@@ -10,7 +10,10 @@ impl Chance {
     /// A beginning.
     #[must_use]
     pub fn new(seed: u64) -> Self {
-        Self(seed.wrapping_mul(0xd134_2543_de82_ef95).wrapping_add(0x9e37_79b9_7f4a_7c15))
+        Self(
+            seed.wrapping_mul(0xd134_2543_de82_ef95)
+                .wrapping_add(0x9e37_79b9_7f4a_7c15),
+        )
     }
 
     /// The next word.
@@ -22,7 +25,10 @@ impl Chance {
     }
 
     /// One of `count` numbers from 0; 0 where there are none.
-    #[expect(clippy::cast_possible_truncation, reason = "the high half is below count")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "the high half is below count"
+    )]
     pub fn below(&mut self, count: usize) -> usize {
         // Lemire's reduction; its bias is far below what a shuffle could show.
         ((u128::from(self.next()) * count as u128) >> 64) as usize
@@ -34,7 +40,10 @@ impl Chance {
     }
 
     /// Normal with deviation 1 (Box & Muller 1958).
-    #[expect(clippy::cast_possible_truncation, reason = "rounding to single precision is meant")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "rounding to single precision is meant"
+    )]
     pub fn normal(&mut self) -> f32 {
         let (u, v) = (self.unit(), self.unit());
         ((-2.0 * u.ln()).sqrt() * (std::f64::consts::TAU * v).cos()) as f32

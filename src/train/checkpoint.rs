@@ -147,8 +147,7 @@ pub fn resume(
         }
     }
     let path_of_numbers = path.join(NUMBERS);
-    let mut numbers =
-        fs::File::open(&path_of_numbers).map_err(file(&path_of_numbers, "open"))?;
+    let mut numbers = fs::File::open(&path_of_numbers).map_err(file(&path_of_numbers, "open"))?;
     let length = numbers.metadata().map_or(0, |about| about.len());
     let expected: u64 = trainer.state.iter().map(|part| 4 * part.len() as u64).sum();
     if length != expected {

@@ -94,7 +94,8 @@ pub fn write_weights(folder: &Path, layout: &Layout, weights: &[f32]) -> Result<
         for weight in weights.get(tensor.at.clone()).unwrap_or_default() {
             data.extend(bf16::from_f32(*weight).to_le_bytes());
         }
-        let entry = json!({"dtype": "BF16", "shape": tensor.sizes, "data_offsets": [first, data.len()]});
+        let entry =
+            json!({"dtype": "BF16", "shape": tensor.sizes, "data_offsets": [first, data.len()]});
         head.insert(tensor.name, entry);
     }
     let bytes = safetensors(head, &data);

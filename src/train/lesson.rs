@@ -116,7 +116,10 @@ impl Lessons {
             if messages.len() != chain.messages.len() {
                 return self.leave("rollouts with a message missing");
             }
-            if messages.iter().any(|message| !message.tool_calls.is_empty()) {
+            if messages
+                .iter()
+                .any(|message| !message.tool_calls.is_empty())
+            {
                 return self.leave("rollouts with tool calls that are not text");
             }
             let learned = chain.messages.iter().map(|id| chain.learned.contains(id));
@@ -158,7 +161,10 @@ impl Lessons {
                 continue;
             }
             let messages = said.messages.iter();
-            if messages.clone().any(|turn| !turn.message.tool_calls.is_empty()) {
+            if messages
+                .clone()
+                .any(|turn| !turn.message.tool_calls.is_empty())
+            {
                 self.leave("conversations with tool calls that are not text");
                 continue;
             }
@@ -254,7 +260,8 @@ impl Walked {
                     }
                 }
                 Event::Dropped { call, .. } => {
-                    if let Some(call) = answered.get(call).and_then(|at| walked.calls.get_mut(*at)) {
+                    if let Some(call) = answered.get(call).and_then(|at| walked.calls.get_mut(*at))
+                    {
                         call.whole = false;
                     }
                 }
@@ -297,9 +304,8 @@ impl Walked {
             };
             chain.messages.clone_from(&call.messages);
             chain.messages.push(call.reply);
-            let is_learned = call.whole
-                && self.own.contains(&call.reply)
-                && !self.mistakes.contains(&call.step);
+            let is_learned =
+                call.whole && self.own.contains(&call.reply) && !self.mistakes.contains(&call.step);
             if is_learned {
                 chain.learned.insert(call.reply);
             }

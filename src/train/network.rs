@@ -216,12 +216,7 @@ impl Network {
         Ok(logits)
     }
 
-    fn forward(
-        &mut self,
-        layout: &Layout,
-        weights: &[f32],
-        pack: &Pack,
-    ) -> Result<(), TrainError> {
+    fn forward(&mut self, layout: &Layout, weights: &[f32], pack: &Pack) -> Result<(), TrainError> {
         let shape = &layout.shape;
         let (rows, hidden, width) = (pack.tokens.len(), shape.hidden, shape.intermediate);
         let causal = attention_of(shape);
@@ -274,7 +269,12 @@ impl Network {
                 first += length;
             }
             let matrix = Matrix::new(&weights[part.output.clone()], shape.wide());
-            core.product(Matrix::new(attended, shape.wide()), matrix.turned(), x, true)?;
+            core.product(
+                Matrix::new(attended, shape.wide()),
+                matrix.turned(),
+                x,
+                true,
+            )?;
             kept.middle.clone_from(x);
             core.norm(
                 x,
@@ -440,7 +440,10 @@ impl Network {
                 core.attend_backward(
                     causal,
                     &kept.qkv[of(shape.qkv())],
-                    (&kept.attended[of(shape.wide())], &d_attended[of(shape.wide())]),
+                    (
+                        &kept.attended[of(shape.wide())],
+                        &d_attended[of(shape.wide())],
+                    ),
                     &kept.log_sums[of(shape.heads)],
                     d_qkv,
                 )?;

@@ -56,7 +56,12 @@ impl Order {
 /// Deal rows to `threads`, longest first to whoever has least, and cut each one's share into packs of at most `most` tokens
 /// (or one row).
 #[must_use]
-pub fn deal(rows: &[usize], lengths: &[usize], threads: usize, most: usize) -> Vec<Vec<Vec<usize>>> {
+pub fn deal(
+    rows: &[usize],
+    lengths: &[usize],
+    threads: usize,
+    most: usize,
+) -> Vec<Vec<Vec<usize>>> {
     let length = |row: &usize| lengths.get(*row).copied().unwrap_or(0);
     let mut sorted = rows.to_vec();
     // Stable: equal lengths stay in their order.

@@ -232,9 +232,9 @@ fn prepare(wishes: &Wishes, tell: &mut Tell<'_>) -> Result<Option<Ready>, TrainE
         vocabulary::learn(&texts, wishes.shape.vocab, &path)?;
     }
     let tokenizer = Tokenizer::open(&path)?;
-    let end = tokenizer.id(END).ok_or_else(|| {
-        TrainError::Vocabulary(format!("{} has no token {END}", path.display()))
-    })?;
+    let end = tokenizer
+        .id(END)
+        .ok_or_else(|| TrainError::Vocabulary(format!("{} has no token {END}", path.display())))?;
     let maker = Maker {
         tokenizer: &tokenizer,
         template: &template,
@@ -308,7 +308,10 @@ impl Run<'_> {
     /// How much of the run is over, 0 to 1.
     fn progress(&self) -> f64 {
         let by_steps = self.trainer.step as f64 / self.wishes.steps.max(1) as f64;
-        let by_time = self.wishes.minutes.map(|minutes| self.worked() / (60.0 * minutes));
+        let by_time = self
+            .wishes
+            .minutes
+            .map(|minutes| self.worked() / (60.0 * minutes));
         by_steps.max(by_time.unwrap_or(0.0))
     }
 
@@ -361,7 +364,11 @@ impl Run<'_> {
             if answer.is_break() {
                 break End::Cancelled;
             }
-            if self.trainer.step.is_multiple_of(self.wishes.keep_every.max(1)) {
+            if self
+                .trainer
+                .step
+                .is_multiple_of(self.wishes.keep_every.max(1))
+            {
                 self.validate(tell)?;
                 self.keep(true, tell)?;
                 kept = self.trainer.step;

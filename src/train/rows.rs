@@ -70,7 +70,12 @@ impl Maker<'_> {
         let whole = render(lesson.messages.len(), false)?;
         let mut pieces = Vec::new();
         let mut done = 0;
-        for (at, _) in lesson.learned.iter().enumerate().filter(|(_, learned)| **learned) {
+        for (at, _) in lesson
+            .learned
+            .iter()
+            .enumerate()
+            .filter(|(_, learned)| **learned)
+        {
             let asked = render(at, true)?;
             let answered = render(at + 1, false)?;
             let own = answered.strip_prefix(asked.as_str());
@@ -104,7 +109,8 @@ impl Maker<'_> {
         for (text, learned) in &pieces {
             let tokens = self.tokenizer.encode(text)?;
             let weight = if *learned { 1.0 } else { self.context_weight };
-            row.weights.extend(std::iter::repeat_n(weight, tokens.len()));
+            row.weights
+                .extend(std::iter::repeat_n(weight, tokens.len()));
             row.tokens.extend(tokens);
         }
         if row.tokens.len() > self.longest {
@@ -135,7 +141,9 @@ impl Maker<'_> {
                     continue;
                 }
                 Err(Unfit::TooLong(_)) => "conversations longer than the context",
-                Err(Unfit::Rewritten) => "conversations that the template renders otherwise when they go on",
+                Err(Unfit::Rewritten) => {
+                    "conversations that the template renders otherwise when they go on"
+                }
             };
             *lessons.left_out.entry(why).or_default() += 1;
         }

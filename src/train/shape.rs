@@ -185,19 +185,39 @@ impl Layout {
                     at: start..start + numbers,
                 });
             };
-            add("input_layernorm.weight", &[hidden], layer.attention_norm.start);
+            add(
+                "input_layernorm.weight",
+                &[hidden],
+                layer.attention_norm.start,
+            );
             let mut first = 0;
             for (name, rows) in [("q", wide), ("k", narrow), ("v", narrow)] {
                 let start = layer.qkv.start + first * hidden;
-                add(&format!("self_attn.{name}_proj.weight"), &[rows, hidden], start);
+                add(
+                    &format!("self_attn.{name}_proj.weight"),
+                    &[rows, hidden],
+                    start,
+                );
                 let start = layer.qkv_bias.start + first;
                 add(&format!("self_attn.{name}_proj.bias"), &[rows], start);
                 first += rows;
             }
-            add("self_attn.o_proj.weight", &[hidden, wide], layer.output.start);
-            add("post_attention_layernorm.weight", &[hidden], layer.ffn_norm.start);
+            add(
+                "self_attn.o_proj.weight",
+                &[hidden, wide],
+                layer.output.start,
+            );
+            add(
+                "post_attention_layernorm.weight",
+                &[hidden],
+                layer.ffn_norm.start,
+            );
             let between = shape.intermediate;
-            add("mlp.gate_proj.weight", &[between, hidden], layer.gate_up.start);
+            add(
+                "mlp.gate_proj.weight",
+                &[between, hidden],
+                layer.gate_up.start,
+            );
             let start = layer.gate_up.start + between * hidden;
             add("mlp.up_proj.weight", &[between, hidden], start);
             add("mlp.down_proj.weight", &[hidden, between], layer.down.start);

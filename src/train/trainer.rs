@@ -63,7 +63,8 @@ impl Settings {
     pub fn rate_at(&self, step: u64, progress: f64) -> f32 {
         let up = (step + 1) as f32 / self.warm_up.max(1) as f32;
         #[expect(clippy::cast_possible_truncation, reason = "between 0 and 1")]
-        let down = (f64::midpoint(1.0, (progress.clamp(0.0, 1.0) * std::f64::consts::PI).cos())) as f32;
+        let down =
+            (f64::midpoint(1.0, (progress.clamp(0.0, 1.0) * std::f64::consts::PI).cos())) as f32;
         self.rate * up.min(1.0) * (self.floor + (1.0 - self.floor) * down)
     }
 }

@@ -25,13 +25,7 @@ const PIECES: &str =
 /// Ends the assistant's turn.
 pub const END: &str = "<|im_end|>";
 /// Borders of turns; [`END`] is the first.
-pub const SPECIAL: &[&str] = &[
-    END,
-    "<|system|>",
-    "<|user|>",
-    "<|assistant|>",
-    "<|tool|>",
-];
+pub const SPECIAL: &[&str] = &[END, "<|system|>", "<|user|>", "<|assistant|>", "<|tool|>"];
 
 /// A turn is its role's token and its text; only the assistant's are ended, for that is what it has to learn.
 pub const TEMPLATE: &str = "\

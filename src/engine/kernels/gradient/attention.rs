@@ -243,7 +243,10 @@ impl Kernel for Put<'_> {
                 let rows = self.to.chunks_mut(self.stride).skip(16 * half);
                 for (row, block) in rows.zip(block) {
                     let start = self.column + 16 * sixteen;
-                    if let Some(to) = row.get_mut(start..).and_then(<[f32]>::first_chunk_mut::<16>) {
+                    if let Some(to) = row
+                        .get_mut(start..)
+                        .and_then(<[f32]>::first_chunk_mut::<16>)
+                    {
                         s.store(block, to);
                     }
                 }
@@ -371,7 +374,11 @@ impl Core {
     ) -> Result<(), KernelError> {
         let tokens = shape.check(qkv.len(), out.len(), log_sums.len())?;
         same("values of an output's gradient", out.len(), d_out.len())?;
-        same("values of the gradients of q, k and v", qkv.len(), d_qkv.len())?;
+        same(
+            "values of the gradients of q, k and v",
+            qkv.len(),
+            d_qkv.len(),
+        )?;
         let (isa, d, stride) = (self.isa, shape.head_dim, shape.width());
         let (wide, group) = (shape.heads * d, shape.heads / shape.kv_heads);
         let room = &mut self.attention;

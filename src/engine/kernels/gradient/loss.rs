@@ -43,7 +43,8 @@ impl Kernel for CrossEntropy<'_> {
             if let Some(p) = row.get_mut(target) {
                 *p -= weight;
             }
-            total += f64::from(*weight) * (f64::from(sum.ln()) + f64::from(most) - f64::from(of_target));
+            total +=
+                f64::from(*weight) * (f64::from(sum.ln()) + f64::from(most) - f64::from(of_target));
         }
         total
     }

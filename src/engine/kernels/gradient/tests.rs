@@ -130,7 +130,8 @@ fn a_norms_gradients_are_the_differences_of_the_norm() {
             numbers.normals(3 * 48),
         );
         let (mut out, mut inverse) = (vec![0.0; 3 * 48], vec![0.0; 3]);
-        core.norm(&x, &weight, 1e-2, &mut out, &mut inverse).unwrap();
+        core.norm(&x, &weight, 1e-2, &mut out, &mut inverse)
+            .unwrap();
         let eps = f64::from(1e-2_f32);
         close("a norm", tier, &out, &norm(&wide(&x), &wide(&weight), eps));
         let (mut d_x, mut d_weight) = (vec![1.0; 3 * 48], vec![2.0; 48]);
@@ -331,8 +332,7 @@ fn an_update_is_that_of_the_formula() {
         };
         let mut expected = Vec::new();
         for i in 0..37 {
-            let [w, g, m, v] =
-                [weights[i], gradients[i], means[i], squares[i]].map(f64::from);
+            let [w, g, m, v] = [weights[i], gradients[i], means[i], squares[i]].map(f64::from);
             let g = 0.5 * g;
             let (m, v) = (0.9 * m + 0.1 * g, 0.95 * v + 0.05 * g * g);
             expected.push(w - 0.01 * (m / 0.19 / ((v / 0.0975).sqrt() + 1e-8) + 0.1 * w));
