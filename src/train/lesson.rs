@@ -19,11 +19,9 @@ use super::error::file;
 use crate::grade::Verdict;
 use crate::model::local::as_templates_read_it;
 use crate::model::{Finish, Message, Role};
+use crate::trajectory::event::MISTAKE;
 use crate::trajectory::request::Parts;
 use crate::trajectory::{Ended, Event, Origin, Record, Store};
-
-/// The kind of an audit mark at a step that its author made wrongly on purpose: it is seen, and not learned.
-pub const MISTAKE: &str = "mistake";
 
 /// See the module.
 #[derive(Debug, Clone, PartialEq)]

@@ -169,6 +169,9 @@ pub enum Ended {
     },
 }
 
+/// Kind of the [`Mark`] on a step whose answer was wrong on purpose (an expert's): it is not to be learned.
+pub const MISTAKE: &str = "mistake";
+
 /// Something that may explain a verdict or put it in doubt.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mark {

@@ -69,7 +69,7 @@ fn the_engine_computes_from_the_folder_what_the_trainer_computed() {
 fn demonstrations(folder: &Path) -> std::path::PathBuf {
     let path = folder.join("demonstrations.jsonl");
     let names = ["total", "count", "first", "last", "width", "height"];
-    let lines: String = (0..120)
+    let lines: String = (0..60)
         .map(|at| {
             let (a, b) = (names[at % 6], names[(at / 6 + at) % 6]);
             let said = json!({"instance_id": format!("t{at}"), "messages": [
@@ -92,10 +92,14 @@ fn wishes(folder: &Path, out: &str) -> Wishes {
         out: folder.join(out),
         shape: Shape {
             vocab: 300,
+            hidden: 32,
+            heads: 2,
+            kv_heads: 1,
+            intermediate: 32,
             ..shape(16)
         },
         settings: Settings {
-            batch: 400,
+            batch: 150,
             warm_up: 3,
             ..Settings::default()
         },
@@ -201,7 +205,7 @@ fn a_run_goes_on_only_with_what_it_was_begun_with() {
     assert!(said.contains("the width is 50; multiples of 16"), "{said}");
     let said = with(&|wishes| wishes.shape.context = 3);
     assert!(
-        said.contains("none of its 120 conversations fits the context of 3"),
+        said.contains("none of its 60 conversations fits the context of 3"),
         "{said}"
     );
     let bin = begun.out.join("checkpoints/step-00000005/trainer.bin");
