@@ -14,9 +14,26 @@ use serde_json::{Value, json};
 fn train(folder: &Path, out: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_spotter"));
     command
-        .args(["train", "policy", "--json", "--threads", "2", "--steps", "14"])
+        .args([
+            "train",
+            "policy",
+            "--json",
+            "--threads",
+            "2",
+            "--steps",
+            "14",
+        ])
         .args(["--keep-every", "4", "--batch", "150", "--vocabulary", "280"])
-        .args(["--layers", "1", "--width", "16", "--heads", "2", "--head-width", "16"])
+        .args([
+            "--layers",
+            "1",
+            "--width",
+            "16",
+            "--heads",
+            "2",
+            "--head-width",
+            "16",
+        ])
         .args(["--feed-forward", "16", "--context", "128", "--seed", "3"])
         .arg("--demonstrations")
         .arg(folder.join("said.jsonl"))
@@ -28,16 +45,16 @@ fn train(folder: &Path, out: &str) -> Command {
 #[test]
 fn a_training_that_is_killed_goes_on_to_the_very_weights_of_one_that_was_not() {
     let folder = tempfile::tempdir().unwrap();
-    let said: String = (0..60)
+    let said: Vec<String> = (0..60)
         .map(|at| {
             let turns = json!([
                 {"role": "user", "content": format!("say {at}")},
                 {"role": "assistant", "content": format!("{at} is said")},
             ]);
-            format!("{}\n", json!({"messages": turns, "instance_id": format!("t{at}")}))
+            json!({"messages": turns, "instance_id": format!("t{at}")}).to_string()
         })
         .collect();
-    std::fs::write(folder.path().join("said.jsonl"), said).unwrap();
+    std::fs::write(folder.path().join("said.jsonl"), said.join("\n")).unwrap();
     let straight = train(folder.path(), "straight").output().unwrap();
     assert!(straight.status.success(), "{straight:?}");
 

@@ -109,7 +109,10 @@ impl Policy {
                 self.context_weight
             )));
         }
-        if self.minutes.is_some_and(|minutes| !(minutes > 0.0)) {
+        if self
+            .minutes
+            .is_some_and(|minutes| minutes.is_nan() || minutes <= 0.0)
+        {
             return Err(Failure::usage("--minutes must be more than 0"));
         }
         let usual = Settings::default();

@@ -17,7 +17,7 @@ impl Chance {
     }
 
     /// The next word.
-    pub fn next(&mut self) -> u64 {
+    pub fn word(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -31,12 +31,12 @@ impl Chance {
     )]
     pub fn below(&mut self, count: usize) -> usize {
         // Lemire's reduction; its bias is far below what a shuffle could show.
-        ((u128::from(self.next()) * count as u128) >> 64) as usize
+        ((u128::from(self.word()) * count as u128) >> 64) as usize
     }
 
     /// In 0..1, not 0.
     fn unit(&mut self) -> f64 {
-        ((self.next() >> 11) as f64 + 0.5) / (1_u64 << 53) as f64
+        ((self.word() >> 11) as f64 + 0.5) / (1_u64 << 53) as f64
     }
 
     /// Normal with deviation 1 (Box & Muller 1958).

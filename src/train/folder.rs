@@ -4,6 +4,7 @@
 //! file whole under another name first; so the folder can be opened at any time after the first checkpoint.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::fs;
 use std::io::Write as _;
 use std::path::Path;
@@ -150,25 +151,22 @@ pub struct Made {
 pub fn write_card(folder: &Path, shape: &Shape, made: &Made) -> Result<(), TrainError> {
     let [rows, tokens, learned] = made.rows;
     let (steps, seen, seconds) = made.work;
-    let mut left: String = made
-        .left_out
-        .iter()
-        .map(|(why, count)| format!("- left out: {count} {why}\n"))
-        .collect();
+    // Writing to a String cannot fail.
+    let (mut left, mut validation) = (String::new(), String::new());
+    for (why, count) in &made.left_out {
+        let _ = writeln!(left, "- left out: {count} {why}");
+    }
     if left.is_empty() {
         left.push_str("- nothing was left out\n");
     }
-    let validation: String = made
-        .validation
-        .iter()
-        .map(|(step, loss, right, turns)| {
-            format!(
-                "| {step} | {loss:.4} | {:.1} % | {:.1} % |\n",
-                *right as f64 / 10.0,
-                *turns as f64 / 10.0
-            )
-        })
-        .collect();
+    for (step, loss, right, turns) in &made.validation {
+        let percent = |thousandth: u64| thousandth as f64 / 10.0;
+        let (right, turns) = (percent(*right), percent(*turns));
+        let _ = writeln!(
+            validation,
+            "| {step} | {loss:.4} | {right:.1} % | {turns:.1} % |"
+        );
+    }
     let ended = if made.unfinished {
         "It was ended before its steps were done.\n\n"
     } else {

@@ -30,7 +30,7 @@ impl Order {
     }
 
     /// The rows of the next step; empty only where there are none.
-    pub fn next(&mut self) -> Vec<usize> {
+    pub fn step(&mut self) -> Vec<usize> {
         let (mut step, mut tokens) = (Vec::new(), 0);
         while tokens < self.tokens && !self.lengths.is_empty() {
             let Some(row) = self.left.pop() else {

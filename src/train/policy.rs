@@ -331,7 +331,7 @@ impl Run<'_> {
         let lengths = rows.iter().map(|row| row.tokens.len()).collect();
         let mut order = Order::new(lengths, self.wishes.settings.batch, self.wishes.seed);
         for _ in 0..self.trainer.step {
-            order.next();
+            order.step();
         }
         let mut kept = self.trainer.step;
         let end = loop {
@@ -339,7 +339,7 @@ impl Run<'_> {
                 break End::Done;
             }
             let began = Instant::now();
-            let numbers = order.next();
+            let numbers = order.step();
             let batch: Vec<&Row> = numbers
                 .iter()
                 .filter_map(|number| self.ready.rows.get(*number))

@@ -246,8 +246,8 @@ impl Layout {
     }
 
     /// Weights to begin with: norms one, biases zero, matrices normal with deviation 1/√inputs, those that write to the
-    /// residual stream smaller by √(2 · layers) (Radford et al. 2019), the embedding with deviation 0.02 · √(512 / hidden) or so:
-    /// tied, it is the head as well, and logits should begin small.
+    /// residual stream smaller by √(2 · layers) (Radford et al. 2019), the embedding half as large as the others: tied, it is
+    /// the head as well, and logits should begin small.
     #[must_use]
     pub fn begin(&self, seed: u64) -> Vec<f32> {
         let mut weights = vec![0.0; self.total];

@@ -4,6 +4,7 @@
 //! Both take a step in turn, so that a change of the machine's load meets both alike; the first step of each is not counted.
 //! Given are medians, and the median of the ratios of neighbouring steps. Versions, threads and the load are printed.
 
+use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitCode, Stdio};
@@ -82,17 +83,16 @@ pub(crate) async fn run(args: Args) -> Result<ExitCode, Failure> {
             .and_then(Value::as_str)
             .unwrap_or_default(),
     );
+    // Writing to a String cannot fail.
     if let Some(own) = number("tokens_per_second") {
-        text.push_str(&format_args!("spotter  {own:.0} tok/s\n").to_string());
+        let _ = writeln!(text, "spotter  {own:.0} tok/s");
     }
     if let (Some(peer), Some(ratio)) = (number("peer_tokens_per_second"), number("ratio")) {
         let version = found
             .get("torch")
             .and_then(Value::as_str)
             .unwrap_or_default();
-        text.push_str(
-            &format_args!("torch {version}  {peer:.0} tok/s\nratio  {ratio:.2}\n").to_string(),
-        );
+        let _ = writeln!(text, "torch {version}  {peer:.0} tok/s\nratio  {ratio:.2}");
     }
     ink::print(text.trim_end());
     Ok(ExitCode::SUCCESS)

@@ -38,10 +38,9 @@ fn the_engine_computes_from_the_folder_what_the_trainer_computed() {
         .unwrap();
     let text = std::fs::read_to_string(folder.path().join("config.json")).unwrap();
     let config = Config::from_json(&text, "config.json").unwrap();
-    assert_eq!(
-        config.parameters() as usize + 2 * layout.shape.qkv(),
-        layout.total
-    );
+    // Biases are not counted there.
+    let biases = 2 * layout.shape.qkv() as u64;
+    assert_eq!(config.parameters() + biases, layout.total as u64);
     let files = Files::open(folder.path()).unwrap();
     let checkpoint = files.checkpoint().unwrap();
     let decoder = Decoder::load(&config, &checkpoint, Precision::F32, &cpu, "it").unwrap();
@@ -69,7 +68,7 @@ fn the_engine_computes_from_the_folder_what_the_trainer_computed() {
 fn demonstrations(folder: &Path) -> std::path::PathBuf {
     let path = folder.join("demonstrations.jsonl");
     let names = ["total", "count", "first", "last", "width", "height"];
-    let lines: String = (0..60)
+    let lines: Vec<String> = (0..60)
         .map(|at| {
             let (a, b) = (names[at % 6], names[(at / 6 + at) % 6]);
             let said = json!({"instance_id": format!("t{at}"), "messages": [
@@ -78,10 +77,10 @@ fn demonstrations(folder: &Path) -> std::path::PathBuf {
                 {"role": "user", "content": "and 2?"},
                 {"role": "assistant", "content": b},
             ]});
-            format!("{said}\n")
+            said.to_string()
         })
         .collect();
-    std::fs::write(&path, lines).unwrap();
+    std::fs::write(&path, lines.join("\n")).unwrap();
     path
 }
 

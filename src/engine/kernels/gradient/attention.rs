@@ -145,8 +145,8 @@ fn cut<'a>(isa: Isa, a: Matrix<'_>, rows: usize, steps: usize, to: &'a mut Vec<f
 /// Lane q of a block that starts at `start` sees keys 0..=start + q and no later ones.
 fn mask(lines: &mut [Line32], start: usize) {
     for (after, line) in lines.iter_mut().skip(start).enumerate() {
-        let lanes = line.0.as_flattened_mut();
-        lanes[..after.min(BLOCK)].fill(f32::NEG_INFINITY);
+        let queries = line.0.as_flattened_mut();
+        queries[..after.min(BLOCK)].fill(f32::NEG_INFINITY);
     }
 }
 
@@ -191,7 +191,7 @@ impl Kernel for Softmax<'_> {
 }
 
 /// Scores become weights; `slopes`, the gradients of weights, become those of scores.
-struct Slopes<'a> {
+struct SoftmaxBack<'a> {
     scores: &'a mut [Line32],
     slopes: &'a mut [Line32],
     scale: f32,
@@ -200,7 +200,7 @@ struct Slopes<'a> {
     mean: &'a Line32,
 }
 
-impl Kernel for Slopes<'_> {
+impl Kernel for SoftmaxBack<'_> {
     type Out = ();
 
     #[inline(always)]
@@ -502,7 +502,7 @@ impl Block<'_> {
         mask(&mut scores[..end], start);
         scores[end..].fill(ZERO);
         slopes[end..].fill(ZERO);
-        isa.run(Slopes {
+        isa.run(SoftmaxBack {
             scores: &mut scores[..end],
             slopes: &mut slopes[..end],
             scale: self.scale,

@@ -90,13 +90,13 @@ impl Kernel for NormBack<'_> {
     }
 }
 
-struct Gate<'a> {
+struct SwiGlu<'a> {
     gate_up: &'a [f32],
     out: &'a mut [f32],
     width: usize,
 }
 
-impl Kernel for Gate<'_> {
+impl Kernel for SwiGlu<'_> {
     type Out = ();
 
     #[inline(always)]
@@ -114,13 +114,13 @@ impl Kernel for Gate<'_> {
     }
 }
 
-struct GateBack<'a> {
+struct SwiGluBack<'a> {
     gate_up: &'a mut [f32],
     d_out: &'a [f32],
     width: usize,
 }
 
-impl Kernel for GateBack<'_> {
+impl Kernel for SwiGluBack<'_> {
     type Out = ();
 
     #[inline(always)]
@@ -156,10 +156,10 @@ impl Kernel for Turn<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        let sign = s.splat(match self.direction {
+        let way: f32 = match self.direction {
             Direction::Forward => 1.0,
             Direction::Backward => -1.0,
-        });
+        };
         let half = self.rotary.half();
         for (position, row) in self.rows.chunks_exact_mut(self.stride).enumerate() {
             let (cos, sin) = self.rotary.at(position);
@@ -170,18 +170,14 @@ impl Kernel for Turn<'_> {
                     let angles = cos.as_chunks().0.iter().zip(sin.as_chunks().0);
                     for ((a, b), (cos, sin)) in first.iter_mut().zip(second).zip(angles) {
                         let (x, y) = (s.load(a), s.load(b));
-                        let (cos, sin) = (s.load(cos), s.mul(sign, s.load(sin)));
+                        let (cos, sin) = (s.load(cos), s.mul(s.splat(way), s.load(sin)));
                         s.store(s.sub(s.mul(x, cos), s.mul(y, sin)), a);
                         s.store(s.fma(x, sin, s.mul(y, cos)), b);
                     }
                 } else {
-                    let sign = match self.direction {
-                        Direction::Forward => 1.0,
-                        Direction::Backward => -1.0,
-                    };
                     let angles = cos.iter().zip(sin);
                     for ((a, b), (cos, sin)) in first.iter_mut().zip(second).zip(angles) {
-                        let (x, y, sin) = (*a, *b, sign * sin);
+                        let (x, y, sin) = (*a, *b, way * sin);
                         *a = x * cos - y * sin;
                         *b = y * cos + x * sin;
                     }
@@ -283,7 +279,7 @@ impl Core {
     ) -> Result<(), KernelError> {
         rows_of(out.len(), width)?;
         same("values of gate and up", 2 * out.len(), gate_up.len())?;
-        self.isa.run(Gate {
+        self.isa.run(SwiGlu {
             gate_up,
             out,
             width,
@@ -303,7 +299,7 @@ impl Core {
     ) -> Result<(), KernelError> {
         rows_of(d_out.len(), width)?;
         same("values of gate and up", 2 * d_out.len(), gate_up.len())?;
-        self.isa.run(GateBack {
+        self.isa.run(SwiGluBack {
             gate_up,
             d_out,
             width,
