@@ -28,5 +28,6 @@ pub mod task;
 pub mod term;
 pub mod text;
 pub mod theme;
+pub mod train;
 pub mod trajectory;
 pub mod ui;

@@ -28,6 +28,7 @@ mod run;
 mod serve;
 mod stream;
 mod tasks;
+mod train;
 mod tui;
 mod width;
 
@@ -79,6 +80,8 @@ enum Command {
     Doctor(doctor::Args),
     /// Print the workbench's keys, and what they do
     Keys(keys::Args),
+    /// Train a model on this machine
+    Train(train::Args),
     /// Measure spotter itself
     Bench(bench::Args),
 }
@@ -162,6 +165,7 @@ pub fn main() -> ExitCode {
             Some(Command::Control(args)) => control::run(args).await,
             Some(Command::Doctor(args)) => doctor::run(args).await,
             Some(Command::Keys(args)) => keys::run(&args),
+            Some(Command::Train(args)) => train::run(args).await,
             Some(Command::Bench(args)) => bench::run(args).await,
         }
     });

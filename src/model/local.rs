@@ -188,7 +188,8 @@ fn failed(error: EngineError) -> ModelError {
 }
 
 /// A message as templates read it: arguments of calls as objects, where they are.
-fn wire(message: &Message) -> Value {
+#[must_use]
+pub fn as_templates_read_it(message: &Message) -> Value {
     let role = match message.role {
         Role::System => "system",
         Role::User => "user",

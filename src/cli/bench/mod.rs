@@ -4,6 +4,7 @@ mod engine;
 mod kills;
 mod sandbox;
 mod script;
+mod train;
 mod ui;
 
 use std::process::ExitCode;
@@ -27,6 +28,8 @@ enum What {
     Kills(kills::Args),
     /// What starting, running, keeping and bringing back cost, beside plain git and docker
     Sandbox(sandbox::Args),
+    /// Tokens a second of a training step of the small policy's shape, beside torch
+    Train(train::Args),
     /// What the workbench costs: start, keys, scrolling, filters, streams, memory; beside a peer
     Ui(ui::Args),
 }
@@ -37,6 +40,7 @@ pub(crate) async fn run(args: Args) -> Result<ExitCode, Failure> {
         What::Engine(args) => Box::pin(engine::run(args)).await,
         What::Kills(args) => Box::pin(kills::run(args)).await,
         What::Sandbox(args) => Box::pin(sandbox::run(args)).await,
+        What::Train(args) => train::run(args).await,
         What::Ui(args) => Box::pin(ui::run(args)).await,
     }
 }

@@ -8,7 +8,7 @@
 //! computed beside it nor on the number of threads. Reading a prompt at once or token by token gives the same bits (per
 //! tier). Nothing here allocates per call once a [`Scratch`] has grown, beyond a few words.
 //!
-//! It knows nothing of models, files, tokens or devices, and has no gradients.
+//! [`gradient`] adds what training needs. Nothing here knows of models, files, tokens or devices.
 #![allow(
     clippy::inline_always,
     reason = "everything below a tier's entry must be compiled with that tier's instructions"
@@ -31,6 +31,7 @@ mod deal;
 mod error;
 mod exponential;
 mod float_tile;
+pub mod gradient;
 mod inputs;
 mod integer_tile;
 mod layout;

@@ -53,6 +53,20 @@ impl Rotary {
         self.cos.len().checked_div(self.half).unwrap_or(0)
     }
 
+    /// Half the width of a head.
+    pub(super) fn half(&self) -> usize {
+        self.half
+    }
+
+    /// Cosines and sines of a position; empty past the table's end.
+    pub(super) fn at(&self, position: usize) -> (&[f32], &[f32]) {
+        let range = position * self.half..(position + 1) * self.half;
+        (
+            self.cos.get(range.clone()).unwrap_or_default(),
+            self.sin.get(range).unwrap_or_default(),
+        )
+    }
+
     /// Memory that the table takes.
     #[must_use]
     pub fn bytes(&self) -> usize {

@@ -1,0 +1,222 @@
+//! The whole way: a folder that the engine opens and computes alike, a run that goes on as if it had never been killed.
+
+use std::ops::ControlFlow;
+use std::path::Path;
+
+use serde_json::json;
+
+use super::gradients::{cpu, drawn, rows, shape};
+use super::texts::tokenizer;
+use crate::engine::cache::Cache;
+use crate::engine::config::Config;
+use crate::engine::decoder::{Decoder, Part, Precision, Room, Wanted};
+use crate::engine::prefix::Page;
+use crate::engine::weights::Files;
+use crate::train::folder::{CARD, WEIGHTS, describe, write_weights};
+use crate::train::network::{Network, Pack};
+use crate::train::policy::{End, Happened, Wishes, make};
+use crate::train::shape::{Layout, Shape};
+use crate::train::trainer::Settings;
+
+#[test]
+fn the_engine_computes_from_the_folder_what_the_trainer_computed() {
+    let folder = tempfile::tempdir().unwrap();
+    let layout = Layout::new(shape(32));
+    // As bfloat16 keeps them.
+    let weights: Vec<f32> = drawn(&layout)
+        .into_iter()
+        .map(|weight| half::bf16::from_f32(weight).to_f32())
+        .collect();
+    describe(folder.path(), &layout.shape, 3).unwrap();
+    write_weights(folder.path(), &layout, &weights).unwrap();
+    let row = &rows(&[41])[0];
+    let mut pack = Pack::default();
+    pack.push(&row.tokens, &row.weights);
+    let cpu = cpu(1);
+    let expected = Network::new(&layout.shape, &cpu)
+        .logits(&layout, &weights, &pack)
+        .unwrap();
+    let text = std::fs::read_to_string(folder.path().join("config.json")).unwrap();
+    let config = Config::from_json(&text, "config.json").unwrap();
+    // Biases are not counted there.
+    let biases = 2 * layout.shape.qkv() as u64;
+    assert_eq!(config.parameters() + biases, layout.total as u64);
+    let files = Files::open(folder.path()).unwrap();
+    let checkpoint = files.checkpoint().unwrap();
+    let decoder = Decoder::load(&config, &checkpoint, Precision::F32, &cpu, "it").unwrap();
+    let mut cache = Cache::new(&config, Precision::F32, 8);
+    let part = Part {
+        tokens: &pack.tokens,
+        past: 0,
+        pages: &[0, 1, 2, 3].map(Page),
+        wanted: Wanted::All,
+    };
+    let found = decoder
+        .forward(&[part], &mut cache, &cpu, &mut Room::default())
+        .unwrap();
+    assert_eq!(found.len(), expected.len());
+    let largest = expected.iter().map(|logit| logit.abs()).fold(0.0, f32::max);
+    for (found, expected) in found.iter().zip(&expected) {
+        assert!(
+            (found - expected).abs() < 1e-5 * largest,
+            "{found} instead of {expected}"
+        );
+    }
+}
+
+/// Conversations in which the reply is what stands after a name that was asked for.
+fn demonstrations(folder: &Path) -> std::path::PathBuf {
+    let path = folder.join("demonstrations.jsonl");
+    let names = ["total", "count", "first", "last", "width", "height"];
+    let lines: Vec<String> = (0..60)
+        .map(|at| {
+            let (a, b) = (names[at % 6], names[(at / 6 + at) % 6]);
+            let said = json!({"instance_id": format!("t{at}"), "messages": [
+                {"role": "user", "content": format!("{a} = 1, {b} = 2, which is 1?")},
+                {"role": "assistant", "content": a},
+                {"role": "user", "content": "and 2?"},
+                {"role": "assistant", "content": b},
+            ]});
+            said.to_string()
+        })
+        .collect();
+    std::fs::write(&path, lines.join("\n")).unwrap();
+    path
+}
+
+fn wishes(folder: &Path, out: &str) -> Wishes {
+    Wishes {
+        demonstrations: demonstrations(folder),
+        validation: None,
+        out: folder.join(out),
+        shape: Shape {
+            vocab: 300,
+            hidden: 32,
+            heads: 2,
+            kv_heads: 1,
+            intermediate: 32,
+            ..shape(16)
+        },
+        settings: Settings {
+            batch: 150,
+            warm_up: 3,
+            ..Settings::default()
+        },
+        context_weight: 0.0,
+        steps: 12,
+        minutes: None,
+        keep_every: 5,
+        seed: 11,
+        threads: 2,
+        command: "spotter train policy".into(),
+    }
+}
+
+fn until(wishes: &Wishes, last: u64) -> (End, Vec<Happened>) {
+    let mut all = Vec::new();
+    let end = make(wishes, &mut |happened| {
+        let over = matches!(happened, Happened::Step { step, .. } if step >= last);
+        all.push(happened);
+        if over {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
+    });
+    (end.unwrap(), all)
+}
+
+#[test]
+fn a_run_that_is_ended_or_killed_goes_on_to_the_very_same_weights() {
+    let folder = tempfile::tempdir().unwrap();
+    let read = |out: &str| std::fs::read(folder.path().join(out).join(WEIGHTS)).unwrap();
+    let straight = wishes(folder.path(), "straight");
+    let (end, all) = until(&straight, u64::MAX);
+    assert_eq!(end, End::Done);
+    let losses: Vec<f64> = all
+        .iter()
+        .filter_map(|happened| match happened {
+            Happened::Step { loss, .. } => Some(*loss),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(losses.len(), 12);
+    assert!(losses[11] < losses[0], "{losses:?}");
+    assert!(
+        all.iter()
+            .any(|happened| matches!(happened, Happened::Validated { .. }))
+    );
+    let ended = wishes(folder.path(), "ended");
+    assert_eq!(until(&ended, 7).0, End::Cancelled);
+    assert_ne!(read("ended"), read("straight"));
+    // A kill later than a checkpoint: what was written half stays under another name, what came after it is lost.
+    let checkpoints = ended.out.join("checkpoints");
+    let names = |of: &Path| -> Vec<String> {
+        let entries = std::fs::read_dir(of).unwrap().flatten();
+        entries
+            .map(|entry| entry.file_name().into_string().unwrap())
+            .collect()
+    };
+    assert_eq!(names(&checkpoints), ["step-00000007"]);
+    std::fs::create_dir(checkpoints.join("part")).unwrap();
+    std::fs::write(checkpoints.join("part/trainer.bin"), b"half of it").unwrap();
+    let (end, all) = until(&ended, u64::MAX);
+    assert_eq!(end, End::Done);
+    assert!(
+        all.iter()
+            .any(|happened| matches!(happened, Happened::Begun { step: 7, .. }))
+    );
+    assert_eq!(read("ended"), read("straight"));
+    let card = std::fs::read_to_string(ended.out.join(CARD)).unwrap();
+    assert!(
+        card.contains("12 steps") && card.contains("It knows nothing else"),
+        "{card}"
+    );
+    // Done is done.
+    let (end, all) = until(&ended, u64::MAX);
+    assert_eq!(end, End::Done);
+    assert!(
+        !all.iter()
+            .any(|happened| matches!(happened, Happened::Step { .. }))
+    );
+}
+
+#[test]
+fn a_run_goes_on_only_with_what_it_was_begun_with() {
+    let folder = tempfile::tempdir().unwrap();
+    let begun = wishes(folder.path(), "out");
+    until(&begun, 5);
+    let with = |change: &dyn Fn(&mut Wishes)| {
+        let mut wishes = begun.clone();
+        change(&mut wishes);
+        make(&wishes, &mut |_| ControlFlow::Continue(()))
+            .unwrap_err()
+            .to_string()
+    };
+    let said = with(&|wishes| wishes.seed = 12);
+    assert!(
+        said.contains("begun with another seed; to begin anew, name another folder"),
+        "{said}"
+    );
+    assert!(with(&|wishes| wishes.shape.layers = 1).contains("another shape"));
+    assert!(with(&|wishes| wishes.context_weight = 0.5).contains("other demonstrations"));
+    let said = with(&|wishes| wishes.shape.hidden = 50);
+    assert!(said.contains("the width is 50; multiples of 16"), "{said}");
+    let said = with(&|wishes| wishes.shape.context = 3);
+    assert!(
+        said.contains("none of its 60 conversations fits the context of 3"),
+        "{said}"
+    );
+    let bin = begun.out.join("checkpoints/step-00000005/trainer.bin");
+    std::fs::write(&bin, b"cut").unwrap();
+    assert!(with(&|_| ()).contains("its numbers are 3 bytes where"));
+}
+
+#[test]
+fn a_learned_tokenizer_is_one_that_the_engine_opens() {
+    let folder = tempfile::tempdir().unwrap();
+    assert_eq!(
+        tokenizer(folder.path()).decode(&[0]),
+        crate::train::vocabulary::END
+    );
+}

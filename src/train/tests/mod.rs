@@ -1,0 +1,5 @@
+//! The trainer held against differences, against the engine, against itself after a kill; and the way from texts to rows.
+
+mod gradients;
+mod making;
+mod texts;
