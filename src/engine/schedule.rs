@@ -163,11 +163,7 @@ impl Requests {
 ///
 /// # Errors
 /// Where the system gives none.
-pub fn start(
-    compute: Box<dyn Compute>,
-    pages: u32,
-    ahead: usize,
-) -> Result<Requests, EngineError> {
+pub fn start(compute: Box<dyn Compute>, pages: u32, ahead: usize) -> Result<Requests, EngineError> {
     let ahead = if compute.guesses() { ahead } else { 0 };
     let (asks, receiver) = mpsc::channel();
     let schedule = Schedule {

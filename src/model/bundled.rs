@@ -43,7 +43,11 @@ fn lay(at: &Path) -> io::Result<PathBuf> {
         hash.update(file.contents());
     }
     let hash = hash.finalize();
-    let short: String = hash.iter().take(6).map(|byte| format!("{byte:02x}")).collect();
+    let short: String = hash
+        .iter()
+        .take(6)
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
     let folder = at.join(format!("policy-{short}"));
     if is_whole(&folder) {
         return Ok(folder);

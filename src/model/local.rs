@@ -171,7 +171,7 @@ pub fn prompt(
     messages: &[Message],
     tools: &[ToolSpec],
 ) -> Result<Vec<u32>, EngineError> {
-    let messages: Vec<Value> = messages.iter().map(wire).collect();
+    let messages: Vec<Value> = messages.iter().map(as_templates_read_it).collect();
     let tools: Vec<Value> = tools.iter().map(offered).collect();
     engine.prompt(&messages, (!tools.is_empty()).then_some(&tools))
 }

@@ -258,6 +258,8 @@ fn computing(width: u16, height: u16) -> Bench {
             drawn: 900 + 62 * second,
             steps: 940 + 31 * second,
             busy: 41.5,
+            guessed: 40,
+            accepted: 31,
             pages: Counts {
                 pages: 512,
                 held: 84,

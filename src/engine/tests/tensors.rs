@@ -218,11 +218,11 @@ async fn a_family_that_is_not_ours_is_computed_by_candle_transformers_stream_aft
     let mut model = mistral::Model::new(&config, weights).unwrap();
     // Two that are asked together: each is what the model says alone.
     let prompts = [vec![5u32, 9, 300, 41], vec![5, 9, 300, 7, 8, 9]];
-    let replies = prompts
-        .clone()
-        .map(|prompt| engine
-                .ask(prompt, Settings::default(), None, None, 12)
-                .unwrap());
+    let replies = prompts.clone().map(|prompt| {
+        engine
+            .ask(prompt, Settings::default(), None, None, 12)
+            .unwrap()
+    });
     for (mut reply, mut text) in replies.into_iter().zip(prompts) {
         let mut said = Vec::new();
         while let Some(piece) = reply.next().await {
