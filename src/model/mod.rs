@@ -4,7 +4,6 @@
 //! ([`human`]), a trajectory's answers ([`recorded`]), the local engine ([`local`]). [`tool_text`] is the
 //! one parser of tool calls written as text. This room knows nothing of agents or sandboxes.
 
-pub mod bundled;
 pub mod http;
 pub mod human;
 pub mod local;

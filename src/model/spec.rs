@@ -5,7 +5,6 @@
 //! hub:org/name                 weights of the Hugging Face hub, for the local engine
 //! PATH                         weights on this machine, for the local engine: a folder, or a GGUF file
 //! hub:org/name#q8_0, PATH#q8_0 the same, kept as f32, bf16, q8_0 or q4_0, whatever they are stored as
-//! policy                       the small model that comes with the program
 //! human                        a person types
 //! recorded:PATH                the answers of an earlier trajectory
 //! ```
@@ -16,7 +15,7 @@ use std::str::FromStr;
 
 use super::http::{HttpModel, HttpSettings};
 use super::local::Local;
-use super::{ChatModel, ModelError, bundled, human};
+use super::{ChatModel, ModelError, human};
 use crate::engine::Precision;
 use crate::hub::{Hub, Progress, Repo};
 
@@ -44,8 +43,6 @@ pub enum ModelSpec {
         /// How they are kept.
         precision: Precision,
     },
-    /// The small model that comes with the program.
-    Bundled,
     /// A person.
     Human,
     /// An earlier trajectory.
@@ -59,9 +56,6 @@ impl FromStr for ModelSpec {
         let bad = |why: &str| Err(ModelError::Spec(format!("`{text}`: {why}")));
         if text == "human" {
             return Ok(Self::Human);
-        }
-        if text == bundled::NAME {
-            return Ok(Self::Bundled);
         }
         if let Some(path) = text.strip_prefix("recorded:") {
             return match path {
@@ -133,7 +127,6 @@ impl fmt::Display for ModelSpec {
                 write!(f, "{}", path.display())?;
                 kept(f, *precision)
             }
-            Self::Bundled => f.write_str(bundled::NAME),
             Self::Human => f.write_str("human"),
             Self::Recorded(path) => write!(f, "recorded:{}", path.display()),
         }
@@ -189,7 +182,7 @@ impl ModelSpec {
                 let model = Local::open(&path, *precision, &whole.to_string()).await?;
                 Ok(Box::new(model))
             }
-            Self::Hub { .. } | Self::Bundled => {
+            Self::Hub { .. } => {
                 let weights = self.weights(progress).await?;
                 let text = self.to_string();
                 let model = Local::open(&weights, self.precision(), &text).await?;
@@ -217,14 +210,6 @@ impl ModelSpec {
         match self {
             Self::Path { path, .. } => Ok(path.clone()),
             Self::Hub { id, .. } => fetched(id, progress).await,
-            Self::Bundled => {
-                let folder = tokio::task::spawn_blocking(bundled::folder).await;
-                folder
-                    .map_err(|error| ModelError::Spec(error.to_string()))?
-                    .map_err(|error| {
-                        ModelError::Spec(format!("the bundled policy cannot be unpacked: {error}"))
-                    })
-            }
             other => Err(ModelError::Spec(format!(
                 "{other}: these are no weights for the local engine; give a folder, a GGUF file or hub:org/name"
             ))),
@@ -318,7 +303,6 @@ mod tests {
                     precision: Precision::Bf16,
                 },
             ),
-            ("policy", ModelSpec::Bundled),
             ("human", ModelSpec::Human),
             ("recorded:x/y", ModelSpec::Recorded("x/y".into())),
         ];
