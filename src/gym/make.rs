@@ -71,6 +71,15 @@ struct Waiting {
     attempt: u64,
 }
 
+/// A program drawn for a number; none where nothing fits.
+struct Drawn {
+    one: Waiting,
+    program: Option<Program>,
+    random: Random,
+    level: u8,
+    fault: Fault,
+}
+
 /// Make tasks: rows in the order of their numbers.
 ///
 /// # Errors
@@ -99,22 +108,35 @@ async fn make_with(
     while !waiting.is_empty() {
         let take = waiting.len().min(AT_ONCE);
         let batch = waiting.split_off(waiting.len() - take);
-        let mut drawn: Vec<(Waiting, Option<Program>, Random, (u8, Fault))> = Vec::new();
+        let mut drawn: Vec<Drawn> = Vec::new();
         for one in batch {
             let mut random = order.random(one.number, one.attempt);
             let (level, fault) = order.kind(one.number, one.attempt);
             let program = Program::draw(&mut random, order.split, level, fault);
-            drawn.push((one, program, random, (level, fault)));
+            drawn.push(Drawn {
+                one,
+                program,
+                random,
+                level,
+                fault,
+            });
         }
         let programs: Vec<&Program> = drawn
             .iter()
-            .filter_map(|(_, program, _, _)| program.as_ref())
+            .filter_map(|drawn| drawn.program.as_ref())
             .collect();
         let mut proofs = prover.prove(&programs).await?.into_iter();
-        for (one, program, mut random, (level, fault)) in drawn {
+        for drawn in drawn {
+            let Drawn {
+                one,
+                program,
+                mut random,
+                level,
+                fault,
+            } = drawn;
             // Each program has its proof, in order.
-            let proven = program.and_then(|program| Some((program, proofs.next().flatten())));
-            let Some((program, Some(proof))) = proven else {
+            let shown = program.map(|program| (program, proofs.next().flatten()));
+            let Some((program, Some(proof))) = shown else {
                 if one.attempt + 1 >= ATTEMPTS {
                     return Err(MakeError::NoTask {
                         level,

@@ -294,13 +294,13 @@ impl Drawing<'_> {
         if in_helper {
             let (drawn, its) = self.faulty(shapes::helper)?;
             (helper, slip) = (drawn, its);
-            let called = helper.clone();
-            caller = self.right(move |random, subject| shapes::caller(random, subject, &called))?;
+            let target = helper.clone();
+            caller = self.right(move |random, subject| shapes::caller(random, subject, &target))?;
         } else {
             helper = self.right(shapes::helper)?;
-            let called = helper.clone();
+            let target = helper.clone();
             (caller, slip) =
-                self.faulty(move |random, subject| shapes::caller(random, subject, &called))?;
+                self.faulty(move |random, subject| shapes::caller(random, subject, &target))?;
         }
         let imported = helper.name.clone();
         let (mut modules, helper_at);

@@ -50,17 +50,12 @@ fn tree_of(files: &Files) -> Oid {
     let mut entries: BTreeMap<String, Vec<u8>> = BTreeMap::new();
     let mut folders: BTreeMap<&str, Files> = BTreeMap::new();
     for (path, text) in files {
-        match path.split_once('/') {
-            Some((folder, rest)) => {
-                folders
-                    .entry(folder)
-                    .or_default()
-                    .insert(rest.to_owned(), text.clone());
-            }
-            None => {
-                let blob = id(ObjectType::Blob, text.as_bytes());
-                entries.insert(path.clone(), entry("100644", path, blob));
-            }
+        if let Some((folder, rest)) = path.split_once('/') {
+            let inside = folders.entry(folder).or_default();
+            inside.insert(rest.to_owned(), text.clone());
+        } else {
+            let blob = id(ObjectType::Blob, text.as_bytes());
+            entries.insert(path.clone(), entry("100644", path, blob));
         }
     }
     for (folder, inside) in folders {
@@ -117,16 +112,11 @@ fn write(repo: &git2::Repository, files: &Files) -> Result<Oid, git2::Error> {
     let mut builder = repo.treebuilder(None)?;
     let mut folders: BTreeMap<&str, Files> = BTreeMap::new();
     for (path, text) in files {
-        match path.split_once('/') {
-            Some((folder, rest)) => {
-                folders
-                    .entry(folder)
-                    .or_default()
-                    .insert(rest.to_owned(), text.clone());
-            }
-            None => {
-                builder.insert(path, repo.blob(text.as_bytes())?, 0o100_644)?;
-            }
+        if let Some((folder, rest)) = path.split_once('/') {
+            let inside = folders.entry(folder).or_default();
+            inside.insert(rest.to_owned(), text.clone());
+        } else {
+            builder.insert(path, repo.blob(text.as_bytes())?, 0o100_644)?;
         }
     }
     for (folder, inside) in folders {

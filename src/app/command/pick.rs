@@ -21,6 +21,7 @@ const MOST: usize = 500;
 /// Sources that everybody has.
 const SOURCES: &[(&str, &str)] = &[
     ("sample", "twenty bundled tasks over four small packages"),
+    ("gym", "small made tasks, held out, for small models"),
     ("SWE-Gym/SWE-Gym-Lite", "230 tasks, from the hub"),
     ("SWE-Gym/SWE-Gym", "2,438 tasks, from the hub"),
 ];

@@ -141,7 +141,47 @@ pub(super) fn neighbours(mut maker: Maker<'_>) -> Function {
     } else {
         format!(" where {}", test.says)
     };
-    let (said, verb, lines) = if counts {
+    let (said, verb, lines) = aim(&mut maker, counts);
+    let [before, each, after] = lines;
+    let position = if a == "$xs[$i - 1]" {
+        "$out.append(«o:$i - 1¦$i»)"
+    } else {
+        "$out.append(«o:$i¦$i + 1»)"
+    };
+    let (walk, each) = match each {
+        // Positions need a counter.
+        "" if a == "$a" => (
+            "for $i, ($a, $b) in enumerate(zip($xs, $xs[«o:1:¦2:»])):",
+            position,
+        ),
+        "" => (walk, position),
+        each => (walk, each),
+    };
+    maker.line(0, before);
+    maker.line(0, walk);
+    if test.code.is_empty() {
+        maker.line(1, each);
+    } else {
+        maker.slot("test", test.code);
+        maker.line(1, "if $test:");
+        maker.line(2, each);
+    }
+    maker.line(0, after);
+    let tag = if test.tag.is_empty() { "" } else { test.tag };
+    let name = [verb, tag, "in_$xs"]
+        .into_iter()
+        .filter(|part| !part.is_empty())
+        .collect::<Vec<_>>()
+        .join("_");
+    maker.finish(&name, &format!("Return {said}{which}."))
+}
+
+/// What is wanted of neighbours: the words for it, a name, and the lines before, for each, and after.
+type Aim = (&'static str, &'static str, [&'static str; 3]);
+
+/// Choose it: how many there are, where, or what is taken of them.
+fn aim(maker: &mut Maker<'_>, counts: bool) -> Aim {
+    if counts {
         let roll = maker.random.below(3);
         match roll {
             0 => (
@@ -186,39 +226,7 @@ pub(super) fn neighbours(mut maker: Maker<'_>) -> Function {
                 ],
             ),
         }
-    };
-    let [before, each, after] = lines;
-    let position = if a == "$xs[$i - 1]" {
-        "$out.append(«o:$i - 1¦$i»)"
-    } else {
-        "$out.append(«o:$i¦$i + 1»)"
-    };
-    let (walk, each) = match each {
-        // Positions need a counter.
-        "" if a == "$a" => (
-            "for $i, ($a, $b) in enumerate(zip($xs, $xs[«o:1:¦2:»])):",
-            position,
-        ),
-        "" => (walk, position),
-        each => (walk, each),
-    };
-    maker.line(0, before);
-    maker.line(0, walk);
-    if test.code.is_empty() {
-        maker.line(1, each);
-    } else {
-        maker.slot("test", test.code);
-        maker.line(1, "if $test:");
-        maker.line(2, each);
     }
-    maker.line(0, after);
-    let tag = if test.tag.is_empty() { "" } else { test.tag };
-    let name = [verb, tag, "in_$xs"]
-        .into_iter()
-        .filter(|part| !part.is_empty())
-        .collect::<Vec<_>>()
-        .join("_");
-    maker.finish(&name, &format!("Return {said}{which}."))
 }
 
 /// Streaks, levels and other things that a walk remembers.
@@ -338,9 +346,8 @@ pub(super) fn together(mut maker: Maker<'_>) -> Function {
             ("$out = []", "$out.append($v)", "return «r:$out¦$as»")
         };
         let more = match whole.tag {
-            "scaled" => ", times $factor",
+            "scaled" | "multiplied" => ", times $factor",
             "raised" => ", plus $offset",
-            "multiplied" => ", times $factor",
             "lowered" => ", minus $offset",
             _ => "",
         };

@@ -3,8 +3,16 @@
 use super::parts::{NUMBER_IS, OF_NUMBER};
 use super::{Function, Maker, Part, Takes};
 
-/// A whole function of `$x`, by its lines.
-const WHOLE: &[(&str, &str, &str, &[(&str, Takes)])] = &[
+/// A name's beginning, what is wanted, the lines, and parameters beside `$x`.
+type Whole = (
+    &'static str,
+    &'static str,
+    &'static str,
+    &'static [(&'static str, Takes)],
+);
+
+/// Whole functions of `$x`, by their lines.
+const WHOLE: &[Whole] = &[
     (
         "clamp",
         "$x, but no less than $low and no more than $high",
@@ -176,36 +184,42 @@ const OF_NUMBER_ALONE: &[Part] = &[
     },
 ];
 
+/// What becomes of a function called for each item: lines before, for each and after, what is wanted, a name's beginning.
+const CALLING: &[[&str; 5]] = &[
+    [
+        "$acc = «k:0¦1»",
+        "$acc «p:+=¦-=» $v",
+        "return $acc",
+        "the sum of $called over $xs",
+        "sum",
+    ],
+    [
+        "$out = []",
+        "$out.append($v)",
+        "return «r:$out¦$xs»",
+        "a list of $called for each of $xs",
+        "map",
+    ],
+    [
+        "$best = 0",
+        "$best = «p:max¦min»($best, $v)",
+        "return «r:$best¦$xs»",
+        "the largest $called of $xs, or 0",
+        "peak",
+    ],
+    [
+        "$out = []",
+        "$out.append($v)",
+        "return sorted(«r:$out¦$xs»)",
+        "a sorted list of $called for each of $xs",
+        "sorted",
+    ],
+];
+
 /// A function of a list that calls another for each item.
 pub(super) fn caller(mut maker: Maker<'_>, helper: &Function) -> Function {
     maker.takes("xs", Takes::Ints);
-    let own: Vec<(String, Takes)> = helper
-        .parameters
-        .iter()
-        .skip(1)
-        .map(|one| (one.name.clone(), one.takes))
-        .collect();
-    let mut arguments = vec!["$x".to_owned()];
-    for (at, (name, takes)) in own.iter().enumerate() {
-        let slot = format!("arg{at}");
-        maker.slot(&slot, name);
-        maker.takes(&slot, *takes);
-        arguments.push(format!("${slot}"));
-    }
-    // A list's item is no parameter of the helper.
-    if own.iter().any(|(name, _)| *name == maker.fill("$x")) {
-        maker.slot("x", "item");
-    }
-    let right = format!("{}({})", helper.name, arguments.join(", "));
-    let mut swapped = arguments.clone();
-    let last = swapped.len() - 1;
-    swapped.swap(last.saturating_sub(1), last);
-    let call = if arguments.len() > 1 {
-        format!("«s:{right}¦{}({})»", helper.name, swapped.join(", "))
-    } else {
-        format!("{}(«v:$x¦$xs[0]»)", helper.name)
-    };
-    maker.slot("v", &call);
+    let own = call(&mut maker, helper);
     let called = helper.name.clone();
     maker.slot("called", &called);
     let tested = maker.random.chance(40);
@@ -224,37 +238,8 @@ pub(super) fn caller(mut maker: Maker<'_>, helper: &Function) -> Function {
     } else {
         Part::default()
     };
-    let roll = maker.random.below(4);
-    let (before, each, after, said, verb) = match roll {
-        0 => (
-            "$acc = «k:0¦1»",
-            "$acc «p:+=¦-=» $v",
-            "return $acc",
-            "the sum of $called over $xs",
-            "sum",
-        ),
-        1 => (
-            "$out = []",
-            "$out.append($v)",
-            "return «r:$out¦$xs»",
-            "a list of $called for each of $xs",
-            "map",
-        ),
-        2 => (
-            "$best = 0",
-            "$best = «p:max¦min»($best, $v)",
-            "return «r:$best¦$xs»",
-            "the largest $called of $xs, or 0",
-            "peak",
-        ),
-        _ => (
-            "$out = []",
-            "$out.append($v)",
-            "return sorted(«r:$out¦$xs»)",
-            "a sorted list of $called for each of $xs",
-            "sorted",
-        ),
-    };
+    let roll = maker.random.below(CALLING.len());
+    let [before, each, after, said, verb] = CALLING.get(roll).copied().unwrap_or(CALLING[0]);
     let mut guarded = "";
     if maker.random.chance(25) {
         maker.line(0, "?if not $xs:\n?    return None");
@@ -292,4 +277,36 @@ pub(super) fn caller(mut maker: Maker<'_>, helper: &Function) -> Function {
         &format!("{verb}_{stem}_{list}"),
         &format!("Return {said}{among}.{guarded}"),
     )
+}
+
+/// Put the call of a helper into the slot `$v`, its parameters among the function's own; which names these have.
+fn call(maker: &mut Maker<'_>, helper: &Function) -> Vec<(String, Takes)> {
+    let own: Vec<(String, Takes)> = helper
+        .parameters
+        .iter()
+        .skip(1)
+        .map(|one| (one.name.clone(), one.takes))
+        .collect();
+    let mut arguments = vec!["$x".to_owned()];
+    for (at, (name, takes)) in own.iter().enumerate() {
+        let slot = format!("arg{at}");
+        maker.slot(&slot, name);
+        maker.takes(&slot, *takes);
+        arguments.push(format!("${slot}"));
+    }
+    // A list's item is no parameter of the helper.
+    if own.iter().any(|(name, _)| *name == maker.fill("$x")) {
+        maker.slot("x", "item");
+    }
+    let right = format!("{}({})", helper.name, arguments.join(", "));
+    let mut swapped = arguments.clone();
+    let end = swapped.len() - 1;
+    swapped.swap(end.saturating_sub(1), end);
+    let call = if arguments.len() > 1 {
+        format!("«s:{right}¦{}({})»", helper.name, swapped.join(", "))
+    } else {
+        format!("{}(«v:$x¦$xs[0]»)", helper.name)
+    };
+    maker.slot("v", &call);
+    own
 }
