@@ -379,7 +379,7 @@ impl Schedule {
     fn shares(&mut self) -> Vec<Share> {
         let speak = self.streams.iter().filter(|stream| stream.speaks()).count();
         let mut budget = if speak > 0 { speak + BESIDE } else { BUDGET };
-        let mut guesses = DRAWS - STREAMS.min(self.streams.len());
+        let mut spare = DRAWS - STREAMS.min(self.streams.len());
         let context = self.decoder.config().context;
         let mut shares = Vec::new();
         let order = |stream: &Stream| !stream.speaks();
@@ -408,7 +408,7 @@ impl Schedule {
             budget -= tokens.len();
             let (last, read) = (stream.left() == 0, tokens.len());
             if last && read == 1 && stream.drawn > 0 {
-                let room = stream.room_to_guess(context).min(guesses);
+                let room = stream.room_to_guess(context).min(spare);
                 for token in stream.lookup.guess(room) {
                     if self.tree.push(&mut stream.held, *token).is_err() {
                         break;
@@ -417,7 +417,7 @@ impl Schedule {
                 }
             }
             let guessed = tokens.len() - read;
-            guesses -= guessed;
+            spare -= guessed;
             shares.push(Share {
                 stream: at,
                 past,
