@@ -258,6 +258,7 @@ impl Sampler {
 }
 
 /// Likelier ones first, smaller ids first among equals.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "sorting calls it so")]
 fn likelier(a: &(f32, u32), b: &(f32, u32)) -> Ordering {
     b.0.total_cmp(&a.0).then(a.1.cmp(&b.1))
 }

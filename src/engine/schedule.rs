@@ -426,7 +426,7 @@ impl Schedule {
         let speak = self.streams.iter().filter(|stream| stream.speaks()).count();
         let mut budget = if speak > 0 { speak + BESIDE } else { BUDGET };
         let most = self.compute.streams();
-        let mut guesses = most + DRAWS - most.min(self.streams.len());
+        let mut spare = most + DRAWS - most.min(self.streams.len());
         let context = self.compute.config().context;
         let mut shares = Vec::new();
         let order = |stream: &Stream| !stream.speaks();
@@ -455,7 +455,7 @@ impl Schedule {
             budget -= tokens.len();
             let (last, read) = (stream.left() == 0, tokens.len());
             if last && read == 1 && stream.drawn > 0 {
-                let room = stream.room_to_guess(context).min(guesses);
+                let room = stream.room_to_guess(context).min(spare);
                 for token in stream.lookup.guess(room) {
                     if self.tree.push(&mut stream.held, *token).is_err() {
                         break;
@@ -464,7 +464,7 @@ impl Schedule {
                 }
             }
             let guessed = tokens.len() - read;
-            guesses -= guessed;
+            spare -= guessed;
             shares.push(Share {
                 stream: at,
                 past,

@@ -42,10 +42,10 @@ pub(super) async fn answer(house: &Arc<House>, body: &Value) -> Result<Answer, R
         asked.tools.clone(),
     );
     // Long conversations take a while to become tokens.
-    let held = asked.grammar.clone();
+    let grammar = asked.grammar.clone();
     let made = tokio::task::spawn_blocking(move || {
         // A grammar that cannot be read is refused before the request waits for its turn.
-        if let Some(grammar) = held {
+        if let Some(grammar) = grammar {
             engine.constraint(&grammar)?;
         }
         local::prompt(&engine, &messages, &tools)
@@ -95,7 +95,7 @@ pub(super) async fn answer(house: &Arc<House>, body: &Value) -> Result<Answer, R
             })
         })
         .collect();
-    let mut body = head.json("chat.completion", choices);
+    let mut body = head.json("chat.completion", &choices);
     body["usage"] = usage_json(usage);
     Ok(super::json(StatusCode::OK, &body))
 }
@@ -234,7 +234,7 @@ pub(super) struct Head {
 }
 
 impl Head {
-    pub(super) fn json(&self, object: &str, choices: Vec<Value>) -> Value {
+    pub(super) fn json(&self, object: &str, choices: &[Value]) -> Value {
         json!({
             "id": self.id, "object": object, "created": self.created, "model": self.model,
             "choices": choices,
@@ -298,7 +298,7 @@ struct Chunks {
 }
 
 impl Chunks {
-    fn chunk(&self, choices: Vec<Value>) -> Value {
+    fn chunk(&self, choices: &[Value]) -> Value {
         let mut chunk = self.head.json("chat.completion.chunk", choices);
         if self.usage_at_the_end {
             chunk["usage"] = Value::Null;
@@ -306,7 +306,7 @@ impl Chunks {
         chunk
     }
 
-    fn choice(&mut self, index: usize, delta: Value, finish: Option<&Finish>) -> Value {
+    fn choice(&mut self, index: usize, delta: &Value, finish: Option<&Finish>) -> Value {
         let tokens = self.waiting.get_mut(index).map(std::mem::take);
         let tokens = tokens.filter(|tokens| self.scored && !tokens.is_empty());
         let choice = json!({
@@ -314,7 +314,7 @@ impl Chunks {
             "logprobs": tokens.map(|tokens| logprobs(&tokens)),
             "finish_reason": finish.map(finish_word),
         });
-        self.chunk(vec![choice])
+        self.chunk(&[choice])
     }
 }
 
@@ -323,7 +323,7 @@ impl Form for Chunks {
         (0..self.waiting.len())
             .map(|index| {
                 let delta = json!({"role": "assistant", "content": ""});
-                self.choice(index, delta, None)
+                self.choice(index, &delta, None)
             })
             .collect()
     }
@@ -335,15 +335,15 @@ impl Form for Chunks {
         }
         let mut chunks = Vec::new();
         if !told.text.is_empty() {
-            chunks.push(self.choice(index, json!({"content": told.text}), None));
+            chunks.push(self.choice(index, &json!({"content": told.text}), None));
         }
         for (number, call) in &told.calls {
             let mut call = call_json(call);
             call["index"] = (*number).into();
-            chunks.push(self.choice(index, json!({"tool_calls": [call]}), None));
+            chunks.push(self.choice(index, &json!({"tool_calls": [call]}), None));
         }
         if let Some(finish) = &told.finish {
-            chunks.push(self.choice(index, json!({}), Some(finish)));
+            chunks.push(self.choice(index, &json!({}), Some(finish)));
         }
         chunks
     }
@@ -352,7 +352,7 @@ impl Form for Chunks {
         if !self.usage_at_the_end {
             return Vec::new();
         }
-        let mut chunk = self.chunk(Vec::new());
+        let mut chunk = self.chunk(&[]);
         chunk["usage"] = usage_json(usage);
         vec![chunk]
     }

@@ -106,7 +106,7 @@ pub(super) async fn answer(house: &Arc<House>, body: &Value) -> Result<Answer, R
             })
         })
         .collect();
-    let mut body = head.json("text_completion", choices);
+    let mut body = head.json("text_completion", &choices);
     body["usage"] = usage_json(usage);
     Ok(super::json(StatusCode::OK, &body))
 }
@@ -186,7 +186,7 @@ struct Chunks {
 }
 
 impl Chunks {
-    fn chunk(&self, choices: Vec<Value>) -> Value {
+    fn chunk(&self, choices: &[Value]) -> Value {
         let mut chunk = self.head.json("text_completion", choices);
         if self.usage_at_the_end {
             chunk["usage"] = Value::Null;
@@ -201,7 +201,7 @@ impl Chunks {
         let scored = tokens
             .zip(offset)
             .map(|(tokens, offset)| logprobs(&tokens, offset));
-        self.chunk(vec![json!({
+        self.chunk(&[json!({
             "index": index, "text": text, "logprobs": scored,
             "finish_reason": finish.map(finish_word),
         })])
@@ -233,7 +233,7 @@ impl Form for Chunks {
         if !self.usage_at_the_end {
             return Vec::new();
         }
-        let mut chunk = self.chunk(Vec::new());
+        let mut chunk = self.chunk(&[]);
         chunk["usage"] = usage_json(usage);
         vec![chunk]
     }

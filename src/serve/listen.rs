@@ -78,14 +78,12 @@ impl Server {
             let socket = tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
-                accepted = self.listener.accept() => match accepted {
-                    Ok((socket, _)) => socket,
-                    Err(_) => {
-                        // Out of descriptors, or the client has gone again: neither ends the server.
-                        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-                        continue;
-                    }
-                },
+                accepted = self.listener.accept() => accepted,
+            };
+            let Ok((socket, _)) = socket else {
+                // Out of descriptors, or the client has gone again: neither ends the server.
+                tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+                continue;
             };
             let served = connection(socket, Arc::clone(&self.house), cut.clone(), place);
             self.tasks.spawn(served);

@@ -108,135 +108,50 @@ impl Metrics {
         }
         drop(requests);
         let of = |counter: &AtomicU64| counter.load(Ordering::Relaxed) as f64;
-        let pages = load.pages;
-        let rows: [(&str, &str, &str, f64); 19] = [
+        let own: [(&str, &str, f64); 6] = [
             (
                 "prompt_tokens_total",
-                "counter",
                 "Tokens of contexts.",
                 of(&self.prompt_tokens),
             ),
             (
                 "cached_tokens_total",
-                "counter",
                 "Tokens of contexts that were there already.",
                 of(&self.cached_tokens),
             ),
             (
                 "completion_tokens_total",
-                "counter",
                 "Tokens of replies.",
                 of(&self.completion_tokens),
             ),
             (
                 "abandoned_total",
-                "counter",
                 "Generations that ended before their time.",
                 of(&self.abandoned),
             ),
             (
                 "choices_running",
-                "gauge",
                 "Choices that are generated.",
                 running as f64,
             ),
             (
                 "requests_waiting",
-                "gauge",
                 "Requests that wait for their turn.",
                 waiting as f64,
             ),
-            (
-                "engine_streams",
-                "gauge",
-                "Streams that the engine serves.",
-                load.streams as f64,
-            ),
-            (
-                "engine_waiting",
-                "gauge",
-                "Streams that wait in the engine.",
-                load.waiting as f64,
-            ),
-            (
-                "engine_pages",
-                "gauge",
-                "Pages of the cache.",
-                pages.pages as f64,
-            ),
-            (
-                "engine_pages_held",
-                "gauge",
-                "Pages that streams hold.",
-                pages.held as f64,
-            ),
-            (
-                "engine_pages_kept",
-                "gauge",
-                "Pages kept for contexts that begin alike.",
-                pages.kept as f64,
-            ),
-            (
-                "engine_pages_given_up_total",
-                "counter",
-                "Pages given up for others.",
-                pages.given_up as f64,
-            ),
-            (
-                "engine_tokens_asked_total",
-                "counter",
-                "Tokens of contexts that were looked for.",
-                pages.asked as f64,
-            ),
-            (
-                "engine_tokens_found_total",
-                "counter",
-                "Tokens of contexts that were found.",
-                pages.found as f64,
-            ),
-            (
-                "engine_tokens_read_total",
-                "counter",
-                "Tokens of contexts that were computed.",
-                load.read as f64,
-            ),
-            (
-                "engine_tokens_drawn_total",
-                "counter",
-                "Tokens that were drawn.",
-                load.drawn as f64,
-            ),
-            (
-                "engine_tokens_guessed_total",
-                "counter",
-                "Tokens that were guessed ahead.",
-                load.guessed as f64,
-            ),
-            (
-                "engine_tokens_accepted_total",
-                "counter",
-                "Guesses that were right.",
-                load.accepted as f64,
-            ),
-            (
-                "engine_steps_total",
-                "counter",
-                "Steps of the engine.",
-                load.steps as f64,
-            ),
         ];
-        for (name, kind, help, value) in rows {
+        for (name, help, value) in own.into_iter().chain(of_engine(load)) {
+            // By the convention that the names keep.
+            let kind = if name.ends_with("_total") {
+                "counter"
+            } else {
+                "gauge"
+            };
             let _ = writeln!(
                 out,
                 "# HELP spotter_{name} {help}\n# TYPE spotter_{name} {kind}\nspotter_{name} {value}"
             );
         }
-        let name = "spotter_engine_busy_seconds_total";
-        let _ = writeln!(
-            out,
-            "# HELP {name} Seconds in steps.\n# TYPE {name} counter\n{name} {}",
-            load.busy
-        );
         let first = "spotter_first_token_seconds";
         self.first.write(
             first,
@@ -248,4 +163,73 @@ impl Metrics {
             .write(whole, "From a request to the end of its reply.", &mut out);
         out
     }
+}
+
+/// Names, what they are, and their values.
+fn of_engine(load: &Load) -> [(&'static str, &'static str, f64); 14] {
+    let pages = load.pages;
+    [
+        (
+            "engine_streams",
+            "Streams that the engine serves.",
+            load.streams as f64,
+        ),
+        (
+            "engine_waiting",
+            "Streams that wait in the engine.",
+            load.waiting as f64,
+        ),
+        ("engine_pages", "Pages of the cache.", pages.pages as f64),
+        (
+            "engine_pages_held",
+            "Pages that streams hold.",
+            pages.held as f64,
+        ),
+        (
+            "engine_pages_kept",
+            "Pages kept for contexts that begin alike.",
+            pages.kept as f64,
+        ),
+        (
+            "engine_pages_given_up_total",
+            "Pages given up for others.",
+            pages.given_up as f64,
+        ),
+        (
+            "engine_tokens_asked_total",
+            "Tokens of contexts that were looked for.",
+            pages.asked as f64,
+        ),
+        (
+            "engine_tokens_found_total",
+            "Tokens of contexts that were found.",
+            pages.found as f64,
+        ),
+        (
+            "engine_tokens_read_total",
+            "Tokens of contexts that were computed.",
+            load.read as f64,
+        ),
+        (
+            "engine_tokens_drawn_total",
+            "Tokens that were drawn.",
+            load.drawn as f64,
+        ),
+        (
+            "engine_tokens_guessed_total",
+            "Tokens that were guessed ahead.",
+            load.guessed as f64,
+        ),
+        (
+            "engine_tokens_accepted_total",
+            "Guesses that were right.",
+            load.accepted as f64,
+        ),
+        (
+            "engine_steps_total",
+            "Steps of the engine.",
+            load.steps as f64,
+        ),
+        ("engine_busy_seconds_total", "Seconds in steps.", load.busy),
+    ]
 }

@@ -69,8 +69,8 @@ async fn answered(
         "model" => {
             let name = path.trim_start_matches("/v1/models/");
             let all = models(house);
-            let found = all["data"].as_array().into_iter().flatten();
-            let found = found.filter(|model| model["id"] == name).next();
+            let mut found = all["data"].as_array().into_iter().flatten();
+            let found = found.find(|model| model["id"] == name);
             found
                 .map(|model| super::json(StatusCode::OK, model))
                 .ok_or_else(|| Refusal::model(name, &names(house)))

@@ -6,6 +6,12 @@
     clippy::panic,
     clippy::string_slice,
     clippy::indexing_slicing,
+    clippy::too_many_lines,
+    clippy::items_after_statements,
+    clippy::needless_pass_by_value,
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::large_futures,
     reason = "a test that cannot go on should say where"
 )]
 

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 use spotter::serve::Limits;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::client::{chat, get, post, request, send};
 use crate::{Served, few_threads};
@@ -268,7 +269,6 @@ async fn what_is_no_http_ends_its_own_connection_only() {
         ..Limits::default()
     };
     let served = Served::with(limits, None, few_threads()).await;
-    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     let flood = format!("GET / HTTP/1.1\r\n{}\r\n", "a: b\r\n".repeat(5_000));
     let endless = format!("GET /{} HTTP/1.1\r\n", "x".repeat(200_000));
     // The last two never end: one head, one body.

@@ -127,7 +127,7 @@ fn write(
     }
     let mut head = serde_json::Value::Object(head).to_string();
     // The data begins at a multiple of eight.
-    while head.len() % 8 != 0 {
+    while !head.len().is_multiple_of(8) {
         head.push(' ');
     }
     file.write_all(&(head.len() as u64).to_le_bytes())?;

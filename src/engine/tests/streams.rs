@@ -25,11 +25,11 @@ fn plainly(
     let pages: Vec<Page> = (0..8).map(Page).collect();
     let mut cache = Cache::new(decoder.config(), decoder.precision(), 8);
     let mut sampler = Sampler::new(settings.clone(), prompt);
-    let (mut next, mut past, mut said) = (prompt.to_vec(), 0, Vec::new());
+    let (mut next, mut before, mut said) = (prompt.to_vec(), 0, Vec::new());
     for _ in 0..most {
         let part = Part {
             tokens: &next,
-            past,
+            past: before,
             pages: &pages,
             wanted: Wanted::Last,
         };
@@ -37,7 +37,7 @@ fn plainly(
         let mut logits = decoder
             .forward_with(&[part], &[adapter], &mut cache, cpu, room)
             .unwrap();
-        past += next.len();
+        before += next.len();
         next = vec![sampler.draw(&mut logits).unwrap().token];
         said.extend(&next);
     }
@@ -113,6 +113,7 @@ async fn streams_with_adapters_and_without_share_steps_and_change_nothing_of_eac
 
 /// Requests that arrive at random, are cancelled at random and are read slowly at random: each says what its own text,
 /// settings and adapter make it say.
+#[expect(clippy::too_many_lines, reason = "a storm is one story")]
 async fn storm(ahead: usize, adapters: usize) -> Load {
     let cpu_here = cpu(1);
     let alone = decoder("qwen2", Precision::Q8_0, &cpu_here);
