@@ -132,6 +132,10 @@ impl OnTensors {
         })
     }
 
+    #[expect(
+        clippy::many_single_char_names,
+        reason = "x, h, q, k and v are what the formulas call them"
+    )]
     fn forward(&self, parts: &[Part<'_>]) -> Result<Vec<f32>> {
         let config = &self.config;
         let eps = config.rms_eps;
