@@ -108,8 +108,8 @@ mod tests {
             sentence: String::new(),
             context: 100,
             load: Load {
-                drawn,
                 read,
+                drawn,
                 ..Load::default()
             },
             streams: Vec::new(),

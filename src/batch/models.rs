@@ -78,23 +78,19 @@ pub(super) async fn by_text(
         ));
     }
     let spec: ModelSpec = text.parse().map_err(OrderError::wrong)?;
-    match &spec {
-        ModelSpec::Recorded(path) => {
-            let replies = replies_of(path)?;
-            let name = path
-                .file_stem()
-                .map(|name| name.to_string_lossy().into_owned())
-                .unwrap_or_default();
-            let rest = replies.into_iter().skip(answered).collect();
-            Ok(Arc::new(Recorded::new(recorded_info(&name, text), rest)))
-        }
-        _ => {
-            let hear = |what: &str, done, total| telling(Fetching::Some { what, done, total });
-            let opened = spec.open(&hear).await;
-            telling(Fetching::Over);
-            Ok(Arc::from(opened.map_err(OrderError::failed)?))
-        }
+    if let ModelSpec::Recorded(path) = &spec {
+        let replies = replies_of(path)?;
+        let name = path
+            .file_stem()
+            .map(|name| name.to_string_lossy().into_owned())
+            .unwrap_or_default();
+        let rest = replies.into_iter().skip(answered).collect();
+        return Ok(Arc::new(Recorded::new(recorded_info(&name, text), rest)));
     }
+    let hear = |what: &str, done, total| telling(Fetching::Some { what, done, total });
+    let opened = spec.open(&hear).await;
+    telling(Fetching::Over);
+    Ok(Arc::from(opened.map_err(OrderError::failed)?))
 }
 
 /// Stands where a model would, in a rollout whose actions are recorded: it is never asked.

@@ -18,7 +18,7 @@ pub(crate) struct ModelFlags {
     /// Keep weights as f32 or bf16 [default: as they are stored]
     #[arg(long, value_name = "TYPE", value_parser = ["f32", "bf16"])]
     pub(crate) dtype: Option<String>,
-    /// Keep weights in 8 or 4 bits: q8_0, q4_0 [default: as they are stored]
+    /// Keep weights in 8 or 4 bits [default: as they are stored]
     #[arg(long, value_name = "TYPE", value_parser = ["q8_0", "q4_0"], conflicts_with = "dtype")]
     pub(crate) quant: Option<String>,
     /// Where it is computed: auto, cpu, cuda, cuda:N, metal, or candle (its own operators on the processor, to compare with)

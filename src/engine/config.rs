@@ -110,7 +110,7 @@ struct HfConfig {
     rope_theta: Option<f32>,
     rope_scaling: Option<serde_json::Value>,
     rope_parameters: Option<serde_json::Value>,
-    /// `norm_epsilon` where norms are no RMS norms (StarCoder 2).
+    /// `norm_epsilon` where norms are no RMS norms (those of `Starcoder2ForCausalLM`).
     #[serde(alias = "norm_epsilon")]
     rms_norm_eps: f32,
     #[serde(default)]

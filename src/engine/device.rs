@@ -66,13 +66,12 @@ impl Place {
     /// Where a GPU is wished for that this program or this machine has not.
     pub fn open(self) -> Result<Option<Device>, EngineError> {
         match self {
-            Self::Cpu => Ok(None),
             Self::Tensors => Ok(Some(Device::Cpu)),
             Self::Cuda(number) => gpu_of_nvidia(number).map(Some),
             Self::Metal => gpu_of_apple().map(Some),
             Self::Auto if cfg!(feature = "cuda") && driver().is_ok() => gpu_of_nvidia(0).map(Some),
             Self::Auto if cfg!(feature = "metal") => gpu_of_apple().map(Some),
-            Self::Auto => Ok(None),
+            Self::Auto | Self::Cpu => Ok(None),
         }
     }
 }

@@ -27,7 +27,7 @@ macro_rules! families {
         /// Architectures by the name that `config.json` gives.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub enum Family {
-            $(#[doc = $name] $family,)*
+            $(#[doc = concat!("`", $name, "`.")] $family,)*
         }
 
         impl Family {

@@ -19,6 +19,9 @@ use super::loader::{Layer, Loader};
 use super::prefix::{PAGE, Page};
 use super::weights::{self, Checkpoint};
 
+#[expect(clippy::cast_possible_truncation, reason = "32 tokens")]
+const PAGE_ROWS: u32 = PAGE as u32;
+
 /// A weight matrix [out, in].
 enum Matrix {
     Plain(Tensor),
@@ -71,6 +74,10 @@ pub struct OnTensors {
     sines: Tensor,
 }
 
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "that is what `map_err` gives"
+)]
 fn failed(error: candle_core::Error) -> EngineError {
     let text = error.to_string();
     // A trace of candle's follows; the first line says what happened.
@@ -289,7 +296,7 @@ impl Step {
             }
             let slot = |at: usize| {
                 let page = part.pages.get(at / PAGE).map_or(0, |page| page.0);
-                page * PAGE as u32 + u32::try_from(at % PAGE).unwrap_or(0)
+                page * PAGE_ROWS + u32::try_from(at % PAGE).unwrap_or(0)
             };
             tokens.extend_from_slice(part.tokens);
             for at in part.past..length {
@@ -364,16 +371,15 @@ fn matrix(
         Format::BF16 => Some(DType::BF16),
         _ => None,
     };
-    let plain = match float {
-        Some(stored) => Tensor::from_raw_buffer(bytes, stored, &[rows, columns], device)?,
-        None => {
-            let stored = ggml_type(tensor.format)?;
-            let packed = qtensor_from_ggml(stored, bytes, vec![rows, columns], device)?;
-            if precision == Precision::Stored {
-                return Ok(Matrix::Packed(QMatMul::from_qtensor(packed)?));
-            }
-            packed.dequantize(device)?
+    let plain = if let Some(stored) = float {
+        Tensor::from_raw_buffer(bytes, stored, &[rows, columns], device)?
+    } else {
+        let stored = ggml_type(tensor.format);
+        let packed = qtensor_from_ggml(stored, bytes, vec![rows, columns], device)?;
+        if precision == Precision::Stored {
+            return Ok(Matrix::Packed(QMatMul::from_qtensor(packed)?));
         }
+        packed.dequantize(device)?
     };
     let packed = match precision {
         Precision::Q8_0 => Some(GgmlDType::Q8_0),
@@ -389,8 +395,8 @@ fn matrix(
     }
 }
 
-fn ggml_type(format: Format) -> Result<GgmlDType> {
-    Ok(match format {
+fn ggml_type(format: Format) -> GgmlDType {
+    match format {
         Format::Q4_0 => GgmlDType::Q4_0,
         Format::Q4_1 => GgmlDType::Q4_1,
         Format::Q5_0 => GgmlDType::Q5_0,
@@ -402,7 +408,7 @@ fn ggml_type(format: Format) -> Result<GgmlDType> {
         Format::F32 => GgmlDType::F32,
         Format::F16 => GgmlDType::F16,
         Format::BF16 => GgmlDType::BF16,
-    })
+    }
 }
 
 fn small(

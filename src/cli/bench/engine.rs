@@ -182,70 +182,107 @@ async fn one(args: &Args, folder: &std::path::Path, shape: Shape) -> Result<(), 
             args.repetitions
         ));
     }
-    let bandwidth = at_most(&bandwidths, 0.5).unwrap_or(0.0);
-    let names: Vec<&str> = peers.iter().map(|(_, peer)| peer.name.as_str()).collect();
-    let mut lines = Vec::new();
-    for (number, (what, ..)) in WORK.into_iter().enumerate() {
-        let best = PEERS.iter().filter_map(|side| rounds.median(number, side));
-        let line = json!({
-            "shape": shape.name, "what": what, "unit": "tok/s",
-            "ours": rounds.median(number, "bare"), "whole": rounds.median(number, "whole"),
-            "peer": best.max_by(f64::total_cmp),
-            "ratio": rounds.ratio(number, "bare", &PEERS),
-            "whole_of_bare": rounds.ratio(number, "whole", &["bare"]),
-            "of_bandwidth": (number < 2).then(|| rounds.median(number, "bare").map(|rate| rate * bare.bytes() as f64 / bandwidth)),
-        });
-        lines.push(line);
-    }
-    let loads: Vec<f64> = peers.iter().map(|(_, peer)| peer.load).collect();
-    let made = json!({
-        "shape": shape.name, "spotter": env!("CARGO_PKG_VERSION"), "tier": bare.tier(), "threads": args.threads,
-        "rounds": args.repetitions, "load": load.trim(), "peers": names, "bandwidth": bandwidth,
-        "first_token": first, "peer_first_token": at_most(&loads, 0.0),
-    });
-    if args.json {
-        lines.push(made);
-        for line in lines {
-            ink::print(&line.to_string());
-        }
-        return Ok(());
-    }
-    ink::print(&format!(
-        "{}: {} threads, {}, load {}",
-        shape.name,
-        args.threads,
-        bare.tier(),
-        load.trim()
-    ));
-    for name in names {
-        ink::print(&format!("  peer: {name}"));
-    }
-    ink::print(&format!(
-        "  {:18} {:>9} {:>9} {:>7} {:>9} {:>7} {:>10}",
-        "tok/s", "ours", "peer", "ratio", "whole", "whole/", "of reading"
-    ));
-    for line in &lines {
-        let cell = |key: &str, digits: usize| {
-            let number = line.get(key).and_then(serde_json::Value::as_f64);
-            number.map_or_else(|| "–".to_owned(), |number| format!("{number:.digits$}"))
+    let seen = Seen {
+        rounds,
+        bandwidth: at_most(&bandwidths, 0.5).unwrap_or(0.0),
+        bytes: bare.bytes(),
+        tier: bare.tier(),
+        first,
+        load,
+        peers: peers.iter().map(|(_, peer)| peer.name.clone()).collect(),
+        peer_first: peers
+            .iter()
+            .map(|(_, peer)| peer.load)
+            .min_by(f64::total_cmp),
+    };
+    seen.tell(args, shape);
+    Ok(())
+}
+
+/// All that was measured of a shape.
+struct Seen {
+    rounds: Rounds,
+    /// Bytes a second that are read.
+    bandwidth: f64,
+    /// Bytes of the weights.
+    bytes: u64,
+    tier: &'static str,
+    /// Seconds until a first token.
+    first: f64,
+    load: String,
+    peers: Vec<String>,
+    peer_first: Option<f64>,
+}
+
+impl Seen {
+    fn lines(&self, shape: Shape) -> Vec<serde_json::Value> {
+        let rounds = &self.rounds;
+        let line = |(number, (what, ..)): (usize, (&str, usize, usize, usize))| {
+            let best = PEERS.iter().filter_map(|side| rounds.median(number, side));
+            let share = |rate: f64| rate * self.bytes as f64 / self.bandwidth;
+            json!({
+                "shape": shape.name, "what": what, "unit": "tok/s",
+                "ours": rounds.median(number, "bare"), "whole": rounds.median(number, "whole"),
+                "peer": best.max_by(f64::total_cmp),
+                "ratio": rounds.ratio(number, "bare", &PEERS),
+                "whole_of_bare": rounds.ratio(number, "whole", &["bare"]),
+                "of_bandwidth": (number < 2).then(|| rounds.median(number, "bare").map(share)),
+            })
         };
+        WORK.into_iter().enumerate().map(line).collect()
+    }
+
+    fn tell(&self, args: &Args, shape: Shape) {
+        let mut lines = self.lines(shape);
+        if args.json {
+            lines.push(json!({
+                "shape": shape.name, "spotter": env!("CARGO_PKG_VERSION"), "tier": self.tier, "threads": args.threads,
+                "rounds": args.repetitions, "load": self.load.trim(), "peers": self.peers, "bandwidth": self.bandwidth,
+                "first_token": self.first, "peer_first_token": self.peer_first,
+            }));
+            for line in lines {
+                ink::print(&line.to_string());
+            }
+            return;
+        }
+        ink::print(&format!(
+            "{}: {} threads, {}, load {}",
+            shape.name,
+            args.threads,
+            self.tier,
+            self.load.trim()
+        ));
+        for name in &self.peers {
+            ink::print(&format!("  peer: {name}"));
+        }
         ink::print(&format!(
             "  {:18} {:>9} {:>9} {:>7} {:>9} {:>7} {:>10}",
-            line.get("what")
-                .and_then(|what| what.as_str())
-                .unwrap_or_default(),
-            cell("ours", 1),
-            cell("peer", 1),
-            cell("ratio", 2),
-            cell("whole", 1),
-            cell("whole_of_bare", 2),
-            cell("of_bandwidth", 2),
+            "tok/s", "ours", "peer", "ratio", "whole", "whole/", "of reading"
+        ));
+        for line in &lines {
+            let cell = |key: &str, digits: usize| {
+                let number = line.get(key).and_then(serde_json::Value::as_f64);
+                number.map_or_else(|| "–".to_owned(), |number| format!("{number:.digits$}"))
+            };
+            let what = line.get("what").and_then(serde_json::Value::as_str);
+            ink::print(&format!(
+                "  {:18} {:>9} {:>9} {:>7} {:>9} {:>7} {:>10}",
+                what.unwrap_or_default(),
+                cell("ours", 1),
+                cell("peer", 1),
+                cell("ratio", 2),
+                cell("whole", 1),
+                cell("whole_of_bare", 2),
+                cell("of_bandwidth", 2),
+            ));
+        }
+        let peer = self
+            .peer_first
+            .map_or_else(|| "–".to_owned(), |seconds| format!("{seconds:.2}"));
+        ink::print(&format!(
+            "  opened, until a first token: {:.2} s, the peer {peer} s; memory read at {:.1} GB/s",
+            self.first,
+            self.bandwidth / 1e9
         ));
     }
-    let peer = at_most(&loads, 0.0).map_or_else(|| "–".to_owned(), |load| format!("{load:.2}"));
-    ink::print(&format!(
-        "  opened, until a first token: {first:.2} s, the peer {peer} s; memory read at {:.1} GB/s",
-        bandwidth / 1e9
-    ));
-    Ok(())
 }

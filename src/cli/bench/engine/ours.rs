@@ -70,7 +70,7 @@ impl Bare {
         for stream in 0..8 {
             // Streams that begin alike would share pages.
             let mut held = tree.begin(0, &[stream], |_, _, _| {});
-            for token in 0..PAGES / 8 * PAGE as u32 {
+            for token in 0..PAGES / 8 * 32 {
                 tree.push(&mut held, stream ^ token)
                     .map_err(|_full| failed("too few pages"))?;
             }
