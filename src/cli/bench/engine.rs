@@ -219,14 +219,14 @@ impl Seen {
         let rounds = &self.rounds;
         let line = |(number, (what, ..)): (usize, (&str, usize, usize, usize))| {
             let best = PEERS.iter().filter_map(|side| rounds.median(number, side));
-            let share = |rate: f64| rate * self.bytes as f64 / self.bandwidth;
+            let of_reading = |rate: f64| rate * self.bytes as f64 / self.bandwidth;
             json!({
                 "shape": shape.name, "what": what, "unit": "tok/s",
                 "ours": rounds.median(number, "bare"), "whole": rounds.median(number, "whole"),
                 "peer": best.max_by(f64::total_cmp),
                 "ratio": rounds.ratio(number, "bare", &PEERS),
                 "whole_of_bare": rounds.ratio(number, "whole", &["bare"]),
-                "of_bandwidth": (number < 2).then(|| rounds.median(number, "bare").map(share)),
+                "of_bandwidth": (number < 2).then(|| rounds.median(number, "bare").map(of_reading)),
             })
         };
         WORK.into_iter().enumerate().map(line).collect()

@@ -15,7 +15,7 @@ use crate::engine::compute::OnCpu;
 use crate::engine::config::Config;
 use crate::engine::decoder::{Decoder, Part, Room, Wanted};
 use crate::engine::kernels::{Cpu, Options};
-use crate::engine::prefix::{PAGE, Page, Tree};
+use crate::engine::prefix::{Page, Tree};
 use crate::engine::sample::Settings;
 use crate::engine::schedule::{self, Ask, End, Requests, Said};
 use crate::engine::weights::{Checkpoint, Files};
