@@ -90,19 +90,19 @@ impl Shape {
 /// One layer's parts.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LayerLayout {
-    /// `input_layernorm`, [hidden].
+    /// `input_layernorm`, `[hidden]`.
     pub attention_norm: Range<usize>,
-    /// `q_proj`, `k_proj`, `v_proj`, [(heads + 2 `kv_heads`) · `head_dim`, hidden].
+    /// `q_proj`, `k_proj`, `v_proj`, `[(heads + 2 · kv_heads) · head_dim, hidden]`.
     pub qkv: Range<usize>,
     /// Their biases.
     pub qkv_bias: Range<usize>,
-    /// `o_proj`, [hidden, heads · `head_dim`].
+    /// `o_proj`, `[hidden, heads · head_dim]`.
     pub output: Range<usize>,
-    /// `post_attention_layernorm`, [hidden].
+    /// `post_attention_layernorm`, `[hidden]`.
     pub ffn_norm: Range<usize>,
-    /// `gate_proj`, `up_proj`, [2 intermediate, hidden].
+    /// `gate_proj`, `up_proj`, `[2 intermediate, hidden]`.
     pub gate_up: Range<usize>,
-    /// `down_proj`, [hidden, intermediate].
+    /// `down_proj`, `[hidden, intermediate]`.
     pub down: Range<usize>,
 }
 
@@ -111,11 +111,11 @@ pub struct LayerLayout {
 pub struct Layout {
     /// The sizes.
     pub shape: Shape,
-    /// `embed_tokens`, [vocab, hidden].
+    /// `embed_tokens`, `[vocab, hidden]`.
     pub embedding: Range<usize>,
     /// Layers, first to last.
     pub layers: Vec<LayerLayout>,
-    /// The last norm, [hidden].
+    /// The last norm, `[hidden]`.
     pub norm: Range<usize>,
     /// Numbers in all.
     pub total: usize,

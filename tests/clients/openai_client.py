@@ -58,12 +58,12 @@ assert usage.prompt_tokens_details.cached_tokens > 0, usage
 tools = client.chat.completions.create(model=model, messages=HELLO, tools=TOOLS, max_tokens=16)
 assert tools.choices[0].message.role == "assistant"
 must = client.chat.completions.create(
-    model=model, messages=HELLO, tools=TOOLS, tool_choice="required", max_tokens=6000, temperature=1, seed=1
+    model=model, messages=HELLO, tools=TOOLS, tool_choice="required", max_tokens=2_000, temperature=1, seed=1
 ).choices[0]
 assert must.finish_reason == "tool_calls" and must.message.tool_calls[0].function.name == "bash", must
 assert isinstance(json.loads(must.message.tool_calls[0].function.arguments)["command"], str)
 with client.chat.completions.create(
-    model=model, messages=HELLO, tools=TOOLS, tool_choice="required", max_tokens=6000, temperature=1, seed=1, stream=True
+    model=model, messages=HELLO, tools=TOOLS, tool_choice="required", max_tokens=2_000, temperature=1, seed=1, stream=True
 ) as stream:
     parts = [part for chunk in stream for choice in chunk.choices for part in choice.delta.tool_calls or []]
 assert "".join(part.function.arguments for part in parts) == must.message.tool_calls[0].function.arguments
@@ -89,7 +89,7 @@ refused(openai.AuthenticationError, "invalid_api_key")
 client.api_key = key
 
 # A client that goes in the middle of a stream leaves room for the next one.
-stream = client.chat.completions.create(model=model, messages=HELLO, max_tokens=20_000, stream=True)
+stream = client.chat.completions.create(model=model, messages=HELLO, max_tokens=2_000, stream=True)
 next(iter(stream))
 stream.close()
 began = time.time()

@@ -12,7 +12,7 @@ work=$(mktemp -d)
 trap 'kill "$server" 2>/dev/null || true; rm -rf "$work"' EXIT
 python=${PYTHON:-python3}
 "$python" "$here/tiny_model.py" "$work/tiny"
-SPOTTER_SERVE_KEY=sk-clients "$spotter" serve --model "$work/tiny" --port 0 --threads 1 --max-tokens 30000 > "$work/said" &
+SPOTTER_SERVE_KEY=sk-clients "$spotter" serve --model "$work/tiny" --port 0 --threads 1 --max-tokens 2000 > "$work/said" &
 server=$!
 for _ in $(seq 200); do grep -q ' serves ' "$work/said" && break; sleep 0.1; done
 base=$(sed -n 's/^\(http[^ ]*\) serves .*/\1/p' "$work/said")

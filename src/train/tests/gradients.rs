@@ -16,12 +16,12 @@ pub(in crate::train) fn cpu(threads: usize) -> Cpu {
 pub(in crate::train) fn shape(head_dim: usize) -> Shape {
     Shape {
         vocab: 64,
-        hidden: 48,
+        hidden: 32,
         layers: 2,
-        heads: 4,
-        kv_heads: 2,
+        heads: 2,
+        kv_heads: 1,
         head_dim,
-        intermediate: 80,
+        intermediate: 48,
         context: 128,
         rope_theta: 1e4,
         rms_eps: 1e-5,
@@ -74,7 +74,7 @@ fn the_gradient_of_every_tensor_is_the_difference_of_the_loss() {
     for head_dim in [16, 64] {
         let layout = Layout::new(shape(head_dim));
         let weights = drawn(&layout);
-        let pack = pack(&rows(&[37, 9, 50]));
+        let pack = pack(&rows(&[37, 9]));
         let mut network = Network::new(&layout.shape, &cpu(1));
         let mut gradients = vec![0.0; layout.total];
         let outcome = network
@@ -148,7 +148,7 @@ fn a_masked_token_counts_for_nothing_and_weights_scale_what_counts() {
 #[test]
 fn packs_and_threads_change_no_more_than_the_order_of_sums() {
     let layout = Layout::new(shape(16));
-    let rows = rows(&[30, 60, 11, 45, 28]);
+    let rows = rows(&[30, 40, 11, 25]);
     let rows: Vec<&Row> = rows.iter().collect();
     let after = |threads: usize, pack: usize| {
         let settings = Settings {
@@ -157,13 +157,13 @@ fn packs_and_threads_change_no_more_than_the_order_of_sums() {
             ..Settings::default()
         };
         let mut trainer = Trainer::new(layout.clone(), settings, cpu(threads), 5);
-        let stepped: Vec<f64> = (0..4)
+        let stepped: Vec<f64> = (0..3)
             .map(|_| trainer.step(&rows, 0.0).unwrap().loss)
             .collect();
         (stepped, trainer.state[0].clone())
     };
     let (losses, weights) = after(1, 1);
-    assert!(losses[3] < losses[0], "{losses:?}");
+    assert!(losses[2] < losses[0], "{losses:?}");
     for (threads, pack) in [(1, 1000), (2, 64), (3, 1)] {
         let (others, of_others) = after(threads, pack);
         for (a, b) in losses.iter().zip(&others) {

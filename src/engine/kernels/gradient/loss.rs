@@ -51,7 +51,7 @@ impl Kernel for CrossEntropy<'_> {
 }
 
 impl Core {
-    /// Σ `weight` · −log softmax(row)[target]; `logits` [m, width] become the gradient of that sum.
+    /// Σ `weight` · −log softmax(row) at the target; `logits` [m, width] become the gradient of that sum.
     ///
     /// # Errors
     /// Where the sizes do not fit, or a target is none of the columns.

@@ -2,7 +2,7 @@
 //!
 //! A [`Core`] is one thread's arithmetic. There is no parallelism inside an operator: for the small models that are trained
 //! here each thread takes whole sequences forward and backward with a gradient of its own, and nobody waits for anybody.
-//! Everything is in single precision and goes through the inner loop of [`float_tile`](super::float_tile), from pieces
+//! Everything is in single precision and goes through the inner loop of `float_tile`, from pieces
 //! that are copied into its layout just before; weights stay as they are stored, row-major, for both directions.
 //!
 //! An operator's order of summation depends on its shapes alone, so a step is the same, bit for bit, each time (per tier).
