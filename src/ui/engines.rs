@@ -47,13 +47,15 @@ fn empty(state: &State, area: Area, paint: &mut Paint<'_>) {
         Line::of("No model is computed here now.", Role::Strong),
         Line::new(),
         Line::of(
-            "Give the start form a model of this machine: the path of its folder or GGUF file, or hub:org/name.",
+            "Give the start form a model of this machine: the path of its",
             Role::Text,
         ),
+        Line::of("folder or GGUF file, or hub:org/name.", Role::Text),
         Line::of(
-            "It is opened when the first attempt begins, and closed after the last one that uses it.",
+            "It is opened when the first attempt begins, and closed after",
             Role::Dim,
         ),
+        Line::of("the last one that uses it.", Role::Dim),
         Line::new(),
         Line::of(key, Role::Key).with("  the tasks, where attempts start", Role::Text),
     ];

@@ -305,7 +305,8 @@ impl Stored {
 
     /// A block with weights of deviation 0.02 or so.
     fn draw(self, into: &mut [u8], dice: &mut Dice) {
-        let half = |number: f32| half::f16::from_f32(number).to_le_bytes();
+        // Scales as half-precision bits.
+        let half = |bits: u16| bits.to_le_bytes();
         dice.fill(into);
         match self {
             Self::F32 => {
@@ -316,9 +317,9 @@ impl Stored {
                     *word = (number * 0.07).to_le_bytes();
                 }
             }
-            Self::Q8_0 => copy(into, 0, &half(0.02 / 73.0)),
+            Self::Q8_0 => copy(into, 0, &half(0x0c7d) /* 0.02 / 73 */),
             Self::Q4_0 => {
-                copy(into, 0, &half(0.02 / 4.3));
+                copy(into, 0, &half(0x1cc3) /* 0.02 / 4.3 */);
                 // Nibbles 1 to 15: with 0 the mean is not 0.
                 for byte in into.iter_mut().skip(2) {
                     let (low, high) = (*byte & 15, *byte >> 4);
@@ -327,8 +328,8 @@ impl Stored {
             }
             Self::Q4K => {
                 // Scales and minima alike, 32 to 63, so that a weight is d·s·(q − 7.5).
-                copy(into, 0, &half(9.2e-5));
-                copy(into, 2, &half(9.2e-5 * 7.5));
+                copy(into, 0, &half(0x0608) /* 9.2e-5 */);
+                copy(into, 2, &half(0x11a7) /* 7.5 of it */);
                 let mut scales = [0u8; 12];
                 for j in 0..8u8 {
                     let six = 32 + dice.byte() % 32;
