@@ -337,7 +337,9 @@ impl Config {
                 self.heads, self.kv_heads
             ));
         }
-        if !self.head_dim.is_multiple_of(16) {
+        // A limit of our kernels.
+        let ours = !matches!(self.architecture, Architecture::Foreign(_));
+        if ours && !self.head_dim.is_multiple_of(16) {
             return Err(format!(
                 "heads of {} are not computed here: only multiples of 16 are",
                 self.head_dim
