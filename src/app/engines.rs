@@ -59,14 +59,23 @@ pub struct Engines {
     pub all: Vec<Watched>,
     /// A look was asked for and has not come.
     pub looking: bool,
+    /// A look has come.
+    pub seen: bool,
+    /// A model is being opened.
+    pub opening: bool,
     /// First engine in view, where not all fit.
     pub top: usize,
 }
 
 impl Engines {
-    /// Take in what was seen.
-    pub fn take(&mut self, looks: Vec<Look>, at: Timestamp) {
+    /// Take in what was seen. While an engine is being opened, what was seen before stays.
+    pub fn take(&mut self, looks: Vec<Look>, opening: bool, at: Timestamp) {
         self.looking = false;
+        self.seen = true;
+        self.opening = opening;
+        if opening {
+            return;
+        }
         let mut before: Vec<Watched> = std::mem::take(&mut self.all);
         for look in looks {
             let known = before.iter().position(|old| old.now.name == look.name);
@@ -120,13 +129,15 @@ mod tests {
     fn rates_are_what_happened_between_looks() {
         let mut engines = Engines::default();
         let at = |seconds| Timestamp::from_second(seconds).unwrap();
-        engines.take(vec![look(0, 100)], at(10));
+        engines.take(vec![look(0, 100)], false, at(10));
         assert!(engines.all[0].rates.is_empty());
-        engines.take(vec![look(40, 100)], at(12));
-        engines.take(vec![look(40, 400)], at(15));
+        engines.take(vec![look(40, 100)], false, at(12));
+        engines.take(vec![look(40, 400)], false, at(15));
         assert_eq!(engines.all[0].rates, [(20.0, 0.0), (0.0, 100.0)]);
         assert_eq!(engines.all[0].hit_rate(), None);
-        engines.take(Vec::new(), at(16));
+        engines.take(Vec::new(), true, at(16));
+        assert_eq!(engines.all.len(), 1, "nothing is known while one is opened");
+        engines.take(Vec::new(), false, at(16));
         assert!(engines.all.is_empty(), "an engine that was closed is gone");
     }
 }

@@ -40,6 +40,8 @@ pub enum News {
     Engines {
         /// Each of them.
         looks: Vec<Look>,
+        /// One is being opened: what there is will be seen by the next look.
+        opening: bool,
     },
     /// Rows of the library whose rollouts are gone.
     Gone {

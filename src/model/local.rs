@@ -13,7 +13,7 @@ pub mod writing;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, TryLockError, Weak};
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
@@ -50,17 +50,21 @@ pub fn share(wishes: Wishes) {
     let _ = SHARE.set(wishes);
 }
 
-/// The engines of this process that are open, with the text of each.
+/// The engines of this process that are open; `None` while one is being opened, which takes seconds: nobody waits here.
 #[must_use]
-pub fn opened() -> Vec<Arc<Engine>> {
-    let open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
+pub fn opened() -> Option<Vec<Arc<Engine>>> {
+    let open = match OPEN.try_lock() {
+        Ok(open) => open,
+        Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+        Err(TryLockError::WouldBlock) => return None,
+    };
     let mut engines: Vec<Arc<Engine>> = open
         .iter()
         .flat_map(HashMap::values)
         .filter_map(Weak::upgrade)
         .collect();
     engines.sort_by(|a, b| a.name().cmp(b.name()));
-    engines
+    Some(engines)
 }
 
 impl Local {

@@ -39,6 +39,18 @@ pub(super) fn draw(state: &State, paint: &mut Paint<'_>) {
 }
 
 fn empty(state: &State, area: Area, paint: &mut Paint<'_>) {
+    let engines = &state.engines;
+    let waits = match (engines.opening, engines.seen) {
+        (true, _) => Some("A model is being opened"),
+        // An engine answers between two of its steps.
+        (false, false) => Some("The engines are being asked"),
+        (false, true) => None,
+    };
+    if let Some(what) = waits {
+        let line = format!("{what} {}", state.glyphs().more());
+        paint.line(area, 0, &Line::of(line, Role::Dim));
+        return;
+    }
     let keys = state
         .keymap
         .keys_for(&["engines", "global"], "view.tasks", None);

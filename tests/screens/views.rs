@@ -286,6 +286,7 @@ fn computing(width: u16, height: u16) -> Bench {
         }];
         bench.event(spotter::app::Event::News(spotter::app::News::Engines {
             looks,
+            opening: false,
         }));
         let now = bench.state.now + std::time::Duration::from_secs(1);
         bench.event(spotter::app::Event::Tick(now));
@@ -308,11 +309,29 @@ fn engines_show_streams_pages_hit_rate_and_what_they_draw_in_a_second() {
             "reads",
         ],
     );
-    shown(
+    shown("engines_asked", "gn", &["The engines are being asked"]);
+    shown_of(
+        "engines_opening",
+        |width, height| answered(width, height, true),
+        "",
+        &["A model is being opened"],
+    );
+    shown_of(
         "engines_none",
-        "gn",
+        |width, height| answered(width, height, false),
+        "",
         &["No model is computed here", "hub:org/name"],
     );
+}
+
+/// The view where no engine is there.
+fn answered(width: u16, height: u16, opening: bool) -> Bench {
+    let mut bench = bench(width, height);
+    bench.press("gn");
+    let looks = Vec::new();
+    let news = spotter::app::News::Engines { looks, opening };
+    bench.event(spotter::app::Event::News(news));
+    bench
 }
 
 #[test]

@@ -9,16 +9,22 @@ use crate::model::local;
 
 /// Ask each engine; it answers between two of its steps.
 pub(super) async fn look(shared: Arc<Shared>) {
-    let mut looks = Vec::new();
-    for engine in local::opened() {
-        let (load, streams) = engine.look().await;
-        looks.push(Look {
-            name: engine.name().to_owned(),
-            sentence: engine.sentence(),
-            context: engine.context(),
-            load,
-            streams,
+    let opened = local::opened();
+    let opening = opened.is_none();
+    // Together: a slow step of one does not hold up the others.
+    let looks = opened
+        .unwrap_or_default()
+        .into_iter()
+        .map(|engine| async move {
+            let (load, streams) = engine.look().await;
+            Look {
+                name: engine.name().to_owned(),
+                sentence: engine.sentence(),
+                context: engine.context(),
+                load,
+                streams,
+            }
         });
-    }
-    let _ = shared.news.send(News::Engines { looks }).await;
+    let looks = futures_util::future::join_all(looks).await;
+    let _ = shared.news.send(News::Engines { looks, opening }).await;
 }

@@ -50,8 +50,8 @@ pub(super) fn news(state: &mut State, news: News) -> Vec<Effect> {
             state.tasks.recount(&state.library.rows);
             Vec::new()
         }
-        News::Engines { looks } => {
-            state.engines.take(looks, state.now);
+        News::Engines { looks, opening } => {
+            state.engines.take(looks, opening, state.now);
             Vec::new()
         }
         News::Gone { ids } => {

@@ -145,7 +145,6 @@ fn unsupported(fields: &Map<String, Value>) -> Option<&'static str> {
 }
 
 #[cfg(test)]
-#[allow(clippy::float_cmp, reason = "small whole numbers")]
 mod tests {
     use super::*;
 

@@ -8,7 +8,7 @@ use half::{bf16, f16};
 
 /// How weights are stored in a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(non_camel_case_types, reason = "the names that files use")]
+#[expect(non_camel_case_types, reason = "the names that files use")]
 pub enum Format {
     /// Single precision.
     F32,

@@ -9,15 +9,15 @@
 //! tier). Nothing here allocates per call once a [`Scratch`] has grown, beyond a few words.
 //!
 //! [`gradient`] adds what training needs. Nothing here knows of models, files, tokens or devices.
-#![allow(
+#![expect(
     clippy::inline_always,
     reason = "everything below a tier's entry must be compiled with that tier's instructions"
 )]
-#![allow(
+#![expect(
     clippy::needless_range_loop,
     reason = "indices over small constant ranges unroll; zips of zips hide the tile"
 )]
-#![allow(
+#![expect(
     clippy::many_single_char_names,
     reason = "m, n, k, x and w are the names of the field"
 )]

@@ -189,7 +189,7 @@ impl Pool {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let shared = &*self.shared;
         let threads = self.threads();
-        #[allow(
+        #[expect(
             clippy::transmute_ptr_to_ptr,
             reason = "a cast cannot lengthen the lifetime"
         )]

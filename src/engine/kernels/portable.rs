@@ -88,7 +88,7 @@ impl Simd for Portable {
         zip(a, b, |a, b| if a < b { a } else { b })
     }
     #[inline(always)]
-    #[allow(
+    #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
         reason = "n is whole and in −126..=127"

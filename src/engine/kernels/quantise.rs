@@ -38,7 +38,7 @@ fn largest(block: &[f32; 32]) -> u32 {
 }
 
 #[inline(always)]
-#[allow(
+#[expect(
     clippy::cast_possible_truncation,
     reason = "the low byte is the integer"
 )]
@@ -153,7 +153,7 @@ pub(super) fn to_q4(block: &[f32; 32]) -> (f16, [i8; 32]) {
     (d, out)
 }
 
-#[allow(
+#[expect(
     clippy::cast_possible_truncation,
     reason = "clamped first; NaN becomes 0"
 )]
