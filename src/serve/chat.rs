@@ -10,6 +10,7 @@ use super::generation::{Generation, Told, finish_word, room, usage_json};
 use super::messages;
 use super::refusal::Refusal;
 use super::stream::{self, Form};
+use super::wrapping::{Head, Wrapping};
 use super::{Answer, House, routes, sampling};
 use crate::engine::adapter::Adapter;
 use crate::model::local::grammar;
@@ -74,13 +75,9 @@ pub(super) async fn answer(house: &Arc<House>, body: &Value) -> Result<Answer, R
         model: asked.model,
     };
     if asked.streamed {
-        let chunks = Chunks {
-            head,
-            usage_at_the_end: asked.usage_at_the_end,
-            scored,
-            waiting: vec![Vec::new(); asked.choices],
-        };
-        return Ok(stream::answer(generation, chunks));
+        let (count, usage) = (asked.choices, asked.usage_at_the_end);
+        let wrapping = Wrapping::new(head, "chat.completion.chunk", count, usage, scored);
+        return Ok(stream::answer(generation, Chunks(wrapping)));
     }
     let (choices, usage) = stream::collected(generation, asked.choices).await?;
     let choices: Vec<Value> = (0..)
@@ -226,22 +223,6 @@ pub(super) fn streamed(fields: Fields<'_>) -> Result<(bool, bool), Refusal> {
     Ok((true, options.flag("include_usage")?.unwrap_or(false)))
 }
 
-/// What all answers to a request have in common.
-pub(super) struct Head {
-    pub(super) id: String,
-    pub(super) created: u64,
-    pub(super) model: String,
-}
-
-impl Head {
-    pub(super) fn json(&self, object: &str, choices: &[Value]) -> Value {
-        json!({
-            "id": self.id, "object": object, "created": self.created, "model": self.model,
-            "choices": choices,
-        })
-    }
-}
-
 fn message(text: &str, calls: &[ToolCall]) -> Value {
     if calls.is_empty() {
         return json!({"role": "assistant", "content": text, "refusal": null});
@@ -289,38 +270,23 @@ fn bytes(token: &str) -> Option<&[u8]> {
 }
 
 /// The answer in chunks.
-struct Chunks {
-    head: Head,
-    usage_at_the_end: bool,
-    scored: bool,
-    /// Tokens of each choice whose text has not come out.
-    waiting: Vec<Vec<TokenLogprob>>,
-}
+struct Chunks(Wrapping);
 
 impl Chunks {
-    fn chunk(&self, choices: &[Value]) -> Value {
-        let mut chunk = self.head.json("chat.completion.chunk", choices);
-        if self.usage_at_the_end {
-            chunk["usage"] = Value::Null;
-        }
-        chunk
-    }
-
     fn choice(&mut self, index: usize, delta: &Value, finish: Option<&Finish>) -> Value {
-        let tokens = self.waiting.get_mut(index).map(std::mem::take);
-        let tokens = tokens.filter(|tokens| self.scored && !tokens.is_empty());
+        let tokens = self.0.scores(index);
         let choice = json!({
             "index": index, "delta": delta,
             "logprobs": tokens.map(|tokens| logprobs(&tokens)),
             "finish_reason": finish.map(finish_word),
         });
-        self.chunk(&[choice])
+        self.0.chunk(&[choice])
     }
 }
 
 impl Form for Chunks {
     fn begin(&mut self) -> Vec<Value> {
-        (0..self.waiting.len())
+        (0..self.0.choices())
             .map(|index| {
                 let delta = json!({"role": "assistant", "content": ""});
                 self.choice(index, &delta, None)
@@ -330,9 +296,7 @@ impl Form for Chunks {
 
     fn told(&mut self, told: Told) -> Vec<Value> {
         let index = told.choice;
-        if let Some(waiting) = self.waiting.get_mut(index) {
-            waiting.extend(told.scored);
-        }
+        self.0.drawn(index, told.scored);
         let mut chunks = Vec::new();
         if !told.text.is_empty() {
             chunks.push(self.choice(index, &json!({"content": told.text}), None));
@@ -349,11 +313,6 @@ impl Form for Chunks {
     }
 
     fn end(&mut self, usage: Usage) -> Vec<Value> {
-        if !self.usage_at_the_end {
-            return Vec::new();
-        }
-        let mut chunk = self.chunk(&[]);
-        chunk["usage"] = usage_json(usage);
-        vec![chunk]
+        self.0.end(usage)
     }
 }

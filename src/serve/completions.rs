@@ -5,11 +5,12 @@ use std::sync::Arc;
 use hyper::StatusCode;
 use serde_json::{Map, Value, json};
 
-use super::chat::{Head, choices, streamed};
+use super::chat::{choices, streamed};
 use super::fields::{Fields, kind};
 use super::generation::{Generation, Told, finish_word, room, usage_json};
 use super::refusal::Refusal;
 use super::stream::{self, Form};
+use super::wrapping::{Head, Wrapping};
 use super::{Answer, House, routes, sampling};
 use crate::engine::Engine;
 use crate::model::local::speech::Question;
@@ -83,12 +84,9 @@ pub(super) async fn answer(house: &Arc<House>, body: &Value) -> Result<Answer, R
     };
     if streamed {
         let chunks = Chunks {
-            head,
-            usage_at_the_end,
-            scored,
+            wrapping: Wrapping::new(head, "text_completion", count, usage_at_the_end, scored),
             before,
             offsets: vec![0; count],
-            waiting: vec![Vec::new(); count],
         };
         return Ok(stream::answer(generation, chunks));
     }
@@ -174,34 +172,21 @@ fn logprobs(tokens: &[TokenLogprob], offset: &mut usize) -> Value {
 
 /// The answer in chunks.
 struct Chunks {
-    head: Head,
-    usage_at_the_end: bool,
-    scored: bool,
+    wrapping: Wrapping,
     /// Contexts that are sent back first.
     before: Vec<String>,
     /// Characters that the tokens so far have.
     offsets: Vec<usize>,
-    /// Tokens of each choice whose text has not come out.
-    waiting: Vec<Vec<TokenLogprob>>,
 }
 
 impl Chunks {
-    fn chunk(&self, choices: &[Value]) -> Value {
-        let mut chunk = self.head.json("text_completion", choices);
-        if self.usage_at_the_end {
-            chunk["usage"] = Value::Null;
-        }
-        chunk
-    }
-
     fn choice(&mut self, index: usize, text: &str, finish: Option<&Finish>) -> Value {
-        let tokens = self.waiting.get_mut(index).map(std::mem::take);
-        let tokens = tokens.filter(|tokens| self.scored && !tokens.is_empty());
+        let tokens = self.wrapping.scores(index);
         let offset = self.offsets.get_mut(index);
         let scored = tokens
             .zip(offset)
             .map(|(tokens, offset)| logprobs(&tokens, offset));
-        self.chunk(&[json!({
+        self.wrapping.chunk(&[json!({
             "index": index, "text": text, "logprobs": scored,
             "finish_reason": finish.map(finish_word),
         })])
@@ -220,9 +205,7 @@ impl Form for Chunks {
     }
 
     fn told(&mut self, told: Told) -> Vec<Value> {
-        if let Some(waiting) = self.waiting.get_mut(told.choice) {
-            waiting.extend(told.scored);
-        }
+        self.wrapping.drawn(told.choice, told.scored);
         if told.text.is_empty() && told.finish.is_none() {
             return Vec::new();
         }
@@ -230,11 +213,6 @@ impl Form for Chunks {
     }
 
     fn end(&mut self, usage: Usage) -> Vec<Value> {
-        if !self.usage_at_the_end {
-            return Vec::new();
-        }
-        let mut chunk = self.chunk(&[]);
-        chunk["usage"] = usage_json(usage);
-        vec![chunk]
+        self.wrapping.end(usage)
     }
 }

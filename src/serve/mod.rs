@@ -26,6 +26,7 @@ mod refusal;
 mod routes;
 mod sampling;
 mod stream;
+mod wrapping;
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
