@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use git2::{ObjectType, Oid, Repository};
+use git2::{Oid, Repository};
 
 use super::git_error;
+use super::trees::Trees;
 use crate::sandbox::SandboxError;
 
 /// One file or link. `mode` is git's: `0o100644`, `0o100755` or `0o120000`.
@@ -40,7 +41,11 @@ impl Manifest {
 
     /// Write as trees; the top tree's id. The trees are put together here, because libgit2 refuses names that matter to
     /// git itself (`.GIT`, `git~1`), and an agent may use any.
-    pub(crate) fn write(&self, repository: &Repository) -> Result<Oid, SandboxError> {
+    pub(super) fn write(
+        &self,
+        repository: &Repository,
+        trees: &mut Trees,
+    ) -> Result<Oid, SandboxError> {
         let odb = repository
             .odb()
             .map_err(git_error("open the shadow repository"))?;
@@ -64,15 +69,13 @@ impl Manifest {
         while let Some(((_, folder), mut children)) = folders.pop_last() {
             children.sort_by(|one, other| sort_key(one).cmp(sort_key(other)));
             let mut tree = Vec::new();
-            for (name, mode, oid) in children {
+            for (name, mode, oid) in &children {
                 tree.extend_from_slice(format!("{mode:o} ").as_bytes());
                 tree.extend_from_slice(name);
                 tree.push(0);
                 tree.extend_from_slice(oid.as_bytes());
             }
-            let oid = odb
-                .write(ObjectType::Tree, &tree)
-                .map_err(git_error("write a tree"))?;
+            let oid = trees.keep(&odb, &tree, children.into_iter())?;
             if folder.is_empty() {
                 return Ok(oid);
             }
@@ -84,17 +87,18 @@ impl Manifest {
     }
 
     /// Read back from a top tree.
-    pub(crate) fn read(repository: &Repository, tree: Oid) -> Result<Self, SandboxError> {
+    pub(super) fn read(
+        repository: &Repository,
+        tree: Oid,
+        trees: &mut Trees,
+    ) -> Result<Self, SandboxError> {
         let mut entries = BTreeMap::new();
         let mut folders = vec![(Vec::new(), tree)];
         while let Some((folder, oid)) = folders.pop() {
-            let tree = repository
-                .find_tree(oid)
-                .map_err(git_error("find a snapshot"))?;
-            for entry in &tree {
+            for (name, mode, oid) in &*trees.read(repository, oid)? {
                 let mut path: Vec<u8> = folder.clone();
-                path.extend_from_slice(entry.name_bytes());
-                let (mode, oid) = (entry.filemode_raw().cast_unsigned(), entry.id());
+                path.extend_from_slice(name);
+                let (mode, oid) = (*mode, *oid);
                 if mode == FOLDER {
                     path.push(b'/');
                     folders.push((path, oid));

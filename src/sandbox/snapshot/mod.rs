@@ -17,6 +17,7 @@ mod manifest;
 mod proof;
 mod scan;
 mod seed;
+mod trees;
 mod workspace;
 
 use std::path::{Path, PathBuf};
@@ -31,6 +32,7 @@ use scan::{FolderStat, Touch};
 pub(crate) use scan::{MOST_BYTES, StatCache};
 pub(crate) use seed::Stored;
 pub use seed::{Seed, seed};
+use trees::Trees;
 pub use workspace::Workspace;
 
 pub(crate) fn git_error(what: &str) -> impl FnOnce(git2::Error) -> SandboxError + '_ {
@@ -74,6 +76,7 @@ pub struct Shadow {
     seed: Option<Seed>,
     files: StatCache,
     git: StatCache,
+    trees: Trees,
     ignored_too: bool,
 }
 
@@ -97,6 +100,7 @@ impl Shadow {
             seed,
             files,
             git,
+            trees: Trees::default(),
             ignored_too,
         })
     }
@@ -294,10 +298,11 @@ impl Shadow {
         Ok((parts, folders))
     }
 
-    pub(crate) fn write(&self, parts: &Parts) -> Result<SnapshotId, SandboxError> {
-        let files = parts.files.write(&self.repository)?;
-        let git = parts.git.write(&self.repository)?;
-        let ignored = parts.ignored.write(&self.repository)?;
+    pub(crate) fn write(&mut self, parts: &Parts) -> Result<SnapshotId, SandboxError> {
+        let (repository, trees) = (&self.repository, &mut self.trees);
+        let files = parts.files.write(repository, trees)?;
+        let git = parts.git.write(repository, trees)?;
+        let ignored = parts.ignored.write(repository, trees)?;
         let mut builder = self
             .repository
             .treebuilder(None)
@@ -314,20 +319,22 @@ impl Shadow {
         })
     }
 
-    pub(crate) fn read(&self, id: &SnapshotId) -> Result<Parts, SandboxError> {
+    pub(crate) fn read(&mut self, id: &SnapshotId) -> Result<Parts, SandboxError> {
         let oid = |text: &str| Oid::from_str(text).map_err(git_error("read a snapshot's name"));
         let state = self
             .repository
             .find_tree(oid(&id.git)?)
             .map_err(git_error("find a snapshot"))?;
-        let part = |name: &str| -> Result<Manifest, SandboxError> {
+        let trees = &mut self.trees;
+        let files = Manifest::read(&self.repository, oid(&id.files)?, trees)?;
+        let mut part = |name: &str| -> Result<Manifest, SandboxError> {
             match state.get_name(name) {
-                Some(entry) => Manifest::read(&self.repository, entry.id()),
+                Some(entry) => Manifest::read(&self.repository, entry.id(), trees),
                 None => Ok(Manifest::default()),
             }
         };
         Ok(Parts {
-            files: Manifest::read(&self.repository, oid(&id.files)?)?,
+            files,
             git: part("git")?,
             ignored: part("ignored")?,
         })

@@ -278,8 +278,8 @@ impl<S: Fn(&[u8]) -> Result<Oid, SandboxError>> Walk<'_, S> {
             }
             full.extend_from_slice(name.as_bytes());
             let Ok(kind) = entry.metadata() else { continue };
-            let text = String::from_utf8_lossy(&full).into_owned();
-            let hidden = hidden || (with_ignores && ignores.hide(&text, kind.is_dir()));
+            let hidden = hidden
+                || (with_ignores && ignores.hide(&String::from_utf8_lossy(&full), kind.is_dir()));
             if self.touch == Touch::Clear && !clear(dir, &name, &kind, self.depth) {
                 continue;
             }

@@ -329,3 +329,30 @@ fn a_restore_of_one_file_opens_one_file() {
     // The rules, the changed file, and the written one for the proof.
     assert_eq!(scan::reads::count(), 3);
 }
+
+#[test]
+fn a_restore_that_follows_a_snapshot_inflates_no_tree_and_one_of_an_older_process_only_those_it_has_not_seen()
+ {
+    let mut it = place();
+    for number in 0..10 {
+        let folder = it.work.join(format!("pkg/{number}"));
+        fs::create_dir(&folder).unwrap();
+        fs::write(folder.join("a.txt"), "text").unwrap();
+    }
+    let first = it.shadow.snapshot(&open(&it.work)).unwrap();
+    fs::write(it.work.join("pkg/3/a.txt"), "other").unwrap();
+    let second = it.shadow.snapshot(&open(&it.work)).unwrap();
+    let before = trees::inflated::count();
+    it.shadow.restore(&open(&it.work), &first).unwrap();
+    it.shadow.restore(&open(&it.work), &second).unwrap();
+    assert_eq!(trees::inflated::count(), before);
+
+    let at = it.shadow.repository.path().to_owned();
+    it.shadow = Shadow::open(&at, None, false).unwrap();
+    it.shadow.restore(&open(&it.work), &first).unwrap();
+    let all = trees::inflated::count() - before;
+    assert!(all >= 12, "{all}");
+    // The top, `pkg` and `pkg/3`: the rest has been seen.
+    it.shadow.read(&second).unwrap();
+    assert_eq!(trees::inflated::count() - before - all, 3);
+}
