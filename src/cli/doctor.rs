@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::ink::{self, Ink};
 use super::place::{self, StoreArgs};
 use super::{Failure, stream};
+use crate::engine::device::{self, Place};
 use crate::engine::kernels::{Options, Tier};
 use crate::engine::plan::free_memory;
 use crate::sandbox::docker::Daemon;
@@ -41,7 +42,7 @@ struct Finding {
 /// Run the subcommand.
 pub(crate) async fn run(args: Args) -> Result<ExitCode, Failure> {
     let settings = place::settings();
-    let mut findings = vec![store(&args.store, &settings), python(), engine()];
+    let mut findings = vec![store(&args.store, &settings), python(), engine(), gpu()];
     findings.extend(local_tiers().await);
     findings.push(docker().await);
     let well = findings
@@ -150,6 +151,44 @@ fn engine() -> Finding {
         } else {
             (!works).then(|| format!("unset {}", Tier::VARIABLE))
         },
+        needed: false,
+    }
+}
+
+/// The GPU that local models could be computed on, and what is missing for it.
+fn gpu() -> Finding {
+    let built = cfg!(feature = "cuda") || cfg!(feature = "metal");
+    let driver = device::driver();
+    let (works, detail, remedy) = match (built, &driver) {
+        (true, _) if cfg!(feature = "metal") => match Place::Metal.open() {
+            Ok(_) => (true, "Metal".to_owned(), None),
+            Err(error) => (false, error.to_string(), None),
+        },
+        (true, Ok(())) => match Place::Cuda(0).open() {
+            Ok(_) => (true, "CUDA, GPU 0 (--device cuda:N takes another)".to_owned(), None),
+            Err(error) => (false, error.to_string(), None),
+        },
+        (true, Err(why)) => (
+            false,
+            format!("built with CUDA, but {why}; the processor computes"),
+            Some("install NVIDIA's driver"),
+        ),
+        (false, Ok(())) => (
+            false,
+            "there is an NVIDIA driver, but this program was built without CUDA; the processor computes".to_owned(),
+            Some("cargo build --release --features cuda (needs the CUDA toolkit)"),
+        ),
+        (false, Err(why)) => (
+            false,
+            format!("none: {why}, and this program was built without CUDA"),
+            None,
+        ),
+    };
+    Finding {
+        what: "GPU".into(),
+        works,
+        detail,
+        remedy: remedy.map(ToOwned::to_owned),
         needed: false,
     }
 }

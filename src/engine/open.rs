@@ -463,7 +463,7 @@ fn named(device: &Device) -> &'static str {
 }
 
 /// Lower the priority of this thread: whoever looks at a screen comes first.
-fn below_the_screen() {
+pub(super) fn below_the_screen() {
     // Without leave to do so it runs as it is.
     #[cfg(target_os = "linux")]
     let _ = rustix::process::nice(5);

@@ -178,7 +178,10 @@ pub fn start(compute: Box<dyn Compute>, pages: u32, ahead: usize) -> Result<Requ
     };
     std::thread::Builder::new()
         .name("engine".into())
-        .spawn(move || schedule.serve(&receiver))
+        .spawn(move || {
+            super::open::below_the_screen();
+            schedule.serve(&receiver);
+        })
         .map_err(|source| EngineError::File {
             path: "the engine's thread".into(),
             source,

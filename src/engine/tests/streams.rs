@@ -277,3 +277,29 @@ async fn a_further_turn_reads_its_new_tokens_only() {
         text.extend((0..13u32).map(|at| (at + turn) % 190));
     }
 }
+
+/// A thread's niceness, from the text of its `stat`: the state is the third field, this the nineteenth.
+#[cfg(target_os = "linux")]
+fn niceness(stat: &str) -> Option<i32> {
+    stat.rsplit_once(") ")?.1.split(' ').nth(16)?.parse().ok()
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn the_engine_s_own_thread_computes_below_the_screen() {
+    let served = decoder("qwen2", Precision::F32, &cpu(1));
+    let served = Box::new(OnCpu::new(served, cpu(1), 4));
+    let requests = schedule::start(served, 4, 0).unwrap();
+    let _ = requests.look().await;
+    let mine = niceness(&std::fs::read_to_string("/proc/thread-self/stat").unwrap()).unwrap();
+    let threads = std::fs::read_dir("/proc/self/task").unwrap().flatten();
+    let engines: Vec<i32> = threads
+        .filter_map(|thread| std::fs::read_to_string(thread.path().join("stat")).ok())
+        .filter(|stat| stat.contains("(engine)"))
+        .filter_map(|stat| niceness(&stat))
+        .collect();
+    assert!(
+        engines.iter().any(|nice| *nice > mine) || mine == 19,
+        "{mine} {engines:?}"
+    );
+}
