@@ -126,6 +126,8 @@ pub struct Made {
     pub demonstrations: String,
     /// Demonstrations, tokens, tokens that are learned.
     pub rows: [usize; 3],
+    /// What a token counts that is not the assistant's.
+    pub context_weight: f32,
     /// What was left out, by why.
     pub left_out: BTreeMap<&'static str, usize>,
     /// Weights, counted.
@@ -167,6 +169,11 @@ pub fn write_card(folder: &Path, shape: &Shape, made: &Made) -> Result<(), Train
             "| {step} | {loss:.4} | {right:.1} % | {turns:.1} % |"
         );
     }
+    let others = if made.context_weight > 0.0 {
+        format!("every other token counts {} of one", made.context_weight)
+    } else {
+        "everything else is masked".into()
+    };
     let ended = if made.unfinished {
         "It was ended before its steps were done.\n\n"
     } else {
@@ -182,7 +189,7 @@ pub fn write_card(folder: &Path, shape: &Shape, made: &Made) -> Result<(), Train
          ```\n{command}\n```\n\n\
          - spotter {version}, seed {seed}, {machine}\n\
          - demonstrations from `{demonstrations}`, written by a scripted expert that knows the answers: {rows} conversations, {tokens} tokens, \
-         {learned} of them learned (the assistant's own turns; everything else is masked)\n\
+         {learned} of them learned (the assistant's own turns; {others})\n\
          {left}\
          - {steps} steps, {seen} tokens, {minutes:.1} minutes\n\n\
          {ended}\

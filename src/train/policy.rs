@@ -442,6 +442,7 @@ impl Run<'_> {
                 rows.iter().map(|row| row.tokens.len()).sum(),
                 rows.iter().map(Row::learned).sum(),
             ],
+            context_weight: self.wishes.context_weight,
             left_out: self.ready.lessons.left_out.clone(),
             parameters: self.trainer.layout().total,
             work: (self.trainer.step, self.place.seen, seconds),
