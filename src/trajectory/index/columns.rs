@@ -61,12 +61,13 @@ pub const FIELDS: &[Field] = &[
     field("model", FieldKind::Text, "the policy's name"),
     field(
         "verdict",
-        FieldKind::Text,
+        // As part of a word `resolved` would be `unresolved`, too.
+        FieldKind::Exact,
         "resolved, unresolved, …; none where there is none",
     ),
     field(
         "ended",
-        FieldKind::Text,
+        FieldKind::Exact,
         "submitted, limit, stuck, stopped, recording, error; none",
     ),
     field("steps", FieldKind::Number, "whole steps"),
@@ -132,5 +133,23 @@ pub fn value<'a>(row: &'a Summary, name: &str) -> Value<'a> {
         "branch" => Value::Flag(row.parent.is_some()),
         "again" => Value::Flag(row.reexecutes.is_some()),
         _ => Value::text(""),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::text::filter::Filter;
+
+    #[test]
+    fn resolved_is_not_part_of_unresolved() {
+        let passes = |filter: &str, verdict: &'static str| {
+            Filter::parse(filter, FIELDS)
+                .unwrap()
+                .matches(|_| Value::text(verdict))
+        };
+        assert!(passes("verdict:resolved", "resolved"));
+        assert!(!passes("verdict:resolved", "unresolved"));
+        assert!(passes("-verdict:resolved", "unresolved"));
     }
 }
