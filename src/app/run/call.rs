@@ -85,13 +85,19 @@ pub fn shown(call: &ToolCall, workdir: &str) -> Shown {
             detail: range(call),
             ..Shown::plain(Act::View, "view", path())
         },
+        Act::Edit if !text("file").is_empty() => line_edit(call),
         Act::Edit => edit(call, &text("command"), path()),
         Act::Run => {
-            let command = text("command");
+            let Some(command) = argument(call, "command") else {
+                return Shown::plain(Act::Run, "", call.name.clone());
+            };
             if command.trim().is_empty() {
                 return Shown::plain(Act::Run, "wait", String::new());
             }
             Shown::plain(Act::Run, "", command.trim_end().to_owned())
+        }
+        Act::Other if call.name == "view" && !text("file").is_empty() => {
+            Shown::plain(Act::Other, "view", text("file"))
         }
         Act::Other => Shown::plain(
             Act::Other,
@@ -139,6 +145,23 @@ fn edit(call: &ToolCall, command: &str, path: String) -> Shown {
         counts: (command != "undo_edit").then_some((added, removed)),
         change,
         ..Shown::plain(Act::Edit, verb, path)
+    }
+}
+
+/// Lines of a file replaced or put in: what was there before is not in the call.
+fn line_edit(call: &ToolCall) -> Shown {
+    let arguments: serde_json::Value = serde_json::from_str(&call.arguments).unwrap_or_default();
+    let line = arguments.get("line").and_then(serde_json::Value::as_u64);
+    let text = argument(call, "text").unwrap_or_default();
+    let verb = if call.name == "insert" {
+        "insert"
+    } else {
+        "replace"
+    };
+    Shown {
+        detail: line.map_or_else(String::new, |line| format!("line {line}")),
+        change: lines(&text, Some(true)),
+        ..Shown::plain(Act::Edit, verb, argument(call, "file").unwrap_or_default())
     }
 }
 
@@ -208,6 +231,25 @@ mod tests {
                 (None, "z = 3".into())
             ]
         );
+    }
+
+    #[test]
+    fn calls_of_one_line_are_shown_as_what_they_do() {
+        let replace = serde_json::json!({"file": "m.py", "line": 3, "text": "total = 0"});
+        let replace = shown(&call("replace", &replace), "/testbed");
+        assert_eq!(
+            (
+                replace.verb,
+                replace.object.as_str(),
+                replace.detail.as_str()
+            ),
+            ("replace", "m.py", "line 3")
+        );
+        assert_eq!(replace.change, [(Some(true), "total = 0".into())]);
+        let view = shown(&call("view", &serde_json::json!({"file": "m.py"})), "");
+        assert_eq!((view.verb, view.object.as_str()), ("view", "m.py"));
+        let test = shown(&call("test", &serde_json::json!({})), "");
+        assert_eq!((test.act, test.object.as_str()), (Act::Run, "test"));
     }
 
     #[test]

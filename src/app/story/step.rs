@@ -197,6 +197,10 @@ pub fn act(call: &ToolCall) -> Act {
             _ => Act::Edit,
         },
         _ if argument(call, "command").is_some() => Act::Run,
+        // Lines of a file, replaced or put in.
+        _ if argument(call, "file").is_some() && argument(call, "text").is_some() => Act::Edit,
+        // A script of the scaffold's.
+        "test" => Act::Run,
         _ => Act::Other,
     }
 }
