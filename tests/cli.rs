@@ -9,15 +9,16 @@
 
 mod workbench;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use spotter::grade::Verdict;
+use spotter::model::ModelKind;
 use spotter::trajectory::event::Ended;
 use workbench::{Bench, TASK, solving_command};
 
 const RECORDED: &str = concat!(
     "recorded:",
     env!("CARGO_MANIFEST_DIR"),
-    "/sample_tasks/recorded/spotter__tally-108.jsonl"
+    "/tests/fixtures/recorded/spotter__tally-108.jsonl"
 );
 
 #[tokio::test(flavor = "multi_thread")]
@@ -163,5 +164,24 @@ async fn doctor_says_what_it_found_as_json() {
     let bench = Bench::new();
     let ran = bench.spotter(&["doctor", "--json"]).await;
     let found: Value = serde_json::from_str(&ran.out).unwrap();
-    assert!(found != json!({}), "{found:#}");
+    let whats: Vec<&str> = found
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|finding| finding["what"].as_str())
+        .collect();
+    for what in ["store", "python3", "local models", "GPU", "Docker"] {
+        assert!(whats.contains(&what), "{found:#}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn started_with_nothing_to_do_in_a_pipe_the_bundled_policy_solves_a_task_in_plain_lines() {
+    let bench = Bench::new();
+    let ran = bench.spotter(&[]).await;
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(ran.out.contains("policy-"), "{ran:?}");
+    let state = bench.state(&bench.only());
+    assert_eq!(state.verdict, Some(Verdict::Resolved));
+    assert_eq!(state.start.unwrap().model.kind, ModelKind::Local);
 }

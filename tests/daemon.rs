@@ -199,7 +199,7 @@ impl Place {
 }
 
 fn recording() -> Vec<String> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("sample_tasks/recorded");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/recorded");
     let text = fs::read_to_string(path.join(format!("{TASK}.jsonl"))).unwrap();
     text.lines().map(|line| line.to_owned() + "\n").collect()
 }

@@ -15,6 +15,7 @@ use spotter::grade::Verdict;
 use spotter::gym;
 use spotter::model::ModelKind;
 use spotter::task::{self, sample};
+use spotter::train::lesson::Lessons;
 use spotter::trajectory::event::{Ended, Event, MISTAKE};
 use spotter::trajectory::fold::State;
 use workbench::Bench;
@@ -107,7 +108,7 @@ async fn the_expert_s_demonstrations_resolve_and_say_what_they_are() {
     let store = bench.store();
     let ids = store.list().unwrap();
     assert_eq!(ids.len(), 24);
-    let mut mistakes = 0;
+    let (mut mistakes, mut said) = (0, 0);
     for id in ids {
         let records = store.read(&id).unwrap();
         let state = State::of(&records);
@@ -128,6 +129,7 @@ async fn the_expert_s_demonstrations_resolve_and_say_what_they_are() {
         let mut wrong = Vec::new();
         for record in &records {
             match &record.event {
+                Event::Replied { .. } => said += 1,
                 Event::Marked(mark) if mark.kind == MISTAKE => wrong.push(mark.step),
                 Event::Observed { step, outcome, .. } if wrong.contains(&(step - 1)) => {
                     // What follows a mistake is the check, and it fails.
@@ -146,6 +148,11 @@ async fn the_expert_s_demonstrations_resolve_and_say_what_they_are() {
         mistakes >= 5,
         "{mistakes} mistakes of 24 demonstrations at 60 %"
     );
+    // A policy learns every turn of them but the mistakes, from one lesson each.
+    let lessons = Lessons::read(store.root(), &mut |_, _| true).unwrap();
+    assert_eq!((lessons.all.len(), lessons.left_out.len()), (24, 0));
+    let learned = lessons.all.iter().flat_map(|lesson| &lesson.learned);
+    assert_eq!(learned.filter(|learned| **learned).count(), said - mistakes);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -25,7 +25,7 @@ use workbench::{Bench, TASK};
 const RECORDED: &str = concat!(
     "recorded:",
     env!("CARGO_MANIFEST_DIR"),
-    "/sample_tasks/recorded/spotter__tally-108.jsonl"
+    "/tests/fixtures/recorded/spotter__tally-108.jsonl"
 );
 
 /// What the executor says when it has carried an effect out.

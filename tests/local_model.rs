@@ -112,6 +112,77 @@ async fn a_local_model_is_opened_asked_in_turns_and_computes_what_is_new_only() 
     assert_eq!(said(&id), said(&other));
 }
 
+/// An adapter of PEFT's layout on every layer's `down_proj`, large enough to be heard.
+fn adapter(bench: &Bench, model: &Path) -> PathBuf {
+    let text = std::fs::read_to_string(model.join("config.json")).unwrap();
+    let config: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let size = |name: &str| usize::try_from(config[name].as_u64().unwrap()).unwrap();
+    let (hidden, inner) = (size("hidden_size"), size("intermediate_size"));
+    let folder = bench.folder.path().join("loud");
+    std::fs::create_dir(&folder).unwrap();
+    let (mut head, mut data) = (serde_json::Map::new(), Vec::<u8>::new());
+    for layer in 0..size("num_hidden_layers") {
+        for (part, rows, columns) in [("lora_A", 2, inner), ("lora_B", hidden, 2)] {
+            let first = data.len();
+            for at in 0..rows * columns {
+                #[expect(clippy::cast_precision_loss, reason = "small numbers")]
+                let weight = ((at * 7 + layer * 3) % 11) as f32 / 5.0 - 1.0;
+                data.extend(weight.to_le_bytes());
+            }
+            let name = format!("base_model.model.model.layers.{layer}.mlp.down_proj.{part}.weight");
+            let entry = json!({"dtype": "F32", "shape": [rows, columns], "data_offsets": [first, data.len()]});
+            head.insert(name, entry);
+        }
+    }
+    let bytes = spotter::train::folder::safetensors(head, &data);
+    std::fs::write(folder.join("adapter_model.safetensors"), bytes).unwrap();
+    let config =
+        json!({"peft_type": "LORA", "r": 2, "lora_alpha": 8, "target_modules": ["down_proj"]});
+    std::fs::write(folder.join("adapter_config.json"), config.to_string()).unwrap();
+    folder
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rollout_speaks_with_an_adapter_beside_its_model_and_says_so() {
+    let bench = Bench::new();
+    let path = model(&bench);
+    let adapter = adapter(&bench, &path);
+    let (path, adapter) = (path.to_str().unwrap(), adapter.to_str().unwrap());
+    let run = [
+        "run",
+        TASK,
+        "--model",
+        path,
+        "--scaffold",
+        "bash",
+        "--max-tokens",
+        "12",
+        "--turns",
+        "2",
+    ];
+    let ran = bench.spotter(&run).await;
+    assert_eq!(ran.code, 3, "{ran:?}");
+    let plain = bench.only();
+    let ran = bench
+        .spotter(&[&run[..], &["--adapter", adapter]].concat())
+        .await;
+    assert_eq!(ran.code, 3, "{ran:?}");
+    let ids = bench.store().list().unwrap();
+    let second = ids.into_iter().find(|id| *id != plain).unwrap();
+    let said = |id| bench.state(id).messages()[2].content.clone();
+    assert_ne!(said(&plain), said(&second));
+    let start = bench.state(&second).start.unwrap();
+    assert_eq!(start.model.name, "tiny-words+loud");
+    assert_eq!(start.model.spec, format!("{path}+{adapter}"));
+    let wrong = bench
+        .spotter(&[&run[..], &["--adapter", "nowhere"]].concat())
+        .await;
+    assert!(
+        wrong.code != 0 && wrong.err.contains("nowhere"),
+        "{wrong:?}"
+    );
+}
+
 #[tokio::test]
 async fn what_cannot_be_a_model_is_said_in_one_sentence_before_anything_is_made() {
     let bench = Bench::new();

@@ -70,7 +70,7 @@ async fn a_solution_carried_out_again_is_the_same_in_every_observation_workspace
     let answers = concat!(
         "recorded:",
         env!("CARGO_MANIFEST_DIR"),
-        "/sample_tasks/recorded/spotter__tally-108.jsonl"
+        "/tests/fixtures/recorded/spotter__tally-108.jsonl"
     );
     let ran = bench.spotter(&["run", TASK, "--model", answers]).await;
     assert_eq!(ran.code, 0, "{ran:?}");

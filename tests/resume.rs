@@ -17,7 +17,7 @@ const SPOTTER: &str = env!("CARGO_BIN_EXE_spotter");
 const TASK: &str = "spotter__tally-108";
 
 fn recording() -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("sample_tasks/recorded");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/recorded");
     fs::read_to_string(path.join(format!("{TASK}.jsonl"))).unwrap()
 }
 

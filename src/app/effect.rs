@@ -23,6 +23,13 @@ pub enum Effect {
     LoadLibrary,
     /// Look at the models that are computed here.
     LookAtEngines,
+    /// Serve a local model (`--model` text) to programs of this machine.
+    Serve {
+        /// Which.
+        model: String,
+    },
+    /// Serve it no more.
+    EndServing,
     /// Read a run's records and, while a process works on it, those to come.
     Open {
         /// Which.
@@ -37,7 +44,7 @@ pub enum Effect {
     },
     /// Start attempts.
     Start(Box<Form>),
-    /// Show the program itself: a bundled task with recorded answers.
+    /// Show the program itself: the bundled policy attempts a task of the gym.
     Demo,
     /// Go on with an interrupted run.
     Resume {

@@ -27,6 +27,15 @@ pub struct Look {
     pub streams: Vec<Speaking>,
 }
 
+/// A model that programs of this machine can ask.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Served {
+    /// Its name, for them as in the view.
+    pub name: String,
+    /// Address and port.
+    pub address: String,
+}
+
 /// One engine over time.
 #[derive(Debug, Clone)]
 pub struct Watched {
@@ -63,6 +72,10 @@ pub struct Engines {
     pub seen: bool,
     /// A model is being opened.
     pub opening: bool,
+    /// What is served from here.
+    pub served: Option<Served>,
+    /// It was asked for, and is being opened.
+    pub serving: bool,
     /// First engine in view, where not all fit.
     pub top: usize,
 }

@@ -1,6 +1,7 @@
 //! The form that starts attempts: lines of values, each with a check and a word about what it is.
 
 use super::field::Field;
+use crate::batch::proposal::proposed;
 
 /// What a value may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,7 +82,7 @@ impl Form {
                 entry("k", "attempts at each task", Kind::Whole(1, 1000), "1"),
                 entry(
                     "model",
-                    "URL of a server with #name, or recorded:PATH",
+                    "policy, a folder of weights, hub:org/name, URL#name",
                     Kind::Text,
                     model,
                 ),
@@ -133,6 +134,17 @@ impl Form {
         }
     }
 
+    /// Tasks come from another source now: what was proposed for the one before, and nobody changed, is proposed anew.
+    pub fn propose(&mut self, before: &str, now: &str) {
+        let (before, now) = (proposed(before), proposed(now));
+        if self.value("scaffold").is_empty() || self.value("scaffold") == before.scaffold {
+            self.set("scaffold", now.scaffold);
+        }
+        if self.value("model").is_empty() || Some(self.value("model")) == before.model {
+            self.set("model", now.model.unwrap_or_default());
+        }
+    }
+
     /// The first thing that is wrong.
     pub fn check(&self) -> Result<(), String> {
         self.entries.iter().try_for_each(Entry::check)?;
@@ -169,5 +181,36 @@ impl Form {
                 entry.value = Field::with(*next);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_proposed_follows_the_source_and_what_a_person_chose_stays() {
+        let mut form = Form::new("sample", "", "", "local");
+        form.propose("sample", "sample");
+        assert_eq!(
+            (form.value("model"), form.value("scaffold")),
+            ("", "codeact")
+        );
+        form.propose("sample", "gym");
+        assert_eq!(
+            (form.value("model"), form.value("scaffold")),
+            ("policy", "gym")
+        );
+        form.propose("gym", "rows.jsonl");
+        assert_eq!(
+            (form.value("model"), form.value("scaffold")),
+            ("", "codeact")
+        );
+
+        form.set("model", "http://localhost:8000/v1#m");
+        form.set("scaffold", "bash");
+        form.propose("rows.jsonl", "gym");
+        assert_eq!(form.value("model"), "http://localhost:8000/v1#m");
+        assert_eq!(form.value("scaffold"), "bash");
     }
 }

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use crate::app::engines::Look;
+use crate::app::engines::{Look, Served};
 use crate::app::messages::Weight;
 use crate::config::ThemeChoice;
 use crate::rollout::control::Answer;
@@ -42,6 +42,11 @@ pub enum News {
         looks: Vec<Look>,
         /// One is being opened: what there is will be seen by the next look.
         opening: bool,
+    },
+    /// A model is served, or no longer.
+    Serving {
+        /// Under which name, and where.
+        served: Option<Served>,
     },
     /// Rows of the library whose rollouts are gone.
     Gone {

@@ -201,9 +201,7 @@ impl State {
                 form.set(name, value);
             }
         }
-        if form.value("scaffold").is_empty() {
-            form.set("scaffold", "codeact");
-        }
+        form.propose(&settings.source, &settings.source);
         if form.value("sandbox").is_empty() {
             form.set("sandbox", "local");
         }
@@ -251,6 +249,13 @@ impl State {
     /// What to ask for at the start.
     pub fn begin(&mut self) -> Vec<Effect> {
         vec![self.load_tasks(), Effect::LoadLibrary]
+    }
+
+    /// Take tasks from another source.
+    pub fn change_source(&mut self, source: &str) -> Effect {
+        self.tasks.form.propose(&self.tasks.source, source);
+        source.clone_into(&mut self.tasks.source);
+        self.load_tasks()
     }
 
     /// Ask for the tasks of the source.

@@ -19,6 +19,7 @@ pub mod floor;
 mod models;
 pub mod news;
 pub mod order;
+pub mod proposal;
 pub mod supply;
 
 use futures_util::StreamExt as _;

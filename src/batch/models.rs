@@ -1,8 +1,7 @@
 //! Models by their `--model` text: servers and people are opened once and shared, a recording begins anew for each
 //! attempt.
 //!
-//! Recordings are read here because only this floor knows trajectories and models both. The bundled recording is one of
-//! them, under a name that no path has.
+//! Recordings are read here because only this floor knows trajectories and models both.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -16,18 +15,8 @@ use crate::trajectory::event::Event;
 use crate::trajectory::request::Parts;
 use crate::trajectory::store;
 
-/// The answers that come with the program.
-const BUNDLED_ANSWERS: &str = include_str!(concat!(
-    env!("CARGO_MANIFEST_DIR"),
-    "/sample_tasks/recorded/spotter__tally-108.jsonl"
-));
-/// Pause before each piece of a bundled answer, so that a person can read along.
-const BUNDLED_PACE: std::time::Duration = std::time::Duration::from_millis(4);
 /// Follows the name of a model whose recorded actions are carried out again.
 const AGAIN: &str = " (again)";
-/// What stands for the bundled recording in a trajectory.
-pub(super) const BUNDLED: &str = "recorded:(bundled)";
-
 /// Hands out the model of each attempt: servers are shared, a recording begins anew for each.
 pub(super) struct Models {
     text: String,
@@ -68,9 +57,6 @@ pub(super) async fn by_text(
     answered: usize,
     telling: &Telling,
 ) -> Result<Arc<dyn ChatModel>, OrderError> {
-    if text == BUNDLED {
-        return bundled(answered);
-    }
     if text == EXPERT {
         return Err(OrderError::wrong(
             "the expert's plan for a task is not kept, so its rollout cannot be gone on with: make the demonstration anew with \
@@ -176,11 +162,4 @@ fn reply(message: Message) -> Reply {
         served_by: None,
         retries: 0,
     }
-}
-
-fn bundled(answered: usize) -> Result<Arc<dyn ChatModel>, OrderError> {
-    let replies = replies_of_lines(BUNDLED_ANSWERS, "the bundled recording")?;
-    let info = recorded_info("recorded", BUNDLED);
-    let rest = replies.into_iter().skip(answered).collect();
-    Ok(Arc::new(Recorded::new(info, rest).paced(BUNDLED_PACE)))
 }

@@ -10,19 +10,19 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::models::{self, Models};
+use super::models::Models;
 use super::supply::{self, Telling};
-use super::{Job, checks};
+use super::{Job, checks, proposal};
 use crate::agent::{Limits, Scaffold, ToolForm};
 use crate::grade::{self, RuleSet};
-use crate::model::Sampling;
+use crate::model::{Sampling, bundled};
 use crate::rollout::ground::Wishes;
 use crate::rollout::{Attempt, Draft, Price, Rollout, RolloutError};
 use crate::sandbox::{self, Kind};
 use crate::trajectory::{RolloutId, Store};
 
-/// The task that the program shows itself with; its recorded answers are bundled.
-const DEMO_TASK: &str = "spotter__tally-108";
+/// The task that the program shows itself with: one that the bundled policy has never seen and may solve.
+const DEMO_TASK: &str = "gym__l1-comparison-h2026-00000";
 
 /// Why an order cannot be made into jobs.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -190,14 +190,14 @@ impl Order {
         Ok(Prepared { jobs, warnings })
     }
 
-    /// The order that shows the program on what is bundled: a task, answers recorded for it, the local sandbox.
+    /// The order that shows the program on what is bundled: a task of the gym, the policy, the local sandbox.
     #[must_use]
     pub fn demo() -> Self {
         Self {
-            tasks: "sample".into(),
+            tasks: proposal::GYM.into(),
             which: Which::Ids(vec![DEMO_TASK.into()]),
-            model: models::BUNDLED.into(),
-            scaffold: "codeact".into(),
+            model: bundled::NAME.into(),
+            scaffold: proposal::GYM.into(),
             tool_form: None,
             attempts: 1,
             temperatures: Vec::new(),
@@ -313,13 +313,19 @@ mod tests {
         };
         assert!(matches!(why(nothing).await, OrderError::Wrong(why) if why.contains("fits")));
         let unknown = Order {
-            which: Which::Ids(vec!["spotter__tally-109".into()]),
+            which: Which::Ids(vec!["gym__l1-guard-h2026-00021".into()]),
             ..Order::demo()
         };
         assert!(
             matches!(why(unknown).await, OrderError::Wrong(why) if why.contains("did you mean"))
         );
         let dear = Order {
+            model: concat!(
+                "recorded:",
+                env!("CARGO_MANIFEST_DIR"),
+                "/tests/fixtures/recorded/spotter__tally-108.jsonl"
+            )
+            .into(),
             limits: LimitWishes {
                 cost: Some(1.0),
                 ..LimitWishes::default()

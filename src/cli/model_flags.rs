@@ -1,7 +1,9 @@
 //! Flags of the models that this program computes itself: how weights are kept, and what of the machine they may take.
 //!
-//! How weights are kept is part of a model's text (`PATH#q8_0`), so that whoever resumes a rollout gets the same numbers;
-//! `--dtype` and `--quant` only write it there. What of the machine is taken is nobody's business but this process's.
+//! How weights are kept, and an adapter beside them, are part of a model's text (`PATH#q8_0+DIR`), so that whoever resumes a rollout gets the same numbers;
+//! `--dtype`, `--quant` and `--adapter` only write it there. What of the machine is taken is nobody's business but this process's.
+
+use std::path::Path;
 
 use clap::Args as ClapArgs;
 
@@ -46,14 +48,20 @@ impl ModelFlags {
         local::share(self.wishes());
     }
 
-    /// The model's text with how its weights are kept.
-    pub(crate) fn over(&self, model: String) -> Result<String, Failure> {
+    /// The model's text with how its weights are kept and an adapter.
+    pub(crate) fn over(&self, model: String, adapter: Option<&Path>) -> Result<String, Failure> {
         let named = self.dtype.as_deref().or(self.quant.as_deref());
-        let Some(precision) = named.and_then(Precision::of_name) else {
+        let precision = named.and_then(Precision::of_name);
+        if precision.is_none() && adapter.is_none() {
             return Ok(model);
-        };
-        let spec: ModelSpec = model.parse().map_err(Failure::usage)?;
-        let spec = spec.with_precision(precision).map_err(Failure::usage)?;
+        }
+        let mut spec: ModelSpec = model.parse().map_err(Failure::usage)?;
+        if let Some(precision) = precision {
+            spec = spec.with_precision(precision).map_err(Failure::usage)?;
+        }
+        if let Some(adapter) = adapter {
+            spec = spec.with_adapter(adapter.into()).map_err(Failure::usage)?;
+        }
         Ok(spec.to_string())
     }
 
@@ -80,11 +88,17 @@ mod tests {
             quant: Some("q8_0".into()),
             ..ModelFlags::default()
         };
-        assert_eq!(flags.over("hub:a/b".into()).unwrap(), "hub:a/b#q8_0");
-        assert_eq!(flags.over("hub:a/b#q4_0".into()).unwrap(), "hub:a/b#q8_0");
-        assert!(flags.over("human".into()).is_err());
-        assert!(flags.over("http://localhost:1/v1".into()).is_err());
+        assert_eq!(flags.over("hub:a/b".into(), None).unwrap(), "hub:a/b#q8_0");
+        assert_eq!(
+            flags.over("hub:a/b#q4_0".into(), None).unwrap(),
+            "hub:a/b#q8_0"
+        );
+        assert!(flags.over("human".into(), None).is_err());
+        assert!(flags.over("http://localhost:1/v1".into(), None).is_err());
         let none = ModelFlags::default();
-        assert_eq!(none.over("hub:a/b".into()).unwrap(), "hub:a/b");
+        let adapter = Some(Path::new("src"));
+        assert_eq!(none.over("hub:a/b".into(), adapter).unwrap(), "hub:a/b+src");
+        assert!(none.over("human".into(), adapter).is_err());
+        assert_eq!(none.over("hub:a/b".into(), None).unwrap(), "hub:a/b");
     }
 }

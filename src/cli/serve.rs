@@ -64,8 +64,14 @@ pub(crate) struct Args {
 
 /// Run the subcommand.
 pub(crate) async fn run(args: Args) -> Result<ExitCode, Failure> {
-    let model = args.flags.over(args.model)?;
+    let model = args.flags.over(args.model, None)?;
     let spec: ModelSpec = model.parse().map_err(Failure::usage)?;
+    if let Some(folder) = spec.adapter() {
+        return Err(Failure::usage(format!(
+            "`{spec}`: an adapter is served beside its model, under a name of its own: --adapter NAME={}",
+            folder.display()
+        )));
+    }
     let weights = {
         let bar = Transfer::new();
         let hear = |name: &str, done, total| bar.tell(name, done, total);

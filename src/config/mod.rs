@@ -38,6 +38,12 @@ pub fn state_folder() -> Option<PathBuf> {
     Some(home("XDG_STATE_HOME", ".local/state")?.join("spotter"))
 }
 
+/// Where what can be made again at any time lies.
+#[must_use]
+pub fn cache_folder() -> Option<PathBuf> {
+    Some(home("XDG_CACHE_HOME", ".cache")?.join("spotter"))
+}
+
 /// Names of the `.toml` files in a folder of the user's that are not among those known already, sorted.
 #[must_use]
 pub fn own_files(folder: Option<&Path>, known: &[String]) -> Vec<String> {

@@ -23,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     ChatModel, ChatRequest, Delta, Message, ModelError, ModelInfo, ModelKind, Reply, Role, ToolSpec,
 };
+use crate::engine::adapter::Adapter;
 use crate::engine::{Engine, EngineError, Precision, Wishes};
 use speech::{Question, Speech};
 use writing::Nameless;
@@ -34,6 +35,7 @@ const MOST: usize = 4_096;
 pub struct Local {
     info: ModelInfo,
     engine: Arc<Engine>,
+    adapter: Option<Arc<Adapter>>,
 }
 
 /// Engines that are open, by the path of their weights and how these are kept.
@@ -68,27 +70,68 @@ pub fn opened() -> Option<Vec<Arc<Engine>>> {
 }
 
 impl Local {
-    /// Open weights, or share them where they are open. `spec` is the `--model` text.
+    /// Open weights, or share them where they are open, with an adapter of PEFT's layout beside them or without. `spec` is the
+    /// `--model` text.
     ///
     /// # Errors
     /// What the engine says.
-    pub async fn open(path: &Path, precision: Precision, spec: &str) -> Result<Self, ModelError> {
-        let path = std::fs::canonicalize(path)
-            .map_err(|error| ModelError::Spec(format!("{}: {error}", path.display())))?;
-        let opened = tokio::task::spawn_blocking(move || shared(path, precision)).await;
-        let engine = opened
-            .map_err(|error| ModelError::Spec(error.to_string()))?
-            .map_err(|error| ModelError::Spec(error.to_string()))?;
+    pub async fn open(
+        path: &Path,
+        precision: Precision,
+        adapter: Option<&Path>,
+        spec: &str,
+    ) -> Result<Self, ModelError> {
+        let engine = engine(path, precision).await?;
+        let mut name = engine.name().to_owned();
+        let adapter = match adapter {
+            Some(folder) => {
+                let own = folder.file_name().unwrap_or_default();
+                name = format!("{name}+{}", own.to_string_lossy());
+                Some(adapted(&engine, folder).await?)
+            }
+            None => None,
+        };
         Ok(Self {
             info: ModelInfo {
                 kind: ModelKind::Local,
-                name: engine.name().to_owned(),
+                name,
                 spec: spec.to_owned(),
                 context: u32::try_from(engine.context()).ok(),
             },
             engine,
+            adapter,
         })
     }
+}
+
+/// An adapter of an engine, loaded once for all attempts that name its folder.
+async fn adapted(engine: &Arc<Engine>, folder: &Path) -> Result<Arc<Adapter>, ModelError> {
+    let folder = std::fs::canonicalize(folder)
+        .map_err(|error| ModelError::Spec(format!("{}: {error}", folder.display())))?;
+    let name = folder.display().to_string();
+    if let Some(there) = engine.adapter(&name) {
+        return Ok(there);
+    }
+    let (to, under) = (Arc::clone(engine), name.clone());
+    let loaded = tokio::task::spawn_blocking(move || to.load_adapter(&under, &folder)).await;
+    loaded
+        .map_err(|error| ModelError::Spec(error.to_string()))?
+        .map_err(|error| ModelError::Spec(error.to_string()))?;
+    let there = engine.adapter(&name);
+    there.ok_or_else(|| ModelError::Spec(format!("{name}: it was unloaded meanwhile")))
+}
+
+/// Open weights, or share them where they are open.
+///
+/// # Errors
+/// What the engine says.
+pub async fn engine(path: &Path, precision: Precision) -> Result<Arc<Engine>, ModelError> {
+    let path = std::fs::canonicalize(path)
+        .map_err(|error| ModelError::Spec(format!("{}: {error}", path.display())))?;
+    let opened = tokio::task::spawn_blocking(move || shared(path, precision)).await;
+    opened
+        .map_err(|error| ModelError::Spec(error.to_string()))?
+        .map_err(|error| ModelError::Spec(error.to_string()))
 }
 
 fn shared(path: PathBuf, precision: Precision) -> Result<Arc<Engine>, EngineError> {
@@ -126,7 +169,7 @@ impl ChatModel for Local {
             grammar: held.then(|| grammar::of_calls(&self.engine, &request.tools)),
             prompt: prompt(&self.engine, &request.messages, &request.tools).map_err(failed)?,
             sampling: request.sampling.clone(),
-            adapter: None,
+            adapter: self.adapter.clone(),
             seed: 0,
             most: MOST,
             tools: request.tools.clone(),

@@ -1,9 +1,10 @@
 //! Models: messages in, a streamed reply out.
 //!
 //! [`ChatModel`] is all that a rollout knows of a model. Its kinds: any OpenAI-compatible server ([`http`]), a person
-//! ([`human`]), a trajectory's answers ([`recorded`]), the local engine ([`local`]). [`tool_text`] is the
-//! one parser of tool calls written as text. This room knows nothing of agents or sandboxes.
+//! ([`human`]), a trajectory's answers ([`recorded`]), the local engine ([`local`]), for which a small policy comes with the
+//! program ([`bundled`]). [`tool_text`] is the one parser of tool calls written as text. This room knows nothing of agents or sandboxes.
 
+pub mod bundled;
 pub mod http;
 pub mod human;
 pub mod local;

@@ -4,7 +4,6 @@
 //! figure.
 
 use std::sync::Mutex;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::sync::mpsc;
@@ -28,7 +27,6 @@ pub struct Recorded {
     info: ModelInfo,
     replies: Mutex<std::vec::IntoIter<Reply>>,
     given: usize,
-    pause: Duration,
 }
 
 impl Recorded {
@@ -39,14 +37,7 @@ impl Recorded {
             info,
             given: replies.len(),
             replies: Mutex::new(replies.into_iter()),
-            pause: Duration::ZERO,
         }
-    }
-
-    /// Wait so long before each piece of an answer.
-    #[must_use]
-    pub fn paced(self, pause: Duration) -> Self {
-        Self { pause, ..self }
     }
 
     fn next(&self) -> Result<Reply, ModelError> {
@@ -59,15 +50,12 @@ impl Recorded {
             .next()
             .ok_or_else(|| ModelError::Recording(format!("its {} answers are used up", self.given)))
     }
+}
 
-    async fn stream(&self, reply: &Reply, deltas: &mpsc::Sender<Delta>) {
-        for delta in pieces(reply) {
-            if !self.pause.is_zero() {
-                tokio::time::sleep(self.pause).await;
-            }
-            if deltas.send(delta).await.is_err() && self.pause.is_zero() {
-                return;
-            }
+async fn stream(reply: &Reply, deltas: &mpsc::Sender<Delta>) {
+    for delta in pieces(reply) {
+        if deltas.send(delta).await.is_err() {
+            return;
         }
     }
 }
@@ -125,7 +113,7 @@ impl ChatModel for Recorded {
         tokio::select! {
             biased;
             () = cancel.cancelled() => Err(ModelError::Cancelled),
-            () = self.stream(&reply, &deltas) => Ok(reply),
+            () = stream(&reply, &deltas) => Ok(reply),
         }
     }
 }
@@ -206,19 +194,5 @@ mod tests {
             error.to_string(),
             "the recording cannot answer: its 1 answers are used up"
         );
-    }
-
-    #[tokio::test]
-    async fn a_paced_answer_can_be_cancelled() {
-        let model = Recorded::new(info(), vec![reply()]).paced(Duration::from_mins(1));
-        let (send, _receive) = mpsc::channel(64);
-        let cancel = CancellationToken::new();
-        let asked = model.chat(&EMPTY, send, &cancel);
-        let stop = async {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-            cancel.cancel();
-        };
-        let (answer, ()) = tokio::join!(asked, stop);
-        assert!(matches!(answer, Err(ModelError::Cancelled)));
     }
 }

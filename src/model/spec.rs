@@ -4,7 +4,9 @@
 //! http://host:port/v1#name     an OpenAI-compatible server (https too); without #name it has to offer exactly one
 //! hub:org/name                 weights of the Hugging Face hub, for the local engine
 //! PATH                         weights on this machine, for the local engine: a folder, or a GGUF file
-//! hub:org/name#q8_0, PATH#q8_0 the same, kept as f32, bf16, q8_0 or q4_0, whatever they are stored as
+//! policy                       the small policy that comes with the program, for the gym's tasks
+//! hub:org/name#q8_0, …         the same, kept as f32, bf16, q8_0 or q4_0, whatever they are stored as
+//! MODEL+DIR                    any of these with an adapter beside it, of PEFT's layout, in a folder
 //! human                        a person types
 //! recorded:PATH                the answers of an earlier trajectory
 //! ```
@@ -15,7 +17,7 @@ use std::str::FromStr;
 
 use super::http::{HttpModel, HttpSettings};
 use super::local::Local;
-use super::{ChatModel, ModelError, human};
+use super::{ChatModel, ModelError, bundled, human};
 use crate::engine::Precision;
 use crate::hub::{Hub, Progress, Repo};
 
@@ -43,6 +45,18 @@ pub enum ModelSpec {
         /// How they are kept.
         precision: Precision,
     },
+    /// The policy inside the program.
+    Bundled {
+        /// How its weights are kept.
+        precision: Precision,
+    },
+    /// Weights with an adapter beside them.
+    Adapted {
+        /// The weights.
+        base: Box<Self>,
+        /// Its folder.
+        adapter: PathBuf,
+    },
     /// A person.
     Human,
     /// An earlier trajectory.
@@ -57,11 +71,27 @@ impl FromStr for ModelSpec {
         if text == "human" {
             return Ok(Self::Human);
         }
+        if text == bundled::NAME {
+            return Ok(Self::Bundled {
+                precision: Precision::Stored,
+            });
+        }
         if let Some(path) = text.strip_prefix("recorded:") {
             return match path {
                 "" => bad("name the trajectory, as in recorded:PATH"),
                 path => Ok(Self::Recorded(path.into())),
             };
+        }
+        // A path that exists wins over one with an adapter, and an address may hold a `+`.
+        if let Some((base, adapter)) = text.rsplit_once('+')
+            && !text.contains("://")
+            && !Path::new(text).exists()
+        {
+            let base: Self = base.parse()?;
+            if !Path::new(adapter).is_dir() {
+                return bad("after `+` comes the folder of an adapter, and there is none");
+            }
+            return base.with_adapter(adapter.into());
         }
         if let Some(id) = text.strip_prefix("hub:") {
             let (id, precision) = match id.split_once('#') {
@@ -95,9 +125,10 @@ impl FromStr for ModelSpec {
             });
         }
         if let Some((path, name)) = text.rsplit_once('#')
-            && Path::new(path).exists()
+            && (path == bundled::NAME || Path::new(path).exists())
         {
             return match Precision::of_name(name) {
+                Some(precision) if path == bundled::NAME => Ok(Self::Bundled { precision }),
                 Some(precision) => Ok(Self::Path {
                     path: path.into(),
                     precision,
@@ -106,7 +137,7 @@ impl FromStr for ModelSpec {
             };
         }
         bad(
-            "not a model: write http://host:port/v1#name, hub:org/name, the path of a model's folder, human or recorded:PATH",
+            "not a model: write http://host:port/v1#name, hub:org/name, the path of a model's folder, policy, human or recorded:PATH",
         )
     }
 }
@@ -127,6 +158,11 @@ impl fmt::Display for ModelSpec {
                 write!(f, "{}", path.display())?;
                 kept(f, *precision)
             }
+            Self::Bundled { precision } => {
+                f.write_str(bundled::NAME)?;
+                kept(f, *precision)
+            }
+            Self::Adapted { base, adapter } => write!(f, "{base}+{}", adapter.display()),
             Self::Human => f.write_str("human"),
             Self::Recorded(path) => write!(f, "recorded:{}", path.display()),
         }
@@ -149,8 +185,32 @@ impl ModelSpec {
         match self {
             Self::Hub { id, .. } => Ok(Self::Hub { id, precision }),
             Self::Path { path, .. } => Ok(Self::Path { path, precision }),
+            Self::Bundled { .. } => Ok(Self::Bundled { precision }),
+            Self::Adapted { base, adapter } => Ok(Self::Adapted {
+                base: Box::new(base.with_precision(precision)?),
+                adapter,
+            }),
             other => Err(ModelError::Spec(format!(
-                "`{other}`: its weights are not computed here; --dtype and --quant are for a path or hub:org/name"
+                "`{other}`: its weights are not computed here; --dtype and --quant are for a path, hub:org/name or policy"
+            ))),
+        }
+    }
+
+    /// The same weights, with an adapter beside them.
+    ///
+    /// # Errors
+    /// Where the model is none that this program computes, or has one.
+    pub fn with_adapter(self, adapter: PathBuf) -> Result<Self, ModelError> {
+        match self {
+            Self::Hub { .. } | Self::Path { .. } | Self::Bundled { .. } => Ok(Self::Adapted {
+                base: Box::new(self),
+                adapter,
+            }),
+            Self::Adapted { .. } => {
+                Err(ModelError::Spec(format!("`{self}`: one adapter at a time")))
+            }
+            other => Err(ModelError::Spec(format!(
+                "`{other}`: its weights are not computed here; adapters are for a path, hub:org/name or policy"
             ))),
         }
     }
@@ -171,21 +231,13 @@ impl ModelSpec {
                 "{} has to be read as a trajectory first",
                 path.display()
             ))),
-            Self::Path { path, precision } => {
-                // Where it is resumed from another folder it is the same file.
-                let path = std::fs::canonicalize(path)
-                    .map_err(|error| ModelError::Spec(format!("{}: {error}", path.display())))?;
-                let whole = Self::Path {
-                    path: path.clone(),
-                    precision: *precision,
-                };
-                let model = Local::open(&path, *precision, &whole.to_string()).await?;
-                Ok(Box::new(model))
-            }
-            Self::Hub { .. } => {
-                let weights = self.weights(progress).await?;
-                let text = self.to_string();
-                let model = Local::open(&weights, self.precision(), &text).await?;
+            Self::Path { .. } | Self::Bundled { .. } | Self::Hub { .. } | Self::Adapted { .. } => {
+                // Where it is resumed from another folder it is the same files.
+                let whole = self.clone().absolute()?;
+                let weights = whole.weights(progress).await?;
+                let text = whole.to_string();
+                let (precision, adapter) = (whole.precision(), whole.adapter());
+                let model = Local::open(&weights, precision, adapter, &text).await?;
                 Ok(Box::new(model))
             }
         }
@@ -193,11 +245,42 @@ impl ModelSpec {
 }
 
 impl ModelSpec {
+    /// Its paths from the root of the file system.
+    fn absolute(self) -> Result<Self, ModelError> {
+        let whole = |path: PathBuf| {
+            std::fs::canonicalize(&path)
+                .map_err(|error| ModelError::Spec(format!("{}: {error}", path.display())))
+        };
+        Ok(match self {
+            Self::Path { path, precision } => Self::Path {
+                path: whole(path)?,
+                precision,
+            },
+            Self::Adapted { base, adapter } => Self::Adapted {
+                base: Box::new(base.absolute()?),
+                adapter: whole(adapter)?,
+            },
+            other => other,
+        })
+    }
+
+    /// The adapter beside its weights.
+    #[must_use]
+    pub fn adapter(&self) -> Option<&Path> {
+        match self {
+            Self::Adapted { adapter, .. } => Some(adapter),
+            _ => None,
+        }
+    }
+
     /// How a local model's weights are kept.
     #[must_use]
     pub fn precision(&self) -> Precision {
         match self {
-            Self::Path { precision, .. } | Self::Hub { precision, .. } => *precision,
+            Self::Path { precision, .. }
+            | Self::Hub { precision, .. }
+            | Self::Bundled { precision } => *precision,
+            Self::Adapted { base, .. } => base.precision(),
             _ => Precision::Stored,
         }
     }
@@ -210,6 +293,8 @@ impl ModelSpec {
         match self {
             Self::Path { path, .. } => Ok(path.clone()),
             Self::Hub { id, .. } => fetched(id, progress).await,
+            Self::Bundled { .. } => bundled::folder(),
+            Self::Adapted { base, .. } => Box::pin(base.weights(progress)).await,
             other => Err(ModelError::Spec(format!(
                 "{other}: these are no weights for the local engine; give a folder, a GGUF file or hub:org/name"
             ))),
@@ -304,6 +389,22 @@ mod tests {
                 },
             ),
             ("human", ModelSpec::Human),
+            (
+                "policy#q8_0",
+                ModelSpec::Bundled {
+                    precision: Precision::Q8_0,
+                },
+            ),
+            (
+                "hub:a/b#q8_0+src",
+                ModelSpec::Adapted {
+                    base: Box::new(ModelSpec::Hub {
+                        id: "a/b".into(),
+                        precision: Precision::Q8_0,
+                    }),
+                    adapter: "src".into(),
+                },
+            ),
             ("recorded:x/y", ModelSpec::Recorded("x/y".into())),
         ];
         for (text, spec) in forms {
@@ -324,6 +425,9 @@ mod tests {
             "hub:x",
             "hub:a/b#q9",
             "src#q9",
+            "src+not-there",
+            "src+src+src",
+            "human+src",
             "recorded:",
             "http://",
             "https://me:pw@h/v1",

@@ -55,6 +55,8 @@ fn empty(state: &State, area: Area, paint: &mut Paint<'_>) {
         .keymap
         .keys_for(&["engines", "global"], "view.tasks", None);
     let key = keys.first().map(|keys| shown(keys)).unwrap_or_default();
+    let keys = state.keymap.keys_for(&["engines"], "engines.serve", None);
+    let serve = keys.first().map(|keys| shown(keys)).unwrap_or_default();
     let lines = [
         Line::of("No model is computed here now.", Role::Strong),
         Line::new(),
@@ -62,7 +64,10 @@ fn empty(state: &State, area: Area, paint: &mut Paint<'_>) {
             "Give the start form a model of this machine: the path of its",
             Role::Text,
         ),
-        Line::of("folder or GGUF file, or hub:org/name.", Role::Text),
+        Line::of(
+            "folder or GGUF file, hub:org/name, or the bundled policy.",
+            Role::Text,
+        ),
         Line::of(
             "It is opened when the first attempt begins, and closed after",
             Role::Dim,
@@ -70,6 +75,10 @@ fn empty(state: &State, area: Area, paint: &mut Paint<'_>) {
         Line::of("the last one that uses it.", Role::Dim),
         Line::new(),
         Line::of(key, Role::Key).with("  the tasks, where attempts start", Role::Text),
+        Line::of(serve, Role::Key).with(
+            "  serve the form's model to other programs, as `spotter serve` does",
+            Role::Text,
+        ),
     ];
     paint.lines(area, &lines);
 }
@@ -80,6 +89,12 @@ fn engine(state: &State, watched: &Watched, area: Area, paint: &mut Paint<'_>) -
     let dot = glyphs.dot();
     let load = &watched.now.load;
     let mut line = Line::of(safe::one_line(&watched.now.name), Role::Heading);
+    if let Some(served) = &state.engines.served
+        && served.name == watched.now.name
+    {
+        line.push("  served at ", Role::Accent);
+        line.push(&format!("http://{}/v1", served.address), Role::Strong);
+    }
     line.push(
         &format!("  {}", safe::one_line(&watched.now.sentence)),
         Role::Dim,

@@ -94,7 +94,7 @@ async fn end(how: End, number: usize) {
     let bench = Bench::new();
     let folder = bench.folder.path();
     let name = format!("end-{number}-{how:?}");
-    let seat = || Seat::new(&name, folder, &["tui"]).welcomed();
+    let seat = || Seat::new(&name, folder, &["tui", "--tasks", "sample"]).welcomed();
     let plain = |seat: Seat| {
         let seat = seat.sit();
         seat.see("20 tasks");
@@ -204,8 +204,11 @@ fn suspended(seat: &Seat, how: End) {
     };
     until("the settings", || settings(&seat).is_some());
     let before = settings(&seat);
-    seat.press(&format!("{} tui<Enter>", env!("CARGO_BIN_EXE_spotter")))
-        .see("20 tasks");
+    seat.press(&format!(
+        "{} tui --tasks sample<Enter>",
+        env!("CARGO_BIN_EXE_spotter")
+    ))
+    .see("20 tasks");
     seat.press("<C-z>").see("Stopped");
     modes_are_off(&seat.raw(), how);
     seat.press("clear; stty -g<Enter>").see_no("Stopped");
@@ -281,7 +284,7 @@ async fn the_terminal_is_restored_in_two_hundred_of_two_hundred_ends() {
 #[test]
 fn a_mute_terminal_is_waited_for_shortly_and_restored() {
     let bench = Bench::new();
-    let mut seat = Seat::new("mute", bench.folder.path(), &["tui"])
+    let mut seat = Seat::new("mute", bench.folder.path(), &["tui", "--tasks", "sample"])
         .welcomed()
         .mute()
         .sit();

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde_json::json;
+use spotter::model::ModelKind;
 use spotter::trajectory::event::{Author, Ended, Event, Origin};
 
 use crate::model_server::{ModelServer, Turn};
@@ -57,7 +58,12 @@ async fn from_the_task_list_to_a_graded_run_with_every_way_to_steer() {
     ])
     .await;
     let bench = Bench::new();
-    let mut seat = Seat::new("session", bench.folder.path(), &["tui"]).sit();
+    let mut seat = Seat::new(
+        "session",
+        bench.folder.path(),
+        &["tui", "--tasks", "sample"],
+    )
+    .sit();
 
     // The first start greets, once.
     seat.see("Welcome to spotter")
@@ -344,12 +350,12 @@ async fn a_live_run_is_asked_again_given_more_steps_and_rewound_and_its_branch_i
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn started_with_nothing_to_do_it_shows_itself_on_a_bundled_task_and_says_that_the_model_is_recorded()
- {
+async fn started_with_nothing_to_do_the_bundled_policy_solves_a_task_of_the_gym_before_one_s_eyes()
+{
     let bench = Bench::new();
     let mut seat = Seat::new("demo", bench.folder.path(), &[]).welcomed().sit();
-    seat.see("recorded").see("spotter__tally-108");
-    seat.see("resolved").see("26/26").see("stored");
+    seat.see("policy").see("gym__l");
+    seat.see("resolved").see("stored");
     // The news at the bottom go by themselves, and then nothing is done any more: what looks at the files does not wake
     // itself.
     seat.see("quit").still("demo");
@@ -363,4 +369,6 @@ async fn started_with_nothing_to_do_it_shows_itself_on_a_bundled_task_and_says_t
     seat.quit();
     let state = bench.state(&bench.only());
     assert_eq!(ended(&state), Ended::Submitted);
+    // Nothing of it was written down beforehand.
+    assert_eq!(state.start.unwrap().model.kind, ModelKind::Local);
 }

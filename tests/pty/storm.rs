@@ -6,9 +6,13 @@ use crate::workbench::Bench;
 #[test]
 fn two_hundred_resizes_down_to_one_cell_leave_a_whole_screen() {
     let bench = Bench::new();
-    let mut seat = Seat::new("resizes", bench.folder.path(), &["tui"])
-        .welcomed()
-        .sit();
+    let mut seat = Seat::new(
+        "resizes",
+        bench.folder.path(),
+        &["tui", "--tasks", "sample"],
+    )
+    .welcomed()
+    .sit();
     seat.see("20 tasks");
     let sizes = [
         (1, 1),
@@ -52,7 +56,7 @@ fn two_hundred_resizes_down_to_one_cell_leave_a_whole_screen() {
 #[test]
 fn a_megabyte_pasted_is_text_and_never_keys() {
     let bench = Bench::new();
-    let mut seat = Seat::new("paste", bench.folder.path(), &["tui"])
+    let mut seat = Seat::new("paste", bench.folder.path(), &["tui", "--tasks", "sample"])
         .welcomed()
         .sit();
     seat.see("20 tasks");
@@ -70,7 +74,7 @@ fn a_megabyte_pasted_is_text_and_never_keys() {
 #[test]
 fn no_key_is_lost_however_fast_they_come() {
     let bench = Bench::new();
-    let mut seat = Seat::new("typing", bench.folder.path(), &["tui"])
+    let mut seat = Seat::new("typing", bench.folder.path(), &["tui", "--tasks", "sample"])
         .welcomed()
         .sit();
     seat.see("20 tasks").press("/");

@@ -3,8 +3,9 @@
 use insta::assert_snapshot;
 
 use super::bench::{Bench, STORED, bench};
-use spotter::app::engines::Look;
+use spotter::app::engines::{Look, Served};
 use spotter::app::event::{Mouse, MouseKind};
+use spotter::app::news::News;
 use spotter::app::run::Moment;
 use spotter::app::scrub::Scrub;
 use spotter::engine::prefix::Counts;
@@ -308,6 +309,20 @@ fn engines_show_streams_pages_hit_rate_and_what_they_draw_in_a_second() {
             "30.0",
             "reads",
         ],
+    );
+    shown_of(
+        "engines_served",
+        |width, height| {
+            let mut bench = computing(width, height);
+            bench.press("s");
+            let name = bench.state.engines.all[0].now.name.clone();
+            let address = "127.0.0.1:8000".to_owned();
+            let served = Some(Served { name, address });
+            bench.event(spotter::app::Event::News(News::Serving { served }));
+            bench
+        },
+        "",
+        &["served at http://127.0.0.1:8000/v1"],
     );
     shown("engines_asked", "gn", &["The engines are being asked"]);
     shown_of(

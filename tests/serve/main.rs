@@ -23,6 +23,7 @@ mod protocol;
 mod storm;
 #[path = "../tiny_model/mod.rs"]
 mod tiny_model;
+mod workbench;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -270,7 +270,7 @@ pub fn ended(state: &State) -> Ended {
 pub fn solving() -> Vec<Message> {
     let path = concat!(
         env!("CARGO_MANIFEST_DIR"),
-        "/sample_tasks/recorded/spotter__tally-108.jsonl"
+        "/tests/fixtures/recorded/spotter__tally-108.jsonl"
     );
     let text = std::fs::read_to_string(path).unwrap();
     let messages: Vec<Message> = text

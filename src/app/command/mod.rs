@@ -4,6 +4,7 @@
 //! function from the state to effects. It never does anything itself.
 
 pub mod docs;
+mod engines;
 mod global;
 mod library;
 mod moving;
@@ -121,6 +122,7 @@ const GROUPS: &[&[Command]] = &[
     steer::COMMANDS,
     replay::COMMANDS,
     library::COMMANDS,
+    engines::COMMANDS,
     typing::COMMANDS,
 ];
 

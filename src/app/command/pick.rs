@@ -10,6 +10,7 @@ use crate::app::layer::{Choice, Layer, Picker, Purpose};
 use crate::app::run::state_of;
 use crate::app::state::State;
 use crate::app::words;
+use crate::model::bundled;
 use crate::text::Role;
 use crate::text::safe::one_line;
 use crate::trajectory::index::Summary;
@@ -155,6 +156,7 @@ fn model(state: &mut State) -> Vec<Effect> {
     for (spec, words) in &used {
         named.add(spec, words.as_str());
     }
+    named.add(bundled::NAME, "comes with spotter, for the gym's tasks");
     let mut choices = named.choices;
     choices.push(Choice {
         label: HUMAN.into(),

@@ -8,6 +8,7 @@ mod control;
 mod engines;
 mod follow;
 mod library;
+mod serving;
 mod start;
 mod stored;
 mod watch;
@@ -36,6 +37,8 @@ pub struct Executor {
     floor: Arc<Floor>,
     open: HashMap<String, CancellationToken>,
     lines: HashMap<String, mpsc::Sender<crate::rollout::Op>>,
+    /// Ends what is served.
+    serving: Option<CancellationToken>,
     runtime: tokio::runtime::Handle,
 }
 
@@ -109,6 +112,7 @@ impl Executor {
             floor,
             open: HashMap::new(),
             lines: HashMap::new(),
+            serving: None,
             runtime,
         }
     }
@@ -167,6 +171,14 @@ impl Executor {
             Effect::LookAtEngines => {
                 self.runtime.spawn(engines::look(shared));
             }
+            Effect::Serve { model } => {
+                // A second one would have to be told apart from the first everywhere.
+                self.end_serving();
+                let stop = self.shared.going.child_token();
+                self.serving = Some(stop.clone());
+                self.runtime.spawn(serving::serve(shared, model, stop));
+            }
+            Effect::EndServing => self.end_serving(),
             Effect::Open { id, generation } => {
                 let token = CancellationToken::new();
                 if let Some(old) = self.open.insert(id.clone(), token.clone()) {
@@ -249,6 +261,12 @@ impl Executor {
                 }
             }
             Effect::Screen(_) => {}
+        }
+    }
+
+    fn end_serving(&mut self) {
+        if let Some(stop) = self.serving.take() {
+            stop.cancel();
         }
     }
 

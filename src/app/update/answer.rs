@@ -109,8 +109,7 @@ fn answer(state: &mut State, ask: Ask, text: String) -> Vec<Effect> {
             if empty {
                 return Vec::new();
             }
-            text.trim().clone_into(&mut state.tasks.source);
-            vec![state.load_tasks()]
+            vec![state.change_source(text.trim())]
         }
     }
 }

@@ -244,7 +244,7 @@ pub fn choose(state: &mut State) -> Vec<Effect> {
             state.view = View::Tasks;
             state.ask = Some(Ask {
                 what: Asked::Source,
-                label: "tasks from (sample, a file, owner/name of the hub)".into(),
+                label: "tasks from (sample, gym, a file, owner/name of the hub)".into(),
                 field: Field::with(state.tasks.source.clone()),
                 history: None,
             });
@@ -252,8 +252,7 @@ pub fn choose(state: &mut State) -> Vec<Effect> {
         }
         Purpose::Source => {
             state.view = View::Tasks;
-            state.tasks.source = choice.value;
-            vec![state.load_tasks()]
+            vec![state.change_source(&choice.value)]
         }
         Purpose::Run => open_run(state, &choice.value),
     }

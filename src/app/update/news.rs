@@ -54,6 +54,11 @@ pub(super) fn news(state: &mut State, news: News) -> Vec<Effect> {
             state.engines.take(looks, opening, state.now);
             Vec::new()
         }
+        News::Serving { served } => {
+            state.engines.served = served;
+            state.engines.serving = false;
+            super::look_at_engines(state)
+        }
         News::Gone { ids } => {
             state.library.drop_rows(&ids);
             state.tasks.recount(&state.library.rows);

@@ -71,7 +71,11 @@ struct Bench {
 
 impl Bench {
     fn ours(&self, args: &[&str], store: &Path) -> io::Result<Terminal> {
-        let args: Vec<&str> = std::iter::once("tui").chain(args.iter().copied()).collect();
+        let args: Vec<&str> = ["tui", "--tasks", "sample"]
+            .iter()
+            .chain(args)
+            .copied()
+            .collect();
         drive::start(&self.program, &args, self.workload.folder.path(), store)
     }
 

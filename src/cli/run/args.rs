@@ -1,8 +1,11 @@
 //! The arguments of `spotter run`, and the order that they and the settings make.
 
+use std::path::PathBuf;
+
 use clap::Args as ClapArgs;
 
 use crate::agent::ToolForm;
+use crate::batch::proposal::{SAMPLE, proposed};
 use crate::batch::{LimitWishes, Order, Which};
 use crate::cli::Failure;
 use crate::cli::model_flags::ModelFlags;
@@ -23,10 +26,10 @@ pub(crate) struct Args {
     /// Which tasks, for example: repo:pandas files:1 f2p:<5
     #[arg(long, value_name = "FILTER", conflicts_with = "ids")]
     pub(super) filter: Option<String>,
-    /// What acts: a model's folder or GGUF file, hub:org/name, http://host:port/v1#name, human, recorded:PATH
+    /// What acts: a model's folder or GGUF file, hub:org/name, http://host:port/v1#name, policy, human, recorded:PATH [default: policy for --tasks gym]
     #[arg(long, value_name = "MODEL", env = "SPOTTER_MODEL")]
     pub(super) model: Option<String>,
-    /// The agent's design: codeact, bash, gym, or a folder with a scaffold.toml [default: codeact]
+    /// The agent's design: codeact, bash, gym, or a folder with a scaffold.toml [default: codeact; gym for --tasks gym]
     #[arg(long, value_name = "NAME|DIR")]
     pub(super) scaffold: Option<String>,
     /// How tool calls are written: native, xml for models without tool calls, or line for small ones [default: the scaffold's]
@@ -124,6 +127,9 @@ pub(crate) struct Args {
     pub(super) sandbox: SandboxArgs,
     #[command(flatten)]
     pub(super) models: ModelFlags,
+    /// An adapter beside a local model's weights, of PEFT's layout (`--model MODEL+DIR` says the same)
+    #[arg(long, value_name = "DIR", help_heading = "Local models")]
+    pub(super) adapter: Option<PathBuf>,
 }
 
 impl Args {
@@ -138,13 +144,18 @@ impl Args {
                 ));
             }
         };
-        let Some(model) = self.model.clone().or_else(|| settings.model.clone()) else {
+        let tasks = self.tasks.clone().or_else(|| settings.tasks.clone());
+        let tasks = tasks.unwrap_or_else(|| SAMPLE.to_owned());
+        let proposal = proposed(&tasks);
+        let named = self.model.clone().or_else(|| settings.model.clone());
+        let Some(model) = named.or_else(|| proposal.model.map(str::to_owned)) else {
             return Err(Failure::usage(
                 "no model: give --model PATH or hub:org/name (computed here), http://host:port/v1#name (vLLM, SGLang, \
-                 llama.cpp, Ollama, …), human or recorded:PATH, or `model = \"…\"` in the settings",
+                 llama.cpp, Ollama, …), human or recorded:PATH, or `model = \"…\"` in the settings; the bundled policy is for \
+                 --tasks gym",
             ));
         };
-        let model = self.models.over(model)?;
+        let model = self.models.over(model, self.adapter.as_deref())?;
         let or = |own: &Option<String>, set: &Option<String>, default: &str| {
             let named = own.clone().or_else(|| set.clone());
             named.unwrap_or_else(|| default.to_owned())
@@ -157,10 +168,10 @@ impl Args {
             (name.clone(), price)
         });
         Ok(Order {
-            tasks: or(&self.tasks, &settings.tasks, "sample"),
+            tasks,
             which,
             model,
-            scaffold: or(&self.scaffold, &settings.scaffold, "codeact"),
+            scaffold: or(&self.scaffold, &settings.scaffold, proposal.scaffold),
             tool_form: self.tool_form,
             attempts: self.k,
             temperatures: self.temperature.clone(),

@@ -63,11 +63,10 @@ pub(crate) async fn show_itself() -> Result<ExitCode, Failure> {
     .open(&settings)?;
     tell_swept(&leftovers::sweep(&store).await);
     ink::print(
-        "This is spotter showing itself on a bundled task, in the local sandbox.\n\
-         The answers were recorded beforehand; the commands, the tests and the verdict\n\
-         are real, and happen now.",
+        "This is spotter showing itself: the bundled policy, a very small model computed on\n\
+         this machine, attempts a task that it has never seen, in the local sandbox.",
     );
-    ink::print("Next: `spotter tasks list`, `spotter run --help`, `spotter doctor`.\n");
+    ink::print("Next: `spotter tasks list --tasks gym`, `spotter run --help`, `spotter doctor`.\n");
     let prepared = Order::demo().jobs(&store, &progress::telling()).await?;
     let came = drive(prepared, 1, false).await?;
     Ok(ExitCode::from(sum_up(&came, false)))

@@ -337,7 +337,8 @@ fn a_restore_that_follows_a_snapshot_inflates_no_tree_and_one_of_an_older_proces
     for number in 0..10 {
         let folder = it.work.join(format!("pkg/{number}"));
         fs::create_dir(&folder).unwrap();
-        fs::write(folder.join("a.txt"), "text").unwrap();
+        // Folders that hold the same are one tree.
+        fs::write(folder.join("a.txt"), format!("text {number}")).unwrap();
     }
     let first = it.shadow.snapshot(&open(&it.work)).unwrap();
     fs::write(it.work.join("pkg/3/a.txt"), "other").unwrap();
