@@ -1,5 +1,7 @@
 //! The form that starts attempts: lines of values, each with a check and a word about what it is.
 
+use std::collections::BTreeMap;
+
 use super::field::Field;
 use crate::batch::proposal::proposed;
 
@@ -145,6 +147,23 @@ impl Form {
         }
     }
 
+    /// What the next session begins with: all values but those that were only proposed for the source, since that one may
+    /// begin with another.
+    #[must_use]
+    pub fn remembered(&self, source: &str) -> BTreeMap<String, String> {
+        let proposal = proposed(source);
+        let is_chosen = |entry: &&Entry| match entry.name {
+            "model" => Some(entry.value.text()) != proposal.model,
+            "scaffold" => entry.value.text() != proposal.scaffold,
+            _ => true,
+        };
+        self.entries
+            .iter()
+            .filter(is_chosen)
+            .map(|entry| (entry.name.to_owned(), entry.value.text().to_owned()))
+            .collect()
+    }
+
     /// The first thing that is wrong.
     pub fn check(&self) -> Result<(), String> {
         self.entries.iter().try_for_each(Entry::check)?;
@@ -207,10 +226,18 @@ mod tests {
             ("", "codeact")
         );
 
+        form.propose("rows.jsonl", "gym");
+        let remembered = form.remembered("gym");
+        assert!(!remembered.contains_key("model") && !remembered.contains_key("scaffold"));
+        form.propose("gym", "rows.jsonl");
+
         form.set("model", "http://localhost:8000/v1#m");
         form.set("scaffold", "bash");
         form.propose("rows.jsonl", "gym");
         assert_eq!(form.value("model"), "http://localhost:8000/v1#m");
         assert_eq!(form.value("scaffold"), "bash");
+        let remembered = form.remembered("gym");
+        assert_eq!(remembered["scaffold"], "bash");
+        assert_eq!(remembered["model"], "http://localhost:8000/v1#m");
     }
 }

@@ -197,7 +197,7 @@ impl Order {
             tasks: proposal::GYM.into(),
             which: Which::Ids(vec![DEMO_TASK.into()]),
             model: bundled::NAME.into(),
-            scaffold: proposal::GYM.into(),
+            scaffold: proposal::GYM_SCAFFOLD.into(),
             tool_form: None,
             attempts: 1,
             temperatures: Vec::new(),

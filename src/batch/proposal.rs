@@ -16,6 +16,8 @@ pub struct Proposal {
 
 /// The tasks that come with spotter and that the bundled policy may solve (`--tasks` text).
 pub const GYM: &str = "gym";
+/// The scaffold that the bundled policy learned, and the gym's expert speaks.
+pub const GYM_SCAFFOLD: &str = "gym";
 /// The tasks that come with spotter for larger models and for people.
 pub const SAMPLE: &str = "sample";
 
@@ -25,7 +27,7 @@ pub fn proposed(tasks: &str) -> Proposal {
     if tasks == GYM {
         Proposal {
             model: Some(bundled::NAME),
-            scaffold: GYM,
+            scaffold: GYM_SCAFFOLD,
         }
     } else {
         Proposal {

@@ -14,6 +14,7 @@ use super::expert::{self, Hint};
 use super::random::Random;
 use crate::agent::Scaffold;
 use crate::batch::order::job;
+use crate::batch::proposal::GYM_SCAFFOLD;
 use crate::batch::{Job, supply};
 use crate::grade;
 use crate::model::Sampling;
@@ -24,7 +25,7 @@ use crate::task::{self, Task};
 use crate::trajectory::Store;
 
 /// The scaffold that the expert speaks.
-pub const SCAFFOLD: &str = "gym";
+pub const SCAFFOLD: &str = GYM_SCAFFOLD;
 
 /// What is to be demonstrated.
 #[derive(Debug, Clone)]

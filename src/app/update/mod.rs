@@ -424,13 +424,7 @@ pub fn save(state: &mut State) -> Vec<Effect> {
     if state.preset != Preset::Demo {
         state.session.layout = Some(state.preset.name().into());
     }
-    state.session.form = state
-        .tasks
-        .form
-        .entries
-        .iter()
-        .map(|entry| (entry.name.to_owned(), entry.value.text().to_owned()))
-        .collect();
+    state.session.form = state.tasks.form.remembered(&state.tasks.source);
     vec![Effect::Save(Box::new(state.session.clone()))]
 }
 
