@@ -46,21 +46,26 @@ fn model(bench: &Bench) -> PathBuf {
     folder
 }
 
+/// An attempt in which the model says a few words at a time.
+fn run_with(model: &str) -> [&str; 8] {
+    [
+        "run",
+        TASK,
+        "--model",
+        model,
+        "--scaffold",
+        "bash",
+        "--max-tokens",
+        "12",
+    ]
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_local_model_is_opened_asked_in_turns_and_computes_what_is_new_only() {
     let bench = Bench::new();
     let path = model(&bench);
     let path = path.to_str().unwrap();
-    let args = [
-        "run",
-        TASK,
-        "--model",
-        path,
-        "--scaffold",
-        "bash",
-        "--max-tokens",
-        "12",
-    ];
+    let args = run_with(path);
     let ran = bench.spotter(&args).await;
     assert_eq!(ran.code, 3, "{ran:?}");
     let id = bench.only();
@@ -148,18 +153,7 @@ async fn a_rollout_speaks_with_an_adapter_beside_its_model_and_says_so() {
     let path = model(&bench);
     let adapter = adapter(&bench, &path);
     let (path, adapter) = (path.to_str().unwrap(), adapter.to_str().unwrap());
-    let run = [
-        "run",
-        TASK,
-        "--model",
-        path,
-        "--scaffold",
-        "bash",
-        "--max-tokens",
-        "12",
-        "--turns",
-        "2",
-    ];
+    let run = [&run_with(path)[..], &["--turns", "2"]].concat();
     let ran = bench.spotter(&run).await;
     assert_eq!(ran.code, 3, "{ran:?}");
     let plain = bench.only();

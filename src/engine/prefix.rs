@@ -351,7 +351,7 @@ impl Tree {
 }
 
 #[cfg(test)]
-#[allow(
+#[expect(
     clippy::cast_possible_truncation,
     clippy::indexing_slicing,
     reason = "numbers that the test itself makes"

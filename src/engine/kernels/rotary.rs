@@ -33,7 +33,7 @@ impl Rotary {
     pub fn from_inverse_frequencies(inverse: &[f32], magnitude: f32, positions: usize) -> Self {
         let angles =
             (0..positions).flat_map(|p| inverse.iter().map(move |f| f64::from(p as f32 * f)));
-        #[allow(
+        #[expect(
             clippy::cast_possible_truncation,
             reason = "rounding to single precision is meant"
         )]

@@ -245,7 +245,7 @@ fn tile<S: Simd, const Q: usize>(s: S, d: usize, start: usize, at: usize, space:
 
 /// Add the weighted values of 16 · W columns to the sums of Q queries.
 #[inline(always)]
-#[allow(
+#[expect(
     clippy::too_many_arguments,
     reason = "one caller; a struct would be built in the inner loop"
 )]

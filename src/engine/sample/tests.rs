@@ -1,8 +1,8 @@
 //! What is drawn, and what is said of it.
-#![allow(
+#![expect(
     clippy::cast_precision_loss,
     clippy::indexing_slicing,
-    clippy::float_cmp
+    reason = "numbers that the test itself makes"
 )]
 
 use super::*;

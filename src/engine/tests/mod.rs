@@ -1,5 +1,5 @@
 //! Small models with weights that are drawn, and what is tested over several files of the engine.
-#![allow(
+#![expect(
     clippy::cast_possible_truncation,
     clippy::indexing_slicing,
     reason = "numbers that the test itself makes"

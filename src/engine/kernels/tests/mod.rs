@@ -1,11 +1,7 @@
 //! Every kernel on every tier of this machine against plain arithmetic, and the promises about order.
 //!
 //! References are in double precision and follow the file formats' definitions, not the packed layout.
-#![allow(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "test data is small"
-)]
+#![expect(clippy::cast_possible_truncation, reason = "test data is small")]
 
 mod attention;
 mod formats;
