@@ -1,6 +1,7 @@
 //! Keys and values of all streams, page by page.
 //!
-//! Mental model: one block of numbers for each page and layer; which page belongs to whom is [`super::prefix`]'s. Half
+//! Mental model: one block of numbers for each page and layer, keys by column and values by token, as attention reads them;
+//! which page belongs to whom is [`super::prefix`]'s. Half
 //! precision, but for decoders in single precision, whose figures should be those of others to the fourth digit.
 
 use half::f16;
@@ -55,11 +56,11 @@ impl Cache {
         })
     }
 
-    /// The first so many tokens of a page, put into another.
-    pub fn copy(&mut self, from: Page, to: Page, tokens: usize) {
+    /// What a page holds, put into another.
+    pub fn copy(&mut self, from: Page, to: Page) {
         match &mut self.0 {
-            Cells::Half(store) => store.copy(from, to, tokens),
-            Cells::Single(store) => store.copy(from, to, tokens),
+            Cells::Half(store) => store.copy(from, to),
+            Cells::Single(store) => store.copy(from, to),
         }
     }
 
@@ -102,13 +103,12 @@ impl<C: Cell + Copy> Store<C> {
         from..from + self.page
     }
 
-    fn copy(&mut self, from: Page, to: Page, tokens: usize) {
-        let numbers = self.page / PAGE * tokens;
+    fn copy(&mut self, from: Page, to: Page) {
         for layer in 0..self.layers {
             let (from, to) = (self.at(from, layer), self.at(to, layer));
             for all in [&mut self.keys, &mut self.values] {
-                if from.start + numbers <= all.len() && to.start + numbers <= all.len() {
-                    all.copy_within(from.start..from.start + numbers, to.start);
+                if from.end <= all.len() && to.end <= all.len() {
+                    all.copy_within(from.clone(), to.start);
                 }
             }
         }
@@ -129,11 +129,15 @@ impl<C: Cell + Copy> Store<C> {
             let Some(page) = part.pages.get(position / PAGE) else {
                 continue;
             };
-            let from = self.at(*page, layer).start + position % PAGE * width;
-            for (all, new) in [(&mut self.keys, key), (&mut self.values, value)] {
-                for (cell, number) in all.iter_mut().skip(from).zip(new) {
-                    *cell = cell_of(*number);
-                }
+            let (page, at) = (self.at(*page, layer), position % PAGE);
+            let of_page = self.keys.get_mut(page.clone()).unwrap_or_default();
+            let columns = of_page.iter_mut().skip(at).step_by(PAGE);
+            for (cell, number) in columns.zip(key) {
+                *cell = cell_of(*number);
+            }
+            let of_page = self.values.get_mut(page).unwrap_or_default();
+            for (cell, number) in of_page.iter_mut().skip(at * width).zip(value) {
+                *cell = cell_of(*number);
             }
         }
     }

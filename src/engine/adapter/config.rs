@@ -125,6 +125,9 @@ fn unsupported(fields: &Map<String, Value>) -> Option<&'static str> {
         "trainable_token_indices",
         "alora_invocation_tokens",
         "arrow_config",
+        "use_bdlora",
+        "kasa_config",
+        "monteclora_config",
     ];
     if let Some(field) = flags.into_iter().find(|field| is_set(field)) {
         return Some(field);
@@ -135,7 +138,7 @@ fn unsupported(fields: &Map<String, Value>) -> Option<&'static str> {
     }
     // These change the base's own weights, unless the adapter was converted when it was saved.
     let changes_base = |init: &str| {
-        ["pissa", "olora", "corda", "loftq"]
+        ["pissa", "olora", "corda", "loftq", "lora_ga"]
             .iter()
             .any(|name| init.to_ascii_lowercase().starts_with(name))
     };

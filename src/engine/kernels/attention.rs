@@ -1,6 +1,7 @@
 //! Attention of queries over a paged cache of keys and values, causal, with grouped heads.
 //!
-//! A cache is a list of pages; a page holds [`page_tokens`, `kv_heads`, `head_dim`] keys, another one the values. Several
+//! A cache is a list of pages; a page holds [`kv_heads`, `head_dim`, `page_tokens`] keys, so that sixteen keys' first columns lie
+//! side by side, and another one [`page_tokens`, `kv_heads`, `head_dim`] values. Several
 //! sequences of different lengths are one call: work is cut into blocks of query rows by heads that share keys, and
 //! dealt to threads. A query passes over its keys in blocks of fixed positions with a running maximum and sum (Milakov &
 //! Gimelshein 2018), so what it computes depends on neither the page size, nor the rows beside it, nor the threads.
@@ -31,7 +32,7 @@ pub struct Heads {
     pub kv_heads: usize,
     /// Values of one head; a multiple of 16.
     pub head_dim: usize,
-    /// Tokens in one page.
+    /// Tokens in one page; a multiple of 16.
     pub page_tokens: usize,
 }
 
@@ -57,7 +58,7 @@ pub struct Sequence<'a, C> {
     pub rows: usize,
     /// Tokens before the first query row; row i attends to positions 0..=past + i.
     pub past: usize,
-    /// Pages of keys.
+    /// Pages of keys; what lies after the last position may be anything.
     pub keys: &'a [&'a [C]],
     /// Pages of values.
     pub values: &'a [&'a [C]],
@@ -70,6 +71,12 @@ pub(super) struct Workspace {
     pub(super) keys: Vec<f32>,
     /// A block of values, [block, `head_dim`].
     pub(super) values: Vec<f32>,
+    pub(super) running: Running,
+}
+
+/// Queries on their way over the keys.
+#[derive(Debug, Default)]
+pub(super) struct Running {
     /// Scaled queries, [queries, `head_dim`].
     pub(super) queries: Vec<f32>,
     /// Sums of values, [queries, `head_dim`].
@@ -84,12 +91,15 @@ pub(super) struct Workspace {
 
 impl Workspace {
     pub(super) fn bytes(&self) -> usize {
+        let running = &self.running;
         let floats = self.keys.len()
             + self.values.len()
-            + self.queries.len()
-            + self.sums.len()
-            + self.most.len();
-        4 * floats + size_of_val(self.weight.as_slice()) + size_of_val(self.positions.as_slice())
+            + running.queries.len()
+            + running.sums.len()
+            + running.most.len();
+        4 * floats
+            + size_of_val(running.weight.as_slice())
+            + size_of_val(running.positions.as_slice())
     }
 }
 
@@ -113,13 +123,11 @@ impl Heads {
             (head_dim / 16 * 16).max(16),
             head_dim,
         )?;
-        if page_tokens == 0 {
-            return Err(KernelError::Shape {
-                what: "tokens of a page",
-                expected: 1,
-                found: 0,
-            });
-        }
+        same(
+            "tokens of a page, in sixteens",
+            (page_tokens / 16 * 16).max(16),
+            page_tokens,
+        )?;
         let mut rows: usize = 0;
         for sequence in sequences {
             rows = rows
@@ -219,7 +227,7 @@ impl Cpu {
                         };
                         self.isa.run(work);
                         let width = heads.len() * shape.head_dim;
-                        for (row, sums) in own.zip(space.sums.chunks_exact(width)) {
+                        for (row, sums) in own.zip(space.running.sums.chunks_exact(width)) {
                             tile.row(row).copy_from_slice(sums);
                         }
                     }

@@ -134,6 +134,73 @@ fn part<S: Simd, L: Line, const M: usize, const H: usize>(
     }
 }
 
+/// Groups of 32 weight rows that one row of activations meets side by side: its chains alone would wait for each other.
+pub(super) const ABREAST: usize = 4;
+
+/// G groups of 32 weight rows with one row of activations.
+struct Row<'a, L: Line, const G: usize> {
+    w: [&'a [L]; G],
+    x: &'a [f32],
+    out: &'a mut [[[f32; 16]; 2]; ABREAST],
+}
+
+impl<L: Line, const G: usize> Kernel for Row<'_, L, G> {
+    type Out = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let (x, _) = self.x.as_chunks::<1>();
+        let lines = self.w.iter().map(|w| w.len()).min().unwrap_or(0);
+        let w = self.w.map(|w| w.get(..lines).unwrap_or(&[]));
+        let mut sums = [[[s.splat(0.0); 2]; 1]; G];
+        for (i, x) in x.chunks_exact(L::COLUMNS).enumerate().take(lines) {
+            for g in 0..G {
+                w[g][i].add::<S, 1, 2>(s, 0, x, &mut sums[g]);
+            }
+        }
+        for g in 0..G {
+            for h in 0..2 {
+                s.store(sums[g][0][h], &mut self.out[g][h]);
+            }
+        }
+    }
+}
+
+/// Products of one row of activations with 1..=4 groups of 32 weight rows, which lie one after the other in `w`.
+pub(super) fn multiply_row<L: Line>(
+    isa: Isa,
+    w: &[L],
+    lines: usize,
+    x: &[f32],
+    out: &mut [[[f32; 16]; 2]; ABREAST],
+) {
+    let mut groups = w.chunks_exact(lines.max(1));
+    let mut next = || groups.next().unwrap_or(&[]);
+    match w.len().checked_div(lines).unwrap_or(0) {
+        0 => {}
+        1 => isa.run(Row {
+            w: [next()],
+            x,
+            out,
+        }),
+        2 => isa.run(Row {
+            w: [next(), next()],
+            x,
+            out,
+        }),
+        3 => isa.run(Row {
+            w: [next(), next(), next()],
+            x,
+            out,
+        }),
+        _ => isa.run(Row {
+            w: [next(), next(), next(), next()],
+            x,
+            out,
+        }),
+    }
+}
+
 /// Products of 32 weight rows with `rows` (1..=12) rows of activations, interleaved column by column, to `out`, which is
 /// added to where `resume`.
 pub(super) fn multiply<L: Line>(

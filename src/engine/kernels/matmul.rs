@@ -8,7 +8,7 @@
 use super::cpu::{Cpu, Panel, Scratch};
 use super::deal::{Deal, Tile};
 use super::error::{KernelError, same};
-use super::float_tile::{self, Line};
+use super::float_tile::{self, ABREAST, Line};
 use super::inputs::{Activations, Inputs, Wanted, even, grow};
 use super::integer_tile::{self, Unit};
 use super::layout::{FLOAT_GROUP, GROUP, Line16, Line32, SUPER, UNIT};
@@ -132,7 +132,12 @@ fn columns_to_take(weight: &Packed, threads: usize) -> usize {
     let n = weight.rows();
     let row = (weight.bytes() / n.max(1)).max(1);
     let fair = n / (threads * 4).max(1);
-    (TAKE / row).min(fair).max(1).next_multiple_of(FLOAT_GROUP)
+    // Small matrices are not worth sharing so finely: a thread takes what it computes side by side.
+    let abreast = (n / threads.max(1)).min(ABREAST * FLOAT_GROUP);
+    (TAKE / row)
+        .min(fair.max(abreast))
+        .max(1)
+        .next_multiple_of(FLOAT_GROUP)
 }
 
 /// A range of columns of one output, and what is needed to compute it.
@@ -248,6 +253,10 @@ impl Strip<'_> {
     /// Products in floats, straight from the packed lines.
     fn floats<L: Line>(&mut self, w: &[L]) {
         let lines = lines_of::<L>(self.k);
+        if self.m == 1 {
+            self.one_row(w, lines);
+            return;
+        }
         let stretch = if self.m < MANY {
             lines
         } else {
@@ -259,6 +268,27 @@ impl Strip<'_> {
                 strip.float_tiles(part, i * stretch * L::COLUMNS, sums);
             }
         });
+    }
+
+    /// The same for a single row of activations: several groups side by side.
+    fn one_row<L: Line>(&mut self, w: &[L], lines: usize) {
+        let columns = self.tile.columns();
+        let last = columns.end.div_ceil(FLOAT_GROUP);
+        let mut sums = [[[0.0; 16]; 2]; ABREAST];
+        // Where registers are few, as many as they hold.
+        let step = if self.isa.blocking().pairs {
+            ABREAST
+        } else {
+            2
+        };
+        for first in (columns.start / FLOAT_GROUP..last).step_by(step) {
+            let end = (first + step).min(last);
+            let w = w.get(first * lines..end * lines).unwrap_or(&[]);
+            float_tile::multiply_row(self.isa, w, lines, &self.inputs.floats, &mut sums);
+            let sums = sums.as_flattened().as_flattened();
+            let sums = sums.get(..(end - first) * FLOAT_GROUP).unwrap_or(&[]);
+            self.write(0, first * FLOAT_GROUP, sums);
+        }
     }
 
     /// The same for bfloat16 with many rows: widened stretch by stretch.

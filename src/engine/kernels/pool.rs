@@ -1,9 +1,11 @@
 //! Threads that work on one job together: spin shortly for the next, then sleep.
 //!
 //! A decoded token is some two hundred jobs of some tens of microseconds, so waking a thread for each would cost a tenth
-//! of the time; spinning for ever would starve everyone else. The caller is thread 0 and works too. A job is a borrowed
-//! closure; [`Pool::run`] returns when every thread has left it, which is what makes the borrow sound. A panic in any
-//! thread is an error of that call, and the pool stays usable.
+//! of the time; spinning for ever would starve everyone else. The caller works too. A job has one share for each thread;
+//! share 0 is the caller's, and so is each other one that its thread has not begun when the caller is done: where the
+//! system runs something else in that thread's place, nobody waits for it. A job is a borrowed closure; [`Pool::run`]
+//! returns when every share has been done, which is what makes the borrow sound. A panic in any thread is an error of
+//! that call, and the pool stays usable.
 //!
 //! It does not queue: one job at a time, and a job started inside a job runs on its own thread alone.
 #![expect(
@@ -34,9 +36,11 @@ thread_local! {
 struct Shared {
     /// Number of the current job; a change is the signal to start.
     epoch: AtomicUsize,
-    /// The current job and who waits for it. Written by the caller while no worker is inside a job.
+    /// The current job and who waits for it. Written by the caller while no share is being worked on.
     job: UnsafeCell<Option<(Job, Thread)>>,
-    /// Workers that have not left the current job.
+    /// For each worker's share, the last job in which somebody has begun it.
+    begun: Vec<AtomicUsize>,
+    /// Shares of the current job, but for the caller's own, that are not done.
     left: AtomicUsize,
     panicked: AtomicBool,
     stop: AtomicBool,
@@ -48,7 +52,7 @@ struct Shared {
 }
 
 // SAFETY: `job` is the only part that is not `Sync` by itself. It is written under the caller's turn while `left` is
-// zero, published by `epoch`, and read by workers only between that and their decrement of `left`.
+// zero, published by `epoch`, and read by a worker only between winning its share of that job and its decrement of `left`.
 unsafe impl Sync for Shared {}
 // SAFETY: the pointer in `job` is to a `Sync` closure, and is dereferenced only while its owner waits in `run`.
 unsafe impl Send for Shared {}
@@ -76,6 +80,19 @@ impl Shared {
         sleeps.store(false, Ordering::SeqCst);
     }
 
+    /// Whether whoever asks has won the share of worker `index` in job `epoch`: one does.
+    fn begin(&self, index: usize, epoch: usize) -> bool {
+        let Some(begun) = self.begun.get(index - 1) else {
+            return false;
+        };
+        // Every share of every job is begun by somebody, so the one before this is what stands here; a worker that
+        // comes late finds this job's number, or a later one's.
+        let before = epoch.wrapping_sub(1);
+        begun
+            .compare_exchange(before, epoch, Ordering::SeqCst, Ordering::SeqCst)
+            .is_ok()
+    }
+
     fn work(&self, index: usize, threads: usize) {
         INSIDE.set(true);
         let Some(sleeps) = self.sleeps.get(index - 1) else {
@@ -87,8 +104,12 @@ impl Shared {
             if self.stop.load(Ordering::SeqCst) {
                 return;
             }
-            seen = seen.wrapping_add(1);
-            // SAFETY: a job was published with this epoch, and is not replaced before `left` reaches zero.
+            seen = self.epoch.load(Ordering::SeqCst);
+            if !self.begin(index, seen) {
+                continue;
+            }
+            // SAFETY: a job was published with this epoch, and is not replaced before `left` reaches zero, which the
+            // share that was just won keeps it from.
             let Some((job, caller)) = (unsafe { (*self.job.get()).clone() }) else {
                 continue;
             };
@@ -143,6 +164,7 @@ impl Pool {
         let shared = Arc::new(Shared {
             epoch: AtomicUsize::new(0),
             job: UnsafeCell::new(None),
+            begun: (1..threads).map(|_| AtomicUsize::new(0)).collect(),
             left: AtomicUsize::new(0),
             panicked: AtomicBool::new(false),
             stop: AtomicBool::new(false),
@@ -180,7 +202,8 @@ impl Pool {
         self.shared.sleeps.len() + 1
     }
 
-    /// Call `job(thread, threads)` once on every thread and wait for all. Allocates nothing.
+    /// Call `job(share, shares)` once for every share, each on a thread of its own where there is one free, and wait for
+    /// all. Allocates nothing.
     pub fn run(&self, job: &(dyn Fn(usize, usize) + Sync)) -> Result<(), KernelError> {
         if self.workers.is_empty() || INSIDE.get() {
             return catch_unwind(AssertUnwindSafe(|| job(0, 1)))
@@ -204,14 +227,21 @@ impl Pool {
         unsafe { *shared.job.get() = Some((erased, thread::current())) };
         shared.panicked.store(false, Ordering::SeqCst);
         shared.left.store(threads - 1, Ordering::SeqCst);
-        shared.epoch.fetch_add(1, Ordering::SeqCst);
+        let epoch = shared.epoch.fetch_add(1, Ordering::SeqCst).wrapping_add(1);
         for (worker, sleeps) in self.workers.iter().zip(&shared.sleeps) {
             if sleeps.load(Ordering::SeqCst) {
                 worker.thread().unpark();
             }
         }
         INSIDE.set(true);
-        let own = catch_unwind(AssertUnwindSafe(|| job(0, threads)));
+        let mut own = catch_unwind(AssertUnwindSafe(|| job(0, threads)));
+        for index in 1..threads {
+            if shared.begin(index, epoch) {
+                let share = catch_unwind(AssertUnwindSafe(|| job(index, threads)));
+                own = own.and(share);
+                shared.left.fetch_sub(1, Ordering::SeqCst);
+            }
+        }
         INSIDE.set(false);
         shared.wait(&shared.caller_sleeps, || {
             shared.left.load(Ordering::SeqCst) == 0

@@ -1,12 +1,13 @@
 //! The inner loops of attention: blocks of 64 keys against a handful of queries.
 //!
-//! Keys and values of a block are converted to single precision once for all queries of the work item, keys transposed,
-//! so that a lane is a key and no score needs a sum across lanes. Then, for up to four queries at a time: scores, new
-//! maximum, weights, weighted sum of values. A key after a query's position has weight zero exactly.
+//! Keys lie in their pages with a lane for each key, so no score needs a sum across lanes. For up to four queries at a
+//! time: scores, new maximum, weights, weighted sum of values. A key after a query's position has weight zero exactly. Few
+//! queries read the pages; for many, a block is first converted to single precision, which changes nothing in what
+//! comes out.
 
 use std::ops::Range;
 
-use super::attention::{Cell, Heads, Sequence, Workspace, sixteen};
+use super::attention::{Cell, Heads, Running, Sequence, Workspace, sixteen};
 use super::exponential::exp;
 use super::simd::{Kernel, Simd};
 
@@ -14,6 +15,18 @@ use super::simd::{Kernel, Simd};
 const KEYS: usize = 64;
 /// The same in registers of sixteen.
 const LANES: usize = KEYS / 16;
+/// Most queries for which a block is read from its pages.
+const FEW: usize = 8;
+
+/// A block of keys and values, sixteen positions at a time.
+struct Block<'a, C> {
+    /// Sixteen keys' first columns, then every `key_stride` cells the next ones; empty where there is no page.
+    keys: [&'a [C]; LANES],
+    key_stride: usize,
+    /// The first of sixteen positions' values, then every `value_stride` cells the next one's.
+    values: [&'a [C]; LANES],
+    value_stride: usize,
+}
 
 /// Some rows of one sequence with query heads that share keys. The result is left in the workspace's sums.
 pub(super) struct Work<'a, C> {
@@ -50,43 +63,47 @@ impl<C: Cell> Kernel for Work<'_, C> {
 
         space.keys.resize(d * KEYS, 0.0);
         space.values.resize(d * KEYS, 0.0);
-        space.queries.clear();
-        space.positions.clear();
+        let running = &mut space.running;
+        running.queries.clear();
+        running.positions.clear();
         for row in rows.clone() {
             for head in heads.clone() {
                 let start = (row * shape.heads + head) * d;
-                space.queries.extend(
+                running.queries.extend(
                     q.get(start..start + d)
                         .unwrap_or(&[])
                         .iter()
                         .map(|v| v * scale),
                 );
-                space.positions.push(sequence.past + row);
+                running.positions.push(sequence.past + row);
             }
         }
-        space.sums.clear();
-        space.sums.resize(queries * d, 0.0);
-        space.most.clear();
-        space.most.resize(queries, f32::NEG_INFINITY);
-        space.weight.clear();
-        space.weight.resize(queries, [0.0; 16]);
+        running.sums.clear();
+        running.sums.resize(queries * d, 0.0);
+        running.most.clear();
+        running.most.resize(queries, f32::NEG_INFINITY);
+        running.weight.clear();
+        running.weight.resize(queries, [0.0; 16]);
 
         for start in (0..end).step_by(KEYS) {
-            let keys = start..end.min(start + KEYS);
-            load(s, shape, kv_head, sequence, keys, space);
+            let block = paged(shape, kv_head, sequence, start);
             // Queries that lie before the block are the first ones.
-            let mut at = space.positions.partition_point(|p| *p < start);
-            while at < queries {
-                if S::PAIRS && at + 4 <= queries {
-                    tile::<S, 4>(s, d, start, at, space);
-                    at += 4;
-                } else {
-                    tile::<S, 1>(s, d, start, at, space);
-                    at += 1;
-                }
+            let at = space.running.positions.partition_point(|p| *p < start);
+            if queries - at <= FEW {
+                tiles(s, d, start, at, &block, &mut space.running);
+            } else {
+                convert(s, d, &block, &mut space.keys, &mut space.values);
+                let block = Block {
+                    keys: std::array::from_fn(|l| space.keys.get(16 * l..).unwrap_or(&[])),
+                    key_stride: KEYS,
+                    values: std::array::from_fn(|l| space.values.get(16 * l * d..).unwrap_or(&[])),
+                    value_stride: d,
+                };
+                tiles(s, d, start, at, &block, &mut space.running);
             }
         }
-        for (sums, weight) in space.sums.chunks_exact_mut(d).zip(&space.weight) {
+        let running = &mut space.running;
+        for (sums, weight) in running.sums.chunks_exact_mut(d).zip(&running.weight) {
             let inverse = s.splat(s.sum(s.load(weight)).recip());
             for part in sums.as_chunks_mut::<16>().0 {
                 s.store(s.mul(s.load(part), inverse), part);
@@ -95,100 +112,114 @@ impl<C: Cell> Kernel for Work<'_, C> {
     }
 }
 
-/// Convert a block of keys and values; what lies past its end becomes zero.
+/// The block of positions from `start`, where it lies in the pages.
 #[inline(always)]
-fn load<S: Simd, C: Cell>(
-    s: S,
+fn paged<'a, C: Cell>(
     shape: Heads,
     kv_head: usize,
-    sequence: &Sequence<'_, C>,
-    keys: Range<usize>,
-    space: &mut Workspace,
-) {
-    let d = shape.head_dim;
-    let row = |position: usize| -> Option<Range<usize>> {
-        let start = ((position % shape.page_tokens) * shape.kv_heads + kv_head) * d;
-        keys.contains(&position).then_some(start..start + d)
+    sequence: &Sequence<'a, C>,
+    start: usize,
+) -> Block<'a, C> {
+    let (d, tokens) = (shape.head_dim, shape.page_tokens);
+    let part = |pages: &'a [&'a [C]], lane: usize, from: usize| -> &'a [C] {
+        let page = pages.get((start + 16 * lane) / tokens);
+        page.and_then(|page| page.get(from..)).unwrap_or(&[])
     };
-    for lane in 0..LANES {
-        let first = keys.start + 16 * lane;
-        let mut sources: [&[C]; 16] = [&[]; 16];
-        for (i, source) in sources.iter_mut().enumerate() {
-            let position = first + i;
-            if let (Some(range), Some(page)) = (
-                row(position),
-                sequence.keys.get(position / shape.page_tokens),
-            ) {
-                *source = page.get(range).unwrap_or(&[]);
-            }
-        }
-        for column in (0..d).step_by(16) {
-            let mut block = [s.splat(0.0); 16];
-            for i in 0..16 {
-                if let Some(part) = sources[i].get(column..).and_then(|p| p.first_chunk::<16>()) {
-                    block[i] = sixteen(s, part);
-                }
-            }
-            let block = s.transpose(block);
-            for i in 0..16 {
-                let at = (column + i) * KEYS + 16 * lane;
-                if let Some(to) = space
-                    .keys
-                    .get_mut(at..)
-                    .and_then(|k| k.first_chunk_mut::<16>())
-                {
-                    s.store(block[i], to);
-                }
+    let offset = |lane: usize| (start + 16 * lane) % tokens;
+    Block {
+        keys: std::array::from_fn(|l| part(sequence.keys, l, kv_head * d * tokens + offset(l))),
+        key_stride: tokens,
+        values: std::array::from_fn(|l| {
+            part(
+                sequence.values,
+                l,
+                (offset(l) * shape.kv_heads + kv_head) * d,
+            )
+        }),
+        value_stride: shape.kv_heads * d,
+    }
+}
+
+/// A block in single precision: `keys` [d, KEYS] and `values` [KEYS, d]. What no page holds stays what it was.
+#[inline(always)]
+fn convert<S: Simd, C: Cell>(
+    s: S,
+    d: usize,
+    block: &Block<'_, C>,
+    keys: &mut [f32],
+    values: &mut [f32],
+) {
+    let (columns, _) = keys.as_chunks_mut::<16>();
+    let (columns, _) = columns.as_chunks_mut::<LANES>();
+    for l in 0..LANES {
+        let from = block.keys[l].chunks(block.key_stride);
+        for (to, from) in columns.iter_mut().zip(from).take(d) {
+            if let Some(from) = from.first_chunk::<16>() {
+                s.store(sixteen(s, from), &mut to[l]);
             }
         }
     }
-    for (i, out) in space
-        .values
-        .chunks_exact_mut(d)
-        .enumerate()
-        .take(keys.len())
-    {
-        let position = keys.start + i;
-        let (Some(range), Some(page)) = (
-            row(position),
-            sequence.values.get(position / shape.page_tokens),
-        ) else {
-            continue;
-        };
-        let from = page.get(range).unwrap_or(&[]);
-        for (to, from) in out
-            .as_chunks_mut::<16>()
-            .0
-            .iter_mut()
-            .zip(from.as_chunks::<16>().0)
-        {
-            s.store(sixteen(s, from), to);
+    for (to, from) in values.chunks_exact_mut(16 * d).zip(block.values) {
+        for (to, from) in to.chunks_exact_mut(d).zip(from.chunks(block.value_stride)) {
+            let (to, _) = to.as_chunks_mut::<16>();
+            let (from, _) = from.as_chunks::<16>();
+            for (to, from) in to.iter_mut().zip(from) {
+                s.store(sixteen(s, from), to);
+            }
         }
     }
 }
 
-/// Q queries from `at` against the block of keys that starts at position `start`.
+/// All queries from `at` on against a block that starts at position `start`.
 #[inline(always)]
-fn tile<S: Simd, const Q: usize>(s: S, d: usize, start: usize, at: usize, space: &mut Workspace) {
-    let Workspace {
-        keys,
-        values,
+fn tiles<S: Simd, C: Cell>(
+    s: S,
+    d: usize,
+    start: usize,
+    mut at: usize,
+    block: &Block<'_, C>,
+    running: &mut Running,
+) {
+    while at < running.positions.len() {
+        if S::PAIRS && at + 4 <= running.positions.len() {
+            tile::<S, C, 4>(s, d, start, at, block, running);
+            at += 4;
+        } else {
+            tile::<S, C, 1>(s, d, start, at, block, running);
+            at += 1;
+        }
+    }
+}
+
+/// Q queries from `at` against the block that starts at position `start`.
+#[inline(always)]
+fn tile<S: Simd, C: Cell, const Q: usize>(
+    s: S,
+    d: usize,
+    start: usize,
+    at: usize,
+    block: &Block<'_, C>,
+    running: &mut Running,
+) {
+    let Running {
         queries,
         sums,
         most,
         weight,
         positions,
-    } = space;
+    } = running;
     let queries: [&[f32]; Q] =
         std::array::from_fn(|i| queries.get((at + i) * d..(at + i + 1) * d).unwrap_or(&[]));
 
     let mut scores = [[s.splat(0.0); LANES]; Q];
-    let (keys, _) = keys.as_chunks::<16>();
-    let (keys, _) = keys.as_chunks::<LANES>();
-    for (column, keys) in keys.iter().take(d).enumerate() {
+    let mut rest = block.keys;
+    for column in 0..d {
         let mut k = [s.splat(0.0); LANES];
         for l in 0..LANES {
-            k[l] = s.load(&keys[l]);
+            if let Some(keys) = rest[l].first_chunk::<16>() {
+                k[l] = sixteen(s, keys);
+            }
+            rest[l] = rest[l].get(block.key_stride..).unwrap_or(&[]);
         }
         for i in 0..Q {
             let v = s.splat(queries[i][column]);
@@ -234,12 +265,15 @@ fn tile<S: Simd, const Q: usize>(s: S, d: usize, start: usize, at: usize, space:
 
     let mut column = 0;
     while column + 64 <= d {
-        values_of::<S, Q, 4>(s, d, column, last, values, &weights, &shrink, at, sums);
+        values_of::<S, C, Q, 4>(s, d, column, last, block, &weights, &shrink, at, sums);
         column += 64;
     }
-    while column < d {
-        values_of::<S, Q, 1>(s, d, column, last, values, &weights, &shrink, at, sums);
-        column += 16;
+    if column + 32 <= d {
+        values_of::<S, C, Q, 2>(s, d, column, last, block, &weights, &shrink, at, sums);
+        column += 32;
+    }
+    if column < d {
+        values_of::<S, C, Q, 1>(s, d, column, last, block, &weights, &shrink, at, sums);
     }
 }
 
@@ -249,12 +283,12 @@ fn tile<S: Simd, const Q: usize>(s: S, d: usize, start: usize, at: usize, space:
     clippy::too_many_arguments,
     reason = "one caller; a struct would be built in the inner loop"
 )]
-fn values_of<S: Simd, const Q: usize, const W: usize>(
+fn values_of<S: Simd, C: Cell, const Q: usize, const W: usize>(
     s: S,
     d: usize,
     column: usize,
     last: usize,
-    values: &[f32],
+    block: &Block<'_, C>,
     weights: &[[f32; KEYS]; Q],
     shrink: &[S::F; Q],
     at: usize,
@@ -268,14 +302,25 @@ fn values_of<S: Simd, const Q: usize, const W: usize>(
             acc[i][w] = s.mul(s.load(&from[w]), shrink[i]);
         }
     }
-    for (j, row) in values.chunks_exact(d).enumerate().take(last) {
-        let (row, _) = row[column..].as_chunks::<16>();
-        let row = &row[..W];
-        for i in 0..Q {
-            let p = s.splat(weights[i][j % KEYS]);
+    for (l, group) in block.values.iter().enumerate() {
+        let left = last.saturating_sub(16 * l).min(16);
+        let mut rest = group.get(column..).unwrap_or(&[]);
+        for j in 0..left {
+            let (row, _) = rest.as_chunks::<16>();
+            let Some(row) = row.first_chunk::<W>() else {
+                break;
+            };
+            let mut v = [s.splat(0.0); W];
             for w in 0..W {
-                acc[i][w] = s.fma(p, s.load(&row[w]), acc[i][w]);
+                v[w] = sixteen(s, &row[w]);
             }
+            for i in 0..Q {
+                let p = s.splat(weights[i][(16 * l + j) % KEYS]);
+                for w in 0..W {
+                    acc[i][w] = s.fma(p, v[w], acc[i][w]);
+                }
+            }
+            rest = rest.get(block.value_stride..).unwrap_or(&[]);
         }
     }
     for i in 0..Q {

@@ -1,10 +1,12 @@
-//! Our logits are those of `transformers` on the same weights: `tests/fixtures/models/make.py` computed them.
+//! Our logits are those of `transformers`, of PEFT and, of quantised files, of llama.cpp on the same weights: the scripts beside
+//! `tests/fixtures/models` asked them.
 
 use std::path::Path;
 
 use serde::Deserialize;
 
 use super::{cpu, load};
+use crate::engine::adapter::Adapter;
 use crate::engine::cache::Cache;
 use crate::engine::config::Config;
 use crate::engine::decoder::{Decoder, Part, Precision, Room, Wanted};
@@ -18,6 +20,12 @@ struct Expected {
     tokens: Vec<u32>,
     rows: Vec<usize>,
     logits: Vec<Vec<f32>>,
+    /// torch's logits where it rounds every activation to bfloat16, too.
+    #[serde(default)]
+    bf16: Vec<Vec<f32>>,
+    /// llama.cpp's logits, which it computes with activations of eight bits.
+    #[serde(default)]
+    llama: Vec<Vec<f32>>,
 }
 
 /// Largest difference to what was expected, and the largest logit.
@@ -28,8 +36,38 @@ fn difference(folder: &Path, precision: Precision) -> (f32, f32) {
 }
 
 fn difference_of(decoder: &Decoder, cpu: &Cpu, expected: &Path) -> (f32, f32) {
+    let expected = read(expected);
+    let ours = computed(decoder, cpu, &expected);
+    (worst(&ours, &expected.logits), largest(&expected.logits))
+}
+
+fn read(expected: &Path) -> Expected {
     let text = std::fs::read_to_string(expected).unwrap();
-    let expected: Expected = serde_json::from_str(&text).unwrap();
+    serde_json::from_str(&text).unwrap()
+}
+
+fn worst(ours: &[Vec<f32>], theirs: &[Vec<f32>]) -> f32 {
+    assert_eq!(ours.len(), theirs.len());
+    let pairs = ours.iter().flatten().zip(theirs.iter().flatten());
+    pairs.map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
+}
+
+fn largest(logits: &[Vec<f32>]) -> f32 {
+    let all = logits.iter().flatten();
+    all.fold(0.0, |most, logit| most.max(logit.abs()))
+}
+
+/// Our logits in the rows that were kept.
+fn computed(decoder: &Decoder, cpu: &Cpu, expected: &Expected) -> Vec<Vec<f32>> {
+    computed_with(None, decoder, cpu, expected)
+}
+
+fn computed_with(
+    adapter: Option<&Adapter>,
+    decoder: &Decoder,
+    cpu: &Cpu,
+    expected: &Expected,
+) -> Vec<Vec<f32>> {
     let count = u32::try_from(expected.tokens.len().div_ceil(PAGE)).unwrap();
     let pages: Vec<Page> = (0..count).rev().map(Page).collect();
     let mut cache = Cache::new(decoder.config(), decoder.precision(), count);
@@ -40,17 +78,12 @@ fn difference_of(decoder: &Decoder, cpu: &Cpu, expected: &Path) -> (f32, f32) {
         wanted: Wanted::All,
     };
     let logits = decoder
-        .forward(&[part], &mut cache, cpu, &mut Room::default())
+        .forward_with(&[part], &[adapter], &mut cache, cpu, &mut Room::default())
         .unwrap();
     let vocab = decoder.config().vocab;
-    let (mut worst, mut largest) = (0.0f32, 0.0f32);
-    for (row, wanted) in expected.rows.iter().zip(&expected.logits) {
-        for (ours, theirs) in logits[row * vocab..][..vocab].iter().zip(wanted) {
-            worst = worst.max((ours - theirs).abs());
-            largest = largest.max(theirs.abs());
-        }
-    }
-    (worst, largest)
+    let rows = expected.rows.iter();
+    rows.map(|row| logits[row * vocab..][..vocab].to_vec())
+        .collect()
 }
 
 fn fixture(name: &str) -> std::path::PathBuf {
@@ -64,6 +97,83 @@ fn single_precision_is_that_of_transformers() {
     for name in ["qwen2", "qwen3", "llama"] {
         let (worst, largest) = difference(&fixture(name), Precision::F32);
         assert!(worst < 1e-4, "{name}: {worst} of {largest}");
+    }
+}
+
+#[test]
+fn bfloat16_is_that_of_transformers() {
+    let cpu = cpu(2);
+    for name in ["qwen2", "qwen3", "llama"] {
+        let decoder = load(&fixture(name), Precision::Bf16, &cpu);
+        let expected = read(&fixture(name).join("expected_bf16.json"));
+        let ours = computed(&decoder, &cpu, &expected);
+        let most = largest(&expected.logits);
+        // Keys and values are kept in half precision; everything else is single.
+        let exact = worst(&ours, &expected.logits) / most;
+        assert!(exact < 2e-2, "{name}: {exact} with the same weights");
+        // Torch rounds each activation to bfloat16, too, which is most of the difference to it.
+        let rounding = worst(&expected.bf16, &expected.logits) / most;
+        let torch = worst(&ours, &expected.bf16) / most;
+        assert!(
+            torch < rounding + exact && exact < rounding,
+            "{name}: {torch} from torch's, which lie {rounding} from exact ones, ours {exact}"
+        );
+        println!(
+            "{name}: ours {exact:.4}, torch's {rounding:.4}, apart {torch:.4} of the largest logit"
+        );
+    }
+}
+
+#[test]
+fn quantised_types_are_read_as_defined_and_computed_as_nearly_as_llama_cpp_does() {
+    let cpu = cpu(2);
+    let expected = read(&fixture("gguf/mixed.json"));
+    let far = |precision| {
+        let path = fixture("gguf/mixed.gguf");
+        let files = Files::open(&path).unwrap();
+        let checkpoint = files.checkpoint().unwrap();
+        let Checkpoint::Gguf(file) = &checkpoint else {
+            panic!("it is a GGUF file");
+        };
+        let config = Config::from_gguf(file, "test").unwrap();
+        let decoder = Decoder::load(&config, &checkpoint, precision, &cpu, "test").unwrap();
+        let ours = computed(&decoder, &cpu, &expected);
+        (
+            worst(&ours, &expected.logits),
+            worst(&ours, &expected.llama),
+        )
+    };
+    let most = largest(&expected.logits);
+    let (exact, _) = far(Precision::F32);
+    assert!(exact < 1e-4, "{exact} of {most}");
+    // Both round activations to eight bits; ours may lie no further from the truth than twice theirs.
+    let theirs = worst(&expected.llama, &expected.logits);
+    let (exact, llama) = far(Precision::Stored);
+    println!(
+        "ours {exact:.3}, llama.cpp's {theirs:.3}, apart {llama:.3}, the largest logit {most:.3}"
+    );
+    assert!(
+        exact < 2.0 * theirs,
+        "{exact} of {most}; llama.cpp {theirs}"
+    );
+    assert!(
+        llama < 3.0 * theirs,
+        "{llama} of {most}; llama.cpp {theirs}"
+    );
+}
+
+#[test]
+fn an_adapter_that_peft_wrote_computes_what_peft_does() {
+    let cpu = cpu(2);
+    let decoder = load(&fixture("qwen2"), Precision::F32, &cpu);
+    for name in ["plain", "uneven"] {
+        let folder = fixture("qwen2/adapters").join(name);
+        let adapter = Adapter::open(&folder, decoder.config(), &cpu).unwrap();
+        let expected = read(&folder.join("expected.json"));
+        let without = worst(&computed(&decoder, &cpu, &expected), &expected.logits);
+        let with = computed_with(Some(&adapter), &decoder, &cpu, &expected);
+        let with = worst(&with, &expected.logits);
+        assert!(with < 1e-4 && without > 0.5, "{name}: {with}, {without}");
     }
 }
 

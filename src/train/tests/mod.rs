@@ -1,5 +1,6 @@
-//! The trainer held against differences, against the engine, against itself after a kill; and the way from texts to rows.
+//! The trainer held against differences, against torch, against the engine, against itself after a kill; and the way from texts to rows.
 
 mod gradients;
 mod making;
 mod texts;
+mod torch;

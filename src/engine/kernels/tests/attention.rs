@@ -7,6 +7,9 @@ use super::{Numbers, bits, cpu, tiers, worst};
 
 /// Keys and values of one sequence, in pages. What lies past its end is NaN.
 struct Cache {
+    /// Token by token, for the plain formula.
+    rows: Vec<Vec<f32>>,
+    /// Column by column, as the kernel reads them.
     keys: Vec<Vec<f32>>,
     values: Vec<Vec<f32>>,
 }
@@ -25,8 +28,10 @@ impl Cache {
             }
             pages
         };
+        let rows = pages();
         Self {
-            keys: pages(),
+            keys: by_column(&rows, row),
+            rows,
             values: pages(),
         }
     }
@@ -44,11 +49,22 @@ impl Cache {
             }
             out
         };
+        let rows = again(&self.rows);
         Self {
-            keys: again(&self.keys),
+            keys: by_column(&rows, row),
+            rows,
             values: again(&self.values),
         }
     }
+}
+
+/// Pages of rows as pages of columns.
+fn by_column(pages: &[Vec<f32>], width: usize) -> Vec<Vec<f32>> {
+    let turned = |page: &Vec<f32>| {
+        let column = |at: usize| page.iter().skip(at).step_by(width).copied();
+        (0..width).flat_map(column).collect()
+    };
+    pages.iter().map(turned).collect()
 }
 
 fn slices<T>(pages: &[Vec<T>]) -> Vec<&[T]> {
@@ -69,7 +85,7 @@ fn plain(shape: Heads, scale: f32, q: &[f32], rows: usize, past: usize, cache: &
             let scores: Vec<f64> = (0..=past + row)
                 .map(|t| {
                     (0..d)
-                        .map(|i| f64::from(q[i]) * at(&cache.keys, t, kv, i))
+                        .map(|i| f64::from(q[i]) * at(&cache.rows, t, kv, i))
                         .sum::<f64>()
                         * f64::from(scale)
                 })
@@ -102,7 +118,7 @@ fn shapes() -> [Heads; 4] {
             heads: 4,
             kv_heads: 4,
             head_dim: 16,
-            page_tokens: 7,
+            page_tokens: 48,
         },
         Heads {
             heads: 6,
@@ -218,10 +234,10 @@ fn several_sequences_at_once_are_each_alone_row_by_row_on_any_pages_and_threads(
             let mut first = 0;
             for ((rows, past), cache) in lengths.iter().zip(&caches) {
                 let other = Heads {
-                    page_tokens: 11,
+                    page_tokens: 80,
                     ..shape
                 };
-                let cache = cache.repaged(shape, 11, rows + past);
+                let cache = cache.repaged(shape, 80, rows + past);
                 let (keys, values) = (slices(&cache.keys), slices(&cache.values));
                 for row in 0..*rows {
                     let at = (first + row) * width;
@@ -259,13 +275,13 @@ fn huge_scores_do_not_overflow_and_nan_ends() {
         heads: 2,
         kv_heads: 1,
         head_dim: 16,
-        page_tokens: 8,
+        page_tokens: 16,
     };
     for tier in tiers() {
         let cpu = cpu(tier, 2);
         for (value, finite) in [(1e4_f32, true), (f32::NAN, false)] {
-            let keys = vec![value; 8 * 16];
-            let values = vec![2.0; 8 * 16];
+            let keys = vec![value; 16 * 16];
+            let values = vec![2.0; 16 * 16];
             let sequence = Sequence {
                 rows: 3,
                 past: 2,
@@ -301,9 +317,9 @@ fn caches_that_are_too_short_and_odd_shapes_are_refused() {
         heads: 4,
         kv_heads: 2,
         head_dim: 16,
-        page_tokens: 8,
+        page_tokens: 16,
     };
-    let page = vec![0.0_f32; 8 * 2 * 16];
+    let page = vec![0.0_f32; 16 * 2 * 16];
     let pages: [&[f32]; 1] = [&page];
     let run = |shape: Heads, rows: usize, past: usize, pages: &[&[f32]]| {
         let q = vec![0.0; rows * 64];
@@ -322,9 +338,9 @@ fn caches_that_are_too_short_and_odd_shapes_are_refused() {
             &mut Scratch::new(),
         )
     };
-    assert!(run(good, 2, 6, &pages).is_ok());
+    assert!(run(good, 2, 14, &pages).is_ok());
     assert!(matches!(
-        run(good, 2, 7, &pages),
+        run(good, 2, 15, &pages),
         Err(KernelError::Shape { .. })
     ));
     assert!(run(good, 2, usize::MAX, &pages).is_err());
@@ -365,16 +381,11 @@ fn caches_that_are_too_short_and_odd_shapes_are_refused() {
         )
         .is_err()
     );
-    assert!(
-        run(
-            Heads {
-                page_tokens: 0,
-                ..good
-            },
-            1,
-            0,
-            &pages
-        )
-        .is_err()
-    );
+    for page_tokens in [0, 8, 24] {
+        let odd = Heads {
+            page_tokens,
+            ..good
+        };
+        assert!(run(odd, 1, 0, &pages).is_err());
+    }
 }

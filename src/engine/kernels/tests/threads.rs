@@ -8,7 +8,7 @@ use super::super::deal::Deal;
 use super::super::{KernelError, Pool, StartHook, Tier};
 
 #[test]
-fn every_thread_takes_part_in_every_job_whether_it_spins_or_sleeps() {
+fn every_share_of_every_job_is_done_once_whether_threads_spin_or_sleep() {
     for spin in [Duration::ZERO, Duration::from_millis(1)] {
         let pool = Pool::new(4, spin, None).unwrap();
         for round in 0..300 {
@@ -24,6 +24,40 @@ fn every_thread_takes_part_in_every_job_whether_it_spins_or_sleeps() {
             .unwrap();
             assert_eq!(seen.load(Ordering::Relaxed), 0x0101_0101);
         }
+    }
+}
+
+#[test]
+fn a_thread_that_does_not_run_holds_nobody_up() {
+    let (release, held) = std::sync::mpsc::channel::<()>();
+    let held = std::sync::Mutex::new(held);
+    // The only worker waits before its first look for work.
+    let hook: StartHook = Arc::new(move |_| {
+        let _ = held.lock().unwrap().recv();
+    });
+    let pool = Pool::new(2, Duration::from_micros(50), Some(&hook)).unwrap();
+    for _ in 0..10 {
+        let seen = AtomicUsize::new(0);
+        pool.run(&|share, shares| {
+            assert_eq!(shares, 2);
+            seen.fetch_add(1 << (8 * share), Ordering::Relaxed);
+        })
+        .unwrap();
+        assert_eq!(seen.load(Ordering::Relaxed), 0x0101);
+    }
+    assert!(matches!(
+        pool.run(&|share, _| assert_ne!(share, 1, "meant to happen")),
+        Err(KernelError::Panicked)
+    ));
+    // And one that comes late finds the next job, not an old one.
+    drop(release);
+    for _ in 0..1000 {
+        let seen = AtomicUsize::new(0);
+        pool.run(&|share, _| {
+            seen.fetch_add(1 << (8 * share), Ordering::Relaxed);
+        })
+        .unwrap();
+        assert_eq!(seen.load(Ordering::Relaxed), 0x0101);
     }
 }
 
@@ -83,6 +117,8 @@ fn the_hook_runs_in_each_started_thread_and_its_panic_costs_none() {
     });
     let pool = Pool::new(3, Duration::ZERO, Some(&hook)).unwrap();
     pool.run(&|_, _| {}).unwrap();
+    // A job waits for nobody who has not begun; the end of a pool does.
+    drop(pool);
     assert_eq!(started.load(Ordering::SeqCst), 3);
 }
 
