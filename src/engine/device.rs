@@ -76,6 +76,21 @@ impl Place {
     }
 }
 
+/// Bytes that a device could give, where it says.
+#[must_use]
+pub fn free_memory(device: &Device) -> Option<u64> {
+    match device {
+        Device::Cpu => super::plan::free_memory(),
+        #[cfg(feature = "cuda")]
+        Device::Cuda(gpu) => {
+            let (free, _whole) = gpu.cuda_stream().context().mem_get_info().ok()?;
+            u64::try_from(free).ok()
+        }
+        // Apple's GPUs share the machine's memory and refuse by themselves.
+        _ => None,
+    }
+}
+
 /// Whether this machine has NVIDIA's driver.
 ///
 /// # Errors

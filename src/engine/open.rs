@@ -15,7 +15,7 @@ use super::compute::{Compute, OnCpu};
 use super::config::{Architecture, Config};
 use super::constraint::{Constraint, Grammars};
 use super::decoder::{Decoder, Precision};
-use super::device::Place;
+use super::device::{self, Place};
 use super::error::EngineError;
 use super::foreign::Foreign;
 use super::gguf::{self, Gguf};
@@ -118,10 +118,9 @@ impl Engine {
             });
         }
         let device = wishes.place.open()?;
-        // What a GPU has free is not known here: it refuses by itself.
-        let free = device.as_ref().map_or_else(free_memory, |device| {
-            device.is_cpu().then(free_memory).flatten()
-        });
+        let free = device
+            .as_ref()
+            .map_or_else(free_memory, device::free_memory);
         let precision = wishes.precision;
         let plan = Plan::of(&config, &checkpoint, precision, wishes.cache_tokens, free)?;
         let mut kernels = None;

@@ -9,7 +9,7 @@ mod peer;
 mod shape;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args as ClapArgs;
@@ -17,14 +17,63 @@ use serde_json::json;
 
 use super::ui::at_most;
 use crate::cli::{Failure, ink};
+use crate::model::bundled;
 use ours::{Bare, Whole};
 use peer::Peer;
 use shape::{SHAPES, Shape, Stored};
 
+/// What is computed.
+#[derive(Clone, Copy)]
+enum Subject {
+    /// A model of a true shape.
+    Shape(Shape),
+    /// The policy that comes inside the program.
+    Policy,
+}
+
+impl Subject {
+    const POLICY: &str = bundled::NAME;
+
+    fn named(name: &str) -> Option<Self> {
+        if name == Self::POLICY {
+            return Some(Self::Policy);
+        }
+        let shape = SHAPES.into_iter().find(|shape| shape.name == name)?;
+        Some(Self::Shape(shape))
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Shape(shape) => shape.name,
+            Self::Policy => Self::POLICY,
+        }
+    }
+
+    /// Whether it is a folder, which llama.cpp does not read.
+    fn is_folder(self) -> bool {
+        match self {
+            Self::Shape(shape) => shape.stored == Stored::F32,
+            Self::Policy => true,
+        }
+    }
+
+    fn file(self, folder: &Path) -> Result<PathBuf, Failure> {
+        match self {
+            Self::Policy => bundled::folder().map_err(Failure::error),
+            Self::Shape(shape) => shape.file(folder).map_err(|error| {
+                Failure::error(format!(
+                    "{}: {error}; name another --folder",
+                    folder.display()
+                ))
+            }),
+        }
+    }
+}
+
 /// Arguments of `spotter bench engine`.
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Args {
-    /// Shapes: 0.5b-q8_0, 0.5b-q4_0, 1.5b-q8_0, 1.5b-q4_k, 0.5b-f32 [default: all but f32]
+    /// Shapes: 0.5b-q8_0, 0.5b-q4_0, 1.5b-q8_0, 1.5b-q4_k, policy, 0.5b-f32 [default: all but f32]
     shapes: Vec<String>,
     /// How often each thing is done
     #[arg(long, value_name = "N", default_value_t = 5)]
@@ -38,7 +87,7 @@ pub(crate) struct Args {
     /// A Python with llama-cpp-python, for GGUF shapes
     #[arg(long, value_name = "PROGRAM")]
     llama: Option<PathBuf>,
-    /// A Python with transformers and torch, for 0.5b-f32
+    /// A Python with transformers and torch, for 0.5b-f32 and, in single precision, the policy
     #[arg(long, value_name = "PROGRAM")]
     transformers: Option<PathBuf>,
     /// Print JSON
@@ -93,17 +142,22 @@ const PEERS: [&str; 2] = ["plain", "flash"];
 
 /// Run the subcommand.
 pub(crate) async fn run(args: Args) -> Result<ExitCode, Failure> {
-    let mut chosen: Vec<Shape> = Vec::new();
+    let mut chosen: Vec<Subject> = Vec::new();
     for name in &args.shapes {
-        let shape = SHAPES.iter().find(|shape| shape.name == name);
         let known = || SHAPES.map(|shape| shape.name).join(", ");
-        chosen.push(
-            *shape
-                .ok_or_else(|| Failure::usage(format!("no shape `{name}`; known: {}", known())))?,
-        );
+        chosen.push(Subject::named(name).ok_or_else(|| {
+            let known = known();
+            Failure::usage(format!(
+                "no shape `{name}`; known: {known}, {}",
+                Subject::POLICY
+            ))
+        })?);
     }
     if chosen.is_empty() {
-        chosen.extend(SHAPES.iter().filter(|shape| shape.stored != Stored::F32));
+        let mut quantised = SHAPES.to_vec();
+        quantised.retain(|shape| shape.stored != Stored::F32);
+        chosen.extend(quantised.into_iter().map(Subject::Shape));
+        chosen.push(Subject::Policy);
     }
     let folder = args.folder.clone().unwrap_or_else(|| {
         let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
@@ -117,24 +171,20 @@ pub(crate) async fn run(args: Args) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-async fn one(args: &Args, folder: &std::path::Path, shape: Shape) -> Result<(), Failure> {
-    ink::complain(&format!("{}: weights in {}", shape.name, folder.display()));
-    let file = shape.file(folder).map_err(|error| {
-        Failure::error(format!(
-            "{}: {error}; name another --folder",
-            folder.display()
-        ))
-    })?;
+async fn one(args: &Args, folder: &Path, subject: Subject) -> Result<(), Failure> {
+    let name = subject.name();
+    let file = subject.file(folder)?;
+    ink::complain(&format!("{name}: weights in {}", file.display()));
     let threads = args.threads.to_string();
     let mut peers: Vec<(&'static str, Peer)> = Vec::new();
     match (&args.llama, &args.transformers) {
-        (_, Some(python)) if shape.stored == Stored::F32 => {
+        (_, Some(python)) if subject.is_folder() => {
             peers.push((
                 "plain",
                 Peer::start(python, "transformers", &file, &[&threads])?,
             ));
         }
-        (Some(python), _) if shape.stored != Stored::F32 => {
+        (Some(python), _) if !subject.is_folder() => {
             for (side, flash) in PEERS.into_iter().zip(["0", "1"]) {
                 peers.push((
                     side,
@@ -176,8 +226,7 @@ async fn one(args: &Args, folder: &std::path::Path, shape: Shape) -> Result<(), 
             }
         }
         ink::complain(&format!(
-            "{}: round {} of {}",
-            shape.name,
+            "{name}: round {} of {}",
             round + 1,
             args.repetitions
         ));
@@ -195,7 +244,7 @@ async fn one(args: &Args, folder: &std::path::Path, shape: Shape) -> Result<(), 
             .map(|(_, peer)| peer.load)
             .min_by(f64::total_cmp),
     };
-    seen.tell(args, shape);
+    seen.tell(args, name);
     Ok(())
 }
 
@@ -215,13 +264,13 @@ struct Seen {
 }
 
 impl Seen {
-    fn lines(&self, shape: Shape) -> Vec<serde_json::Value> {
+    fn lines(&self, name: &str) -> Vec<serde_json::Value> {
         let rounds = &self.rounds;
         let line = |(number, (what, ..)): (usize, (&str, usize, usize, usize))| {
             let best = PEERS.iter().filter_map(|side| rounds.median(number, side));
             let of_reading = |rate: f64| rate * self.bytes as f64 / self.bandwidth;
             json!({
-                "shape": shape.name, "what": what, "unit": "tok/s",
+                "shape": name, "what": what, "unit": "tok/s",
                 "ours": rounds.median(number, "bare"), "whole": rounds.median(number, "whole"),
                 "peer": best.max_by(f64::total_cmp),
                 "ratio": rounds.ratio(number, "bare", &PEERS),
@@ -232,11 +281,11 @@ impl Seen {
         WORK.into_iter().enumerate().map(line).collect()
     }
 
-    fn tell(&self, args: &Args, shape: Shape) {
-        let mut lines = self.lines(shape);
+    fn tell(&self, args: &Args, name: &str) {
+        let mut lines = self.lines(name);
         if args.json {
             lines.push(json!({
-                "shape": shape.name, "spotter": env!("CARGO_PKG_VERSION"), "tier": self.tier, "threads": args.threads,
+                "shape": name, "spotter": env!("CARGO_PKG_VERSION"), "tier": self.tier, "threads": args.threads,
                 "rounds": args.repetitions, "load": self.load.trim(), "peers": self.peers, "bandwidth": self.bandwidth,
                 "first_token": self.first, "peer_first_token": self.peer_first,
             }));
@@ -246,8 +295,7 @@ impl Seen {
             return;
         }
         ink::print(&format!(
-            "{}: {} threads, {}, load {}",
-            shape.name,
+            "{name}: {} threads, {}, load {}",
             args.threads,
             self.tier,
             self.load.trim()
