@@ -7,7 +7,7 @@ use super::adapter::Adapter;
 use super::cache::Cache;
 use super::config::Config;
 use super::decoder::{Decoder, Part, Room};
-use super::kernels::Cpu;
+use super::kernels::{Cpu, Pool};
 use super::prefix::Page;
 
 /// Streams at a time where a step serves many.
@@ -36,6 +36,11 @@ pub trait Compute: Send {
 
     /// Something failed: room that a step left behind is given back.
     fn forget(&mut self);
+
+    /// Threads that are free between two steps.
+    fn pool(&self) -> Option<&Pool> {
+        None
+    }
 
     /// Most streams that a step serves.
     fn streams(&self) -> usize {
@@ -88,6 +93,10 @@ impl Compute for OnCpu {
         let (cache, room) = (&mut self.cache, &mut self.room);
         self.decoder
             .forward_with(parts, adapters, cache, &self.cpu, room)
+    }
+
+    fn pool(&self) -> Option<&Pool> {
+        Some(self.cpu.pool())
     }
 
     fn copy(&mut self, from: Page, to: Page, _tokens: usize) -> Result<(), EngineError> {

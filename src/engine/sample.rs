@@ -8,13 +8,18 @@
 //! bits, and a draw that lies on a border may then fall to its other side. Ties go to the smaller id.
 //!
 //! [`Scores`] are those of the model itself, before penalties and temperature, and are reckoned where they are asked for:
-//! they take a pass over the vocabulary. Nothing here sorts more of it than a draw needs.
+//! they take a pass over the vocabulary. A draw is a few passes over it, too, and none of them sorts it
+//! ([`nucleus`]): of 150,000 tokens it must cost little beside the step that computed their logits.
 
-use std::cmp::Ordering;
+mod nucleus;
+
 use std::collections::HashMap;
 
-/// Candidates that are put in order at first; four times as many each time that they do not reach `top_p`.
-const FIRST: usize = 128;
+use super::kernels::{Tier, chances};
+use nucleus::{Cut, likelier};
+
+/// Tokens of which one sum is kept on the way to a draw.
+const BLOCK: u32 = 512;
 
 /// How to draw. Neutral values: temperature 0 is greedy, top-p 1, top-k 0, min-p 0 and penalties of 1 or 0 do nothing.
 #[derive(Debug, Clone, PartialEq)]
@@ -87,8 +92,11 @@ pub struct Sampler {
     prompt: HashMap<u32, u32>,
     generated: HashMap<u32, u32>,
     drawn: u64,
-    /// Logits and ids of what can still be drawn.
-    candidates: Vec<(f32, u32)>,
+    tier: Tier,
+    /// Chances of all tokens, the likeliest one's 1.
+    chances: Vec<f32>,
+    /// Sums of blocks of them.
+    blocks: Vec<f64>,
 }
 
 impl Sampler {
@@ -106,7 +114,9 @@ impl Sampler {
             prompt: counts,
             generated: HashMap::new(),
             drawn: 0,
-            candidates: Vec::new(),
+            tier: Tier::chosen().unwrap_or(Tier::Portable),
+            chances: Vec::new(),
+            blocks: Vec::new(),
         }
     }
 
@@ -125,10 +135,10 @@ impl Sampler {
         if !top.is_finite() {
             return None;
         }
-        let scoring = self
-            .settings
-            .scores
-            .then(|| Scoring::of(logits, top, self.settings.likeliest));
+        let scoring = self.settings.scores.then(|| {
+            chances(self.tier, logits, top, 1.0, &mut self.chances);
+            Scoring::of(logits, &self.chances, top, self.settings.likeliest)
+        });
         // The token's own logit is looked at before anything is done to it.
         let given: Vec<(u32, f32)> = self.penalise(logits);
         forbid(logits);
@@ -172,35 +182,40 @@ impl Sampler {
         if temperature <= 0.0 || top_k == 1 {
             return Some((likeliest, top));
         }
+        let scale = temperature.recip();
+        if !scale.is_finite() {
+            return Some((likeliest, top));
+        }
         let chance = self.chance();
-        let candidates = &mut self.candidates;
-        candidates.clear();
-        let numbers = (0u32..).zip(logits.iter().copied());
-        candidates.extend(
-            numbers
-                .filter(|(_, logit)| logit.is_finite())
-                .map(|(id, logit)| (logit, id)),
-        );
-        if top_k > 0 && top_k < candidates.len() {
-            candidates.select_nth_unstable_by(top_k - 1, likelier);
-            candidates.truncate(top_k);
+        let all = &mut self.chances;
+        chances(self.tier, logits, top, scale, all);
+        let mut cut = Cut::NONE;
+        if top_k > 0 && top_k < all.len() {
+            cut = nucleus::of_count(all, top_k);
         }
-        let weight = |logit: f32| f64::from(((logit - top) / temperature).exp());
-        let whole: f64 = candidates.iter().map(|(logit, _)| weight(*logit)).sum();
-        if min_p > 0.0 {
-            candidates.retain(|(logit, _)| weight(*logit) >= f64::from(min_p));
+        // What top-p is a part of is what top-k left.
+        let whole = (top_p < 1.0).then(|| masses(all, cut, &mut self.blocks));
+        cut = cut.and_at_least(min_p);
+        if let Some(whole) = whole {
+            cut = nucleus::of_mass(all, cut, whole, f64::from(top_p.max(0.0)));
         }
-        if top_p < 1.0 {
-            keep_mass(candidates, f64::from(top_p) * whole, weight);
+        let mut left = chance * masses(all, cut, &mut self.blocks);
+        let mut block = 0;
+        for mass in &self.blocks {
+            if left < *mass {
+                break;
+            }
+            left -= mass;
+            block += 1;
         }
-        // In the order of their ids: what the draw does not depend on need not be sorted.
-        candidates.sort_unstable_by_key(|(_, id)| *id);
-        let mass: f64 = candidates.iter().map(|(logit, _)| weight(*logit)).sum();
-        let mut left = chance * mass;
-        for (logit, id) in candidates.iter() {
-            left -= weight(*logit);
-            if left < 0.0 {
-                return Some((*id, *logit));
+        let first: u32 = block * BLOCK;
+        let rest = all.get(first as usize..).unwrap_or_default();
+        for (id, weight) in (first..).zip(rest) {
+            if cut.keeps(id, *weight) {
+                left -= f64::from(*weight);
+                if left < 0.0 {
+                    return Some((id, *logits.get(id as usize)?));
+                }
             }
         }
         // Rounding may leave a crumb.
@@ -257,37 +272,31 @@ impl Sampler {
     }
 }
 
-/// Likelier ones first, smaller ids first among equals.
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "sorting calls it so")]
-fn likelier(a: &(f32, u32), b: &(f32, u32)) -> Ordering {
-    b.0.total_cmp(&a.0).then(a.1.cmp(&b.1))
-}
-
-/// Keep the likeliest candidates up to a mass, at least one. Only as many as that takes are put in order.
-fn keep_mass(candidates: &mut Vec<(f32, u32)>, wanted: f64, weight: impl Fn(f32) -> f64) {
-    let (mut kept, mut mass, mut size) = (0, 0.0, FIRST);
-    while kept < candidates.len() {
-        let Some(rest) = candidates.get_mut(kept..) else {
-            break;
+/// The mass of what a cut keeps, and in `blocks` that of each [`BLOCK`] of tokens.
+fn masses(chances: &[f32], cut: Cut, blocks: &mut Vec<f64>) -> f64 {
+    blocks.clear();
+    for (number, block) in (0u32..).zip(chances.chunks(BLOCK as usize)) {
+        let first = number * BLOCK;
+        // Eight sums, so that additions do not wait for each other.
+        let mut sums = [0.0f64; 8];
+        let (eights, rest) = block.as_chunks::<8>();
+        let kept = |id: u32, chance: f32| {
+            let chance = if cut.keeps(id, chance) { chance } else { 0.0 };
+            f64::from(chance)
         };
-        if size < rest.len() {
-            rest.select_nth_unstable_by(size - 1, likelier);
-        }
-        let end = size.min(rest.len());
-        let Some(next) = rest.get_mut(..end) else {
-            break;
-        };
-        next.sort_unstable_by(likelier);
-        for (logit, _) in next.iter() {
-            if kept > 0 && mass >= wanted {
-                candidates.truncate(kept);
-                return;
+        let mut id = first;
+        for eight in eights {
+            for ((at, chance), sum) in (0u32..).zip(eight).zip(&mut sums) {
+                *sum += kept(id + at, *chance);
             }
-            mass += weight(*logit);
-            kept += 1;
+            id += 8;
         }
-        size *= 4;
+        for ((id, chance), sum) in (id..).zip(rest).zip(&mut sums) {
+            *sum += kept(id, *chance);
+        }
+        blocks.push(sums.iter().sum());
     }
+    blocks.iter().sum()
 }
 
 /// A setting that does something: it is not exactly the one that does nothing.
@@ -295,14 +304,26 @@ fn is_other(setting: f32, neutral: f32) -> bool {
     setting.to_bits() != neutral.to_bits()
 }
 
+/// The largest logit that is a number, and the first token that has it.
 fn largest(logits: &[f32]) -> Option<(u32, f32)> {
-    let mut best: Option<(u32, f32)> = None;
-    for (id, logit) in (0u32..).zip(logits) {
-        if !logit.is_nan() && best.is_none_or(|(_, most)| *logit > most) {
-            best = Some((id, *logit));
+    let (chunks, rest) = logits.as_chunks::<16>();
+    let mut most = [f32::NEG_INFINITY; 16];
+    for chunk in chunks {
+        for (most, logit) in most.iter_mut().zip(chunk) {
+            // False for what is no number.
+            *most = if *logit > *most { *logit } else { *most };
         }
     }
-    best
+    let most = most.iter().chain(rest).copied().fold(None, |most, logit| {
+        let larger = most.is_none_or(|most: f32| logit > most);
+        if larger && !logit.is_nan() {
+            Some(logit)
+        } else {
+            most
+        }
+    })?;
+    let first = logits.iter().position(|logit| *logit >= most)?;
+    Some((u32::try_from(first).ok()?, most))
 }
 
 /// What all scores of one distribution have in common.
@@ -319,23 +340,27 @@ impl Scoring {
         clippy::cast_possible_truncation,
         reason = "sums are made in double precision"
     )]
-    fn of(logits: &[f32], top: f32, likeliest: usize) -> Self {
-        let numbers = || logits.iter().filter(|logit| logit.is_finite());
-        let sum: f64 = numbers().map(|logit| f64::from(logit - top).exp()).sum();
-        let count = numbers().count() as f64;
-        let mean = numbers().map(|logit| f64::from(*logit)).sum::<f64>() / count;
+    fn of(logits: &[f32], chances: &[f32], top: f32, likeliest: usize) -> Self {
+        let sum = masses(chances, Cut::NONE, &mut Vec::new());
+        // Eight sums again.
+        let (mut sums, mut counts) = ([0.0f64; 8], [0u32; 8]);
+        for eight in logits.chunks(8) {
+            for ((logit, sum), count) in eight.iter().zip(&mut sums).zip(&mut counts) {
+                if logit.is_finite() {
+                    *sum += f64::from(*logit);
+                    *count += 1;
+                }
+            }
+        }
+        let count = f64::from(counts.iter().sum::<u32>());
+        let mean = sums.iter().sum::<f64>() / count;
         let log_sum = f64::from(top) + sum.ln();
         let mut best: Vec<(f32, u32)> = Vec::new();
         if likeliest > 0 {
-            best = (0u32..)
-                .zip(logits)
-                .filter(|(_, logit)| logit.is_finite())
-                .map(|(id, logit)| (*logit, id))
-                .collect();
-            if likeliest < best.len() {
-                best.select_nth_unstable_by(likeliest - 1, likelier);
-                best.truncate(likeliest);
-            }
+            let cut = nucleus::of_count(chances, likeliest);
+            let all = (0u32..).zip(chances).zip(logits);
+            let kept = all.filter(|((id, chance), _)| cut.keeps(*id, **chance));
+            best = kept.map(|((id, _), logit)| (*logit, id)).collect();
             best.sort_unstable_by(likelier);
         }
         let log_sum_single = log_sum as f32;

@@ -32,6 +32,9 @@ use super::decoder::{Part, Wanted};
 use super::lookup::Lookup;
 use super::prefix::{Counts, Held, PAGE, Page, Tree};
 use super::sample::{Drawn, Sampler, Settings};
+use turn::{Turn, together};
+
+mod turn;
 
 /// Rows of one step: tokens of replies, then of prompts.
 const BUDGET: usize = 256;
@@ -511,9 +514,10 @@ impl Schedule {
         let config = self.compute.config();
         let (vocab, context) = (config.vocab, config.context);
         let mut rows = logits.chunks_exact_mut(vocab);
-        let mut over: Vec<(usize, End)> = Vec::new();
+        let mut streams: Vec<Option<&mut Stream>> = self.streams.iter_mut().map(Some).collect();
+        let mut turns: Vec<Turn<'_>> = Vec::new();
         for share in &shares {
-            let Some(stream) = self.streams.get_mut(share.stream) else {
+            let Some(stream) = streams.get_mut(share.stream).and_then(Option::take) else {
                 continue;
             };
             if !stream.speaks() {
@@ -526,26 +530,33 @@ impl Schedule {
                 let _ = stream.ask.reply.try_send(Said::Begun { found });
             }
             let before = share.tokens.len() - share.guessed;
-            let mut guesses = share.tokens.iter().skip(before);
-            let mut accepted = 0;
-            let own: Vec<&mut [f32]> = rows.by_ref().take(share.guessed + 1).collect();
-            for row in own {
-                let drawn = stream.draw(row, context);
-                self.load.drawn += 1;
-                match drawn {
-                    Err(end) => {
-                        over.push((share.stream, end));
-                        break;
-                    }
-                    Ok(drawn) if guesses.next() == Some(&drawn) => accepted += 1,
-                    // The rows that follow went on from another token.
-                    Ok(_) => break,
-                }
-            }
+            turns.push(Turn {
+                share,
+                stream,
+                guesses: share.tokens.get(before..).unwrap_or_default(),
+                rows: rows.by_ref().take(share.guessed + 1).collect(),
+                drawn: 0,
+                accepted: 0,
+                end: None,
+            });
+        }
+        together(self.compute.pool(), &mut turns, |turn| turn.take(context))?;
+        let mut over: Vec<(usize, End)> = Vec::new();
+        for turn in turns {
+            let Turn {
+                share,
+                stream,
+                drawn,
+                accepted,
+                end,
+                ..
+            } = turn;
+            self.load.drawn += drawn;
             self.load.guessed += share.guessed as u64;
             self.load.accepted += accepted as u64;
             stream.lookup.learn(share.guessed, accepted);
             self.tree.pop(&mut stream.held, share.guessed - accepted);
+            over.extend(end.map(|end| (share.stream, end)));
         }
         over.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
         for (at, end) in over {

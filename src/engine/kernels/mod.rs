@@ -26,6 +26,7 @@ mod attention;
 mod avx2;
 mod avx512;
 mod block;
+mod chances;
 mod cpu;
 mod deal;
 mod error;
@@ -53,6 +54,7 @@ mod tier;
 
 pub use attention::{Cell, Heads, Sequence};
 pub use block::Format;
+pub use chances::chances;
 pub use cpu::{Cpu, Options, Scratch};
 pub use error::KernelError;
 pub use matmul::Linear;
