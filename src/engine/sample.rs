@@ -15,11 +15,8 @@ mod nucleus;
 
 use std::collections::HashMap;
 
-use super::kernels::{Tier, chances};
-use nucleus::{Cut, likelier};
-
-/// Tokens of which one sum is kept on the way to a draw.
-const BLOCK: u32 = 512;
+use super::kernels::{BLOCK, Tier, chances};
+use nucleus::{Candidate, likelier};
 
 /// How to draw. Neutral values: temperature 0 is greedy, top-p 1, top-k 0, min-p 0 and penalties of 1 or 0 do nothing.
 #[derive(Debug, Clone, PartialEq)]
@@ -96,7 +93,9 @@ pub struct Sampler {
     /// Chances of all tokens, the likeliest one's 1.
     chances: Vec<f32>,
     /// Sums of blocks of them.
-    blocks: Vec<f64>,
+    sums: Vec<f64>,
+    /// What can be drawn, where something was left out.
+    candidates: Vec<Candidate>,
 }
 
 impl Sampler {
@@ -116,7 +115,8 @@ impl Sampler {
             drawn: 0,
             tier: Tier::chosen().unwrap_or(Tier::Portable),
             chances: Vec::new(),
-            blocks: Vec::new(),
+            sums: Vec::new(),
+            candidates: Vec::new(),
         }
     }
 
@@ -136,8 +136,9 @@ impl Sampler {
             return None;
         }
         let scoring = self.settings.scores.then(|| {
-            chances(self.tier, logits, top, 1.0, &mut self.chances);
-            Scoring::of(logits, &self.chances, top, self.settings.likeliest)
+            let (all, sums) = (&mut self.chances, &mut self.sums);
+            chances(self.tier, logits, (top, 1.0), all, sums);
+            Scoring::of(logits, (all, sums), top, self.settings.likeliest)
         });
         // The token's own logit is looked at before anything is done to it.
         let given: Vec<(u32, f32)> = self.penalise(logits);
@@ -187,39 +188,44 @@ impl Sampler {
             return Some((likeliest, top));
         }
         let chance = self.chance();
-        let all = &mut self.chances;
-        chances(self.tier, logits, top, scale, all);
-        let mut cut = Cut::NONE;
-        if top_k > 0 && top_k < all.len() {
-            cut = nucleus::of_count(all, top_k);
-        }
-        // What top-p is a part of is what top-k left.
-        let whole = (top_p < 1.0).then(|| masses(all, cut, &mut self.blocks));
-        cut = cut.and_at_least(min_p);
-        if let Some(whole) = whole {
-            cut = nucleus::of_mass(all, cut, whole, f64::from(top_p.max(0.0)));
-        }
-        let mut left = chance * masses(all, cut, &mut self.blocks);
-        let mut block = 0;
-        for mass in &self.blocks {
-            if left < *mass {
-                break;
-            }
-            left -= mass;
-            block += 1;
-        }
-        let first: u32 = block * BLOCK;
-        let rest = all.get(first as usize..).unwrap_or_default();
-        for (id, weight) in (first..).zip(rest) {
-            if cut.keeps(id, *weight) {
-                left -= f64::from(*weight);
-                if left < 0.0 {
-                    return Some((id, *logits.get(id as usize)?));
+        let (all, sums) = (&mut self.chances, &mut self.sums);
+        chances(self.tier, logits, (top, scale), all, sums);
+        let mut whole: f64 = sums.iter().sum();
+        let drawn = if top_k == 0 && top_p >= 1.0 && min_p <= 0.0 {
+            let mut left = chance * whole;
+            let mut first = 0;
+            for sum in sums.iter() {
+                if left < *sum {
+                    break;
                 }
+                left -= sum;
+                first += BLOCK;
             }
-        }
+            let ids = u32::try_from(first).unwrap_or(u32::MAX)..;
+            let rest = all.get(first..).unwrap_or_default().iter().copied();
+            pick(rest.zip(ids), left)
+        } else {
+            let left = &mut self.candidates;
+            let part = f64::from(top_p.clamp(0.0, 1.0));
+            if top_k > 0 {
+                nucleus::candidates(all, 0.0, left);
+                nucleus::keep_count(left, top_k);
+                // What top-p is a part of is what top-k left.
+                whole = left.iter().map(|(chance, _)| f64::from(*chance)).sum();
+                left.retain(|(chance, _)| *chance >= min_p);
+            } else {
+                let floor = nucleus::floor_of_mass(part, whole, all.len());
+                nucleus::candidates(all, min_p.max(floor), left);
+            }
+            if part < 1.0 {
+                nucleus::keep_mass(left, part * whole);
+            }
+            let mass: f64 = left.iter().map(|(chance, _)| f64::from(*chance)).sum();
+            pick(left.iter().copied(), chance * mass)
+        };
         // Rounding may leave a crumb.
-        Some((likeliest, top))
+        let token = drawn.unwrap_or(likeliest);
+        Some((token, *logits.get(token as usize)?))
     }
 
     /// Change the logits of tokens that were there; what they were before.
@@ -272,31 +278,15 @@ impl Sampler {
     }
 }
 
-/// The mass of what a cut keeps, and in `blocks` that of each [`BLOCK`] of tokens.
-fn masses(chances: &[f32], cut: Cut, blocks: &mut Vec<f64>) -> f64 {
-    blocks.clear();
-    for (number, block) in (0u32..).zip(chances.chunks(BLOCK as usize)) {
-        let first = number * BLOCK;
-        // Eight sums, so that additions do not wait for each other.
-        let mut sums = [0.0f64; 8];
-        let (eights, rest) = block.as_chunks::<8>();
-        let kept = |id: u32, chance: f32| {
-            let chance = if cut.keeps(id, chance) { chance } else { 0.0 };
-            f64::from(chance)
-        };
-        let mut id = first;
-        for eight in eights {
-            for ((at, chance), sum) in (0u32..).zip(eight).zip(&mut sums) {
-                *sum += kept(id + at, *chance);
-            }
-            id += 8;
+/// The token at which so much mass is passed.
+fn pick(candidates: impl Iterator<Item = Candidate>, mut mass: f64) -> Option<u32> {
+    for (chance, id) in candidates {
+        mass -= f64::from(chance);
+        if mass < 0.0 {
+            return Some(id);
         }
-        for ((id, chance), sum) in (id..).zip(rest).zip(&mut sums) {
-            *sum += kept(id, *chance);
-        }
-        blocks.push(sums.iter().sum());
     }
-    blocks.iter().sum()
+    None
 }
 
 /// A setting that does something: it is not exactly the one that does nothing.
@@ -326,6 +316,31 @@ fn largest(logits: &[f32]) -> Option<(u32, f32)> {
     Some((u32::try_from(first).ok()?, most))
 }
 
+/// The mean of the logits that are numbers, and how many are.
+fn mean_of_numbers(logits: &[f32]) -> (f64, usize) {
+    // In single precision and sixteen lanes for each block; where one is no number, neither is the sum.
+    let sum_of = |block: &[f32]| {
+        let (chunks, rest) = block.as_chunks::<16>();
+        let mut lanes = [0.0f32; 16];
+        for chunk in chunks {
+            for (lane, logit) in lanes.iter_mut().zip(chunk) {
+                *lane += logit;
+            }
+        }
+        f64::from(lanes.iter().chain(rest).sum::<f32>())
+    };
+    let sum: f64 = logits.chunks(BLOCK).map(sum_of).sum();
+    if sum.is_finite() {
+        return (sum / logits.len() as f64, logits.len());
+    }
+    let numbers = || logits.iter().filter(|logit| logit.is_finite());
+    let (sum, count) = (
+        numbers().map(|logit| f64::from(*logit)).sum::<f64>(),
+        numbers().count(),
+    );
+    (sum / count as f64, count)
+}
+
 /// What all scores of one distribution have in common.
 struct Scoring {
     /// Logarithm of the sum of exponentials.
@@ -340,33 +355,22 @@ impl Scoring {
         clippy::cast_possible_truncation,
         reason = "sums are made in double precision"
     )]
-    fn of(logits: &[f32], chances: &[f32], top: f32, likeliest: usize) -> Self {
-        let sum = masses(chances, Cut::NONE, &mut Vec::new());
-        // Eight sums again.
-        let (mut sums, mut counts) = ([0.0f64; 8], [0u32; 8]);
-        for eight in logits.chunks(8) {
-            for ((logit, sum), count) in eight.iter().zip(&mut sums).zip(&mut counts) {
-                if logit.is_finite() {
-                    *sum += f64::from(*logit);
-                    *count += 1;
-                }
-            }
-        }
-        let count = f64::from(counts.iter().sum::<u32>());
-        let mean = sums.iter().sum::<f64>() / count;
-        let log_sum = f64::from(top) + sum.ln();
-        let mut best: Vec<(f32, u32)> = Vec::new();
+    fn of(logits: &[f32], (chances, sums): (&[f32], &[f64]), top: f32, likeliest: usize) -> Self {
+        let (mean, count) = mean_of_numbers(logits);
+        let log_sum = f64::from(top) + sums.iter().sum::<f64>().ln();
+        let mut best: Vec<Candidate> = Vec::new();
         if likeliest > 0 {
-            let cut = nucleus::of_count(chances, likeliest);
-            let all = (0u32..).zip(chances).zip(logits);
-            let kept = all.filter(|((id, chance), _)| cut.keeps(*id, **chance));
-            best = kept.map(|((id, _), logit)| (*logit, id)).collect();
+            nucleus::candidates(chances, 0.0, &mut best);
+            nucleus::keep_count(&mut best, likeliest);
+            for (chance, id) in &mut best {
+                *chance = logits.get(*id as usize).copied().unwrap_or(*chance);
+            }
             best.sort_unstable_by(likelier);
         }
         let log_sum_single = log_sum as f32;
         Self {
             log_sum: log_sum_single,
-            certainty: (log_sum - mean - count.ln()) as f32,
+            certainty: (log_sum - mean - (count as f64).ln()) as f32,
             likeliest: best
                 .into_iter()
                 .map(|(logit, id)| (id, logit - log_sum_single))

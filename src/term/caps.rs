@@ -1,7 +1,8 @@
 //! What the terminal can do, from its environment and, after the first frame, from its own answer.
 //!
 //! Colour level: an explicit setting, `NO_COLOR`, `TERM=dumb`, `COLORTERM`, the ending of `TERM`, else 16. `COLORFGBG` and an
-//! OSC 11 query say whether its ground is light; the query is answered by all that matter and waits 100 ms at most.
+//! OSC 11 query say whether its ground is light; the query is answered by all that matter and waits 100 ms at most. What
+//! comes later is not lost: see [`late`](super::late).
 
 use std::io::Write as _;
 use std::time::{Duration, Instant};
@@ -101,18 +102,29 @@ pub fn links(wanted: &str, env: impl Fn(&str) -> Option<String>) -> bool {
         || at_least("KONSOLE_VERSION", 201_200)
 }
 
-/// Ask the terminal for its ground. Raw mode is on and nobody else reads yet. What was typed meanwhile is given back.
+/// What the terminal answered in time.
+#[derive(Debug, Default, PartialEq)]
+pub struct Answer {
+    /// Whether its ground is light, where it said so.
+    pub light: Option<bool>,
+    /// What was typed meanwhile.
+    pub typed: Vec<u8>,
+    /// Where not everything was answered: what has come of the answer to the ground, maybe nothing.
+    pub owed: Option<Vec<u8>>,
+}
+
+/// Ask the terminal for its ground. Raw mode is on and nobody else reads yet.
 ///
 /// The last of the two questions (device attributes) is answered by every terminal, so the wait ends with it.
 #[must_use]
-pub fn ask_ground() -> (Option<bool>, Vec<u8>) {
+pub fn ask_ground() -> Answer {
     let mut out = std::io::stdout();
     if out
         .write_all(b"\x1b]11;?\x1b\\\x1b[c")
         .and_then(|()| out.flush())
         .is_err()
     {
-        return (None, Vec::new());
+        return Answer::default();
     }
     let started = Instant::now();
     let mut got: Vec<u8> = Vec::new();
@@ -149,14 +161,29 @@ fn device_attributes(got: &[u8]) -> Option<std::ops::Range<usize>> {
     Some(start..start + end + 1)
 }
 
-fn read_answer(got: &[u8]) -> (Option<bool>, Vec<u8>) {
+fn read_answer(got: &[u8]) -> Answer {
     let mut rest = got.to_vec();
-    if let Some(range) = device_attributes(&rest) {
+    let attributes = device_attributes(&rest);
+    // Questions are answered in order: after the last answer nothing is owed.
+    let mut owed = attributes.is_none().then(Vec::new);
+    if let Some(range) = attributes {
         rest.drain(range);
     }
     let start = rest.windows(5).position(|bytes| bytes == b"\x1b]11;");
     let Some(start) = start else {
-        return (None, rest);
+        // The first bytes of an answer.
+        let tails = [b"\x1b]11".as_slice(), b"\x1b]1", b"\x1b]"];
+        if let Some(tail) = tails.into_iter().find(|tail| rest.ends_with(tail))
+            && let Some(owed) = &mut owed
+        {
+            rest.truncate(rest.len() - tail.len());
+            owed.extend_from_slice(tail);
+        }
+        return Answer {
+            light: None,
+            typed: rest,
+            owed,
+        };
     };
     let after = rest.get(start..).unwrap_or_default();
     let end = after
@@ -170,15 +197,23 @@ fn read_answer(got: &[u8]) -> (Option<bool>, Vec<u8>) {
                 .map(|at| at + 2)
         });
     let Some(end) = end else {
-        rest.truncate(start);
-        return (None, rest);
+        let begun = rest.split_off(start);
+        return Answer {
+            light: None,
+            typed: rest,
+            owed: owed.map(|_| begun),
+        };
     };
     let answer: Vec<u8> = rest.drain(start..start + end).collect();
-    (is_light(&String::from_utf8_lossy(&answer)), rest)
+    Answer {
+        light: is_light(&String::from_utf8_lossy(&answer)),
+        typed: rest,
+        owed: None,
+    }
 }
 
 /// `rgb:ffff/ffff/ffff`, with one to four digits each.
-fn is_light(answer: &str) -> Option<bool> {
+pub(super) fn is_light(answer: &str) -> Option<bool> {
     let (_, colours) = answer.split_once("rgb:")?;
     let mut parts = colours.split(['/', '\x1b', '\x07']).map(|part| {
         let value = u32::from_str_radix(part, 16).ok()?;
@@ -270,13 +305,21 @@ mod tests {
 
     #[test]
     fn answers_are_taken_out_of_what_was_typed() {
+        let told = |light, typed: &[u8], owed: Option<&[u8]>| Answer {
+            light,
+            typed: typed.to_vec(),
+            owed: owed.map(<[u8]>::to_vec),
+        };
         let got = b"j\x1b]11;rgb:fdfd/f6f6/e3e3\x1b\\k\x1b[?62;22cl";
-        assert_eq!(read_answer(got), (Some(true), b"jkl".to_vec()));
-        assert_eq!(
-            read_answer(b"\x1b]11;rgb:1e/1e/2e\x07\x1b[?1c"),
-            (Some(false), Vec::new())
-        );
-        assert_eq!(read_answer(b"x"), (None, b"x".to_vec()));
-        assert_eq!(read_answer(b"\x1b]11;rgb:zz"), (None, Vec::new()));
+        assert_eq!(read_answer(got), told(Some(true), b"jkl", None));
+        let dark = b"\x1b]11;rgb:1e/1e/2e\x07\x1b[?1c";
+        assert_eq!(read_answer(dark), told(Some(false), b"", None));
+        // A terminal that knows of no ground owes nothing, one that has not answered does.
+        assert_eq!(read_answer(b"x\x1b[?1c"), told(None, b"x", None));
+        assert_eq!(read_answer(b"x"), told(None, b"x", Some(b"")));
+        for begun in [b"\x1b]11;rgb:2".as_slice(), b"\x1b]1", b"\x1b]"] {
+            let got = [b"x", begun].concat();
+            assert_eq!(read_answer(&got), told(None, b"x", Some(begun)));
+        }
     }
 }

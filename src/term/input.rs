@@ -3,6 +3,7 @@
 //! The stream is dropped while another program has the terminal (crossterm reads on even if nobody polls it) and made anew
 //! afterwards. A wheel notch is three lines, whatever number of events the terminal makes of it.
 
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use crossterm::event::{
@@ -11,6 +12,7 @@ use crossterm::event::{
 };
 use futures_util::StreamExt as _;
 
+use super::late::{Late, Taken};
 use crate::app::event::{Event, Mouse, MouseKind};
 use crate::keymap::{Code, Key};
 
@@ -21,32 +23,64 @@ const NOTCH: Duration = Duration::from_millis(80);
 pub struct Input {
     stream: Option<EventStream>,
     wheel: Wheel,
+    late: Late,
+    /// Heard, and not told yet.
+    ready: VecDeque<Heard>,
 }
 
-impl Default for Input {
-    fn default() -> Self {
-        Self {
-            stream: Some(EventStream::new()),
-            wheel: Wheel::default(),
-        }
-    }
+/// What the terminal sent.
+#[derive(Debug)]
+pub enum Heard {
+    /// Something for the state.
+    Event(Event),
+    /// Its answer to what was asked at the start: whether its ground is light.
+    Ground(bool),
 }
 
 impl Input {
-    /// The next event; `None` when the terminal is gone. Safe to cancel.
-    pub async fn next(&mut self) -> Option<Event> {
+    /// Begin to read. `owed` is what has come of an answer that is still to come, where one is.
+    #[must_use]
+    pub fn new(owed: Option<&[u8]>) -> Self {
+        let late = owed.map(|begun| Late::owed(begun, Instant::now()));
+        Self {
+            stream: Some(EventStream::new()),
+            wheel: Wheel::default(),
+            late: late.unwrap_or_default(),
+            ready: VecDeque::new(),
+        }
+    }
+
+    /// The next that is heard; `None` when the terminal is gone. Safe to cancel.
+    pub async fn next(&mut self) -> Option<Heard> {
         loop {
+            if let Some(heard) = self.ready.pop_front() {
+                return Some(heard);
+            }
             let Some(stream) = &mut self.stream else {
                 return std::future::pending().await;
             };
             match stream.next().await? {
                 Ok(raw) => {
-                    if let Some(event) = self.wheel.translate(raw, Instant::now()) {
-                        return Some(event);
+                    let now = Instant::now();
+                    match self.wheel.translate(raw, now) {
+                        Some(Event::Key(key)) => self.hear(key, now),
+                        Some(event) => self.ready.push_back(Heard::Event(event)),
+                        None => {}
                     }
                 }
                 Err(_) => return None,
             }
+        }
+    }
+
+    fn hear(&mut self, key: Key, now: Instant) {
+        match self.late.take(key, now) {
+            Taken::Typed(keys) => {
+                let keys = keys.into_iter().map(|key| Heard::Event(Event::Key(key)));
+                self.ready.extend(keys);
+            }
+            Taken::Answer(Some(light)) => self.ready.push_back(Heard::Ground(light)),
+            Taken::Answer(None) | Taken::Held => {}
         }
     }
 

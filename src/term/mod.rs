@@ -9,6 +9,7 @@ pub mod caps;
 pub mod clipboard;
 mod guard;
 pub mod input;
+mod late;
 pub mod link;
 mod pace;
 

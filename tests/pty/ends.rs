@@ -293,3 +293,38 @@ fn a_mute_terminal_is_waited_for_shortly_and_restored() {
     seat.quit();
     restored(&seat, End::Quit);
 }
+
+#[test]
+fn an_answer_that_comes_late_presses_no_key_and_still_chooses_the_theme() {
+    let bench = Bench::new();
+    let config = bench.folder.path().join("home/.config/spotter");
+    std::fs::create_dir_all(&config).unwrap();
+    let theme = "theme = { dark = \"gruvbox-dark\", light = \"catppuccin-latte\" }\n";
+    std::fs::write(config.join("config.toml"), theme).unwrap();
+    let mut seat = Seat::new("late", bench.folder.path(), &["tui", "--tasks", "sample"])
+        .welcomed()
+        .mute()
+        .sit();
+    seat.see("20 tasks");
+    // Long after the program gave up waiting, and cut in two.
+    std::thread::sleep(Duration::from_millis(400));
+    seat.terminal.send(b"\x1b]11;rgb:ff").unwrap();
+    std::thread::sleep(Duration::from_millis(50));
+    let rest = b"ff/ffff/ffff\x1b\\\x1b[?62;22c";
+    seat.terminal.send(rest).unwrap();
+    // The ink of the light theme.
+    let light = |screen: &vt100::Screen| {
+        let cells = (0..160).filter_map(|column| screen.cell(0, column));
+        let mut inks = cells.map(vt100::Cell::fgcolor);
+        inks.any(|ink| ink == vt100::Color::Rgb(0x4c, 0x4f, 0x69))
+            .then_some(())
+    };
+    assert!(seat.terminal.wait(Duration::from_secs(20), light).is_some());
+    let screen = seat.screen();
+    assert!(
+        !screen.contains("Commands") && !screen.contains("blind"),
+        "{screen}"
+    );
+    seat.quit();
+    restored(&seat, End::Quit);
+}

@@ -156,13 +156,16 @@ impl Notes {
                 Line::of("sandbox   ", Role::Dim).with(&safe::one_line(&report.tier), Role::Strong),
                 Target::None,
             ));
+            // As wide as the longest name, and a little apart.
+            let names = report.holds.keys().map(String::len).max();
+            let wide = names.unwrap_or(0) + 2;
             for (name, holds) in &report.holds {
                 let (sign, role, word) = match holds {
                     Holds::Yes => (glyphs.good(), Role::Pass, "held".to_owned()),
                     Holds::Watched => (glyphs.good(), Role::Dim, "watched".to_owned()),
                     Holds::No(why) => (glyphs.infra(), Role::Attention, format!("not held: {why}")),
                 };
-                let mut line = Line::of(sign, role).with(&format!(" {name:<18}"), Role::Text);
+                let mut line = Line::of(sign, role).with(&format!(" {name:<wide$}"), Role::Text);
                 let room = width.saturating_sub(line.width());
                 push_cut(&mut line, &safe::one_line(&word), Role::Dim, room);
                 rows.push((line, Target::None));

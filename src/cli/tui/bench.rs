@@ -20,6 +20,7 @@ use crate::app::news::News;
 use crate::app::{Event, State, settle, update};
 use crate::cli::{Failure, INTERRUPTED};
 use crate::config::ThemeChoice;
+use crate::term::input::Heard;
 use crate::term::{Canvas, Guard, Pace, caps, clipboard, input};
 use crate::theme::{self, Level};
 use crate::ui::{self, Eye};
@@ -62,19 +63,10 @@ impl Bench {
         if let Next::Leave(code) = self.carry_out(first, &mut input).await? {
             return Ok(code);
         }
-        let (light, typed) = caps::ask_ground();
-        self.state.light = light.or(self.state.light);
-        if let Some(choice) = &self.by_ground {
-            let name = theme::choose(Some(choice), self.state.light).to_owned();
-            if name != self.state.theme {
-                self.state.theme.clone_from(&name);
-                let screen = Screen::Theme { name, keep: true };
-                self.carry_out(vec![Effect::Screen(screen)], &mut input)
-                    .await?;
-            }
-        }
-        input = Some(input::Input::default());
-        for event in input::typed_before(&typed) {
+        let answer = caps::ask_ground();
+        self.follow(answer.light, &mut input).await?;
+        input = Some(input::Input::new(answer.owed.as_deref()));
+        for event in input::typed_before(&answer.typed) {
             let effects = update(&mut self.state, event);
             if let Next::Leave(code) = self.carry_out(effects, &mut input).await? {
                 return Ok(code);
@@ -108,8 +100,13 @@ impl Bench {
             let event = tokio::select! {
                 biased;
                 code = self.signals.next() => return Ok(self.leave(code)),
-                event = reading => match event {
-                    Some(event) => event,
+                heard = reading => match heard {
+                    Some(Heard::Event(event)) => event,
+                    Some(Heard::Ground(light)) => {
+                        self.follow(Some(light), &mut input).await?;
+                        self.pace.changed(Instant::now());
+                        continue;
+                    }
                     // The terminal is gone.
                     None => return Ok(self.leave(129)),
                 },
@@ -152,6 +149,27 @@ impl Bench {
                 return Ok(code);
             }
         }
+    }
+
+    /// The terminal has said what its ground is: where the settings follow it, so does the theme, unless another one was
+    /// chosen meanwhile.
+    async fn follow(
+        &mut self,
+        light: Option<bool>,
+        input: &mut Option<input::Input>,
+    ) -> Result<(), Failure> {
+        let before = self.state.light;
+        self.state.light = light.or(before);
+        let Some(choice) = &self.by_ground else {
+            return Ok(());
+        };
+        let name = theme::choose(Some(choice), self.state.light).to_owned();
+        if name != self.state.theme && self.state.theme == theme::choose(Some(choice), before) {
+            self.state.theme.clone_from(&name);
+            let screen = Screen::Theme { name, keep: true };
+            self.carry_out(vec![Effect::Screen(screen)], input).await?;
+        }
+        Ok(())
     }
 
     /// How long until time itself changes what is shown.

@@ -54,7 +54,7 @@ mod tier;
 
 pub use attention::{Cell, Heads, Sequence};
 pub use block::Format;
-pub use chances::chances;
+pub use chances::{BLOCK, chances};
 pub use cpu::{Cpu, Options, Scratch};
 pub use error::KernelError;
 pub use matmul::Linear;

@@ -1,8 +1,8 @@
 //! The likeliest tokens, so many or up to so much mass, without putting a vocabulary in order.
 //!
-//! Mental model: tokens are ordered by their chance, likelier first, smaller ids first among equals; a [`Cut`] is a place in
-//! that order. Chances are at most 1 and are counted into buckets by their leading bits, so the bucket in which the cut lies is
-//! known after one pass, and only what lies in it is sorted.
+//! Mental model: tokens are ordered by their chance, likelier first, smaller ids first among equals, and what is kept is a
+//! beginning of that order. Chances are at most 1 and are counted into buckets by their leading bits, so the bucket in which
+//! the end lies is known after one pass, and only what lies in it is sorted.
 
 use std::cmp::Ordering;
 
@@ -11,35 +11,27 @@ const SHIFT: u32 = 17;
 /// 64 powers of two; what is smaller shares the last bucket.
 const BUCKETS: usize = 4096;
 
-/// A place in the order of tokens: it and everything before it is kept.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Cut {
-    least: f32,
-    last: u32,
-}
+/// A token and its chance.
+pub(super) type Candidate = (f32, u32);
 
-impl Cut {
-    /// Everything that has a chance is kept.
-    pub(super) const NONE: Self = Self {
-        least: f32::MIN_POSITIVE,
-        last: u32::MAX,
-    };
-
-    /// Whether a token is kept.
-    pub(super) fn keeps(self, id: u32, chance: f32) -> bool {
-        chance > self.least || (chance >= self.least && id <= self.last)
-    }
-
-    /// Keeps what this and another one keep.
-    #[must_use]
-    pub(super) fn and_at_least(self, chance: f32) -> Self {
-        if chance > self.least {
-            Self {
-                least: chance,
-                last: u32::MAX,
-            }
-        } else {
-            self
+/// Tokens whose chance is at least `least` and above nought, in the order of their ids.
+pub(super) fn candidates(chances: &[f32], least: f32, into: &mut Vec<Candidate>) {
+    into.clear();
+    let least = least.max(f32::MIN_POSITIVE);
+    for (number, part) in (0u32..).zip(chances.chunks(16)) {
+        // Most parts of a vocabulary hold nothing that is likely.
+        let most = part.iter().fold(
+            0.0f32,
+            |most, chance| {
+                if *chance > most { *chance } else { most }
+            },
+        );
+        if most >= least {
+            let all = part.iter().zip(16 * number..);
+            into.extend(
+                all.filter(|(chance, _)| **chance >= least)
+                    .map(|(chance, id)| (*chance, id)),
+            );
         }
     }
 }
@@ -60,21 +52,24 @@ impl Goal {
     }
 }
 
-/// The `count` likeliest tokens.
-pub(super) fn of_count(chances: &[f32], count: usize) -> Cut {
-    find(chances, Cut::NONE, Goal::Count(count.max(1)))
+/// Keep the `count` likeliest.
+pub(super) fn keep_count(candidates: &mut Vec<Candidate>, count: usize) {
+    keep(candidates, Goal::Count(count.max(1)));
 }
 
-/// Of what `among` keeps, `whole` in all, the likeliest up to `part` of that mass, one at least.
-pub(super) fn of_mass(chances: &[f32], among: Cut, whole: f64, part: f64) -> Cut {
-    // Tokens below this come to less than what may be left out, all together, so the cut lies above it.
-    let rest = (1.0 - part) * whole / chances.len().max(1) as f64;
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "rounded down, no more than it spares"
-    )]
-    let least = (0.99 * rest) as f32;
-    find(chances, among.and_at_least(least), Goal::Mass(part * whole))
+/// Keep the likeliest up to a mass, one at least.
+pub(super) fn keep_mass(candidates: &mut Vec<Candidate>, mass: f64) {
+    keep(candidates, Goal::Mass(mass));
+}
+
+/// A chance below which all of `tokens` tokens together come to less than what may be left out of `whole`, where `part` of
+/// it is to be kept: what is kept up to that mass lies above.
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "rounded down, no more than it spares"
+)]
+pub(super) fn floor_of_mass(part: f64, whole: f64, tokens: usize) -> f32 {
+    (0.99 * (1.0 - part) * whole / tokens.max(1) as f64) as f32
 }
 
 fn bucket(chance: f32) -> usize {
@@ -82,50 +77,42 @@ fn bucket(chance: f32) -> usize {
     (below as usize).min(BUCKETS - 1)
 }
 
-/// The first place at which the goal is reached; `among` where it never is.
-fn find(chances: &[f32], among: Cut, goal: Goal) -> Cut {
-    let mut counts = vec![(0u32, 0f64); BUCKETS];
-    for (id, chance) in (0u32..).zip(chances) {
-        if among.keeps(id, *chance)
-            && let Some((count, mass)) = counts.get_mut(bucket(*chance))
-        {
+/// Keep the beginning of the order with which the goal is reached; everything where it never is.
+fn keep(candidates: &mut Vec<Candidate>, goal: Goal) {
+    let mut buckets = vec![(0u32, 0f64); BUCKETS];
+    for (chance, _) in candidates.iter() {
+        if let Some((count, mass)) = buckets.get_mut(bucket(*chance)) {
             *count += 1;
             *mass += f64::from(*chance);
         }
     }
     let (mut count, mut mass) = (0, 0.0);
-    let reached = counts.iter().position(|(of_bucket, mass_of_bucket)| {
+    let reached = buckets.iter().position(|(of_bucket, mass_of_bucket)| {
         let (with, mass_with) = (count + *of_bucket as usize, mass + mass_of_bucket);
-        if goal.is_reached(with, mass_with) && *of_bucket > 0 {
+        if *of_bucket > 0 && goal.is_reached(with, mass_with) {
             return true;
         }
         (count, mass) = (with, mass_with);
         false
     });
     let Some(reached) = reached else {
-        return among;
+        return;
     };
-    let mut members: Vec<(f32, u32)> = (0u32..)
-        .zip(chances)
-        .filter(|(id, chance)| among.keeps(*id, **chance) && bucket(**chance) == reached)
-        .map(|(id, chance)| (*chance, id))
+    let mut members: Vec<Candidate> = candidates
+        .iter()
+        .copied()
+        .filter(|(chance, _)| bucket(*chance) == reached)
         .collect();
     members.sort_unstable_by(likelier);
-    for (chance, id) in &members {
+    let last = members.iter().find(|(chance, _)| {
         count += 1;
         mass += f64::from(*chance);
-        if goal.is_reached(count, mass) {
-            return Cut {
-                least: *chance,
-                last: *id,
-            };
-        }
+        goal.is_reached(count, mass)
+    });
+    // Sums in another order may miss the goal by a crumb: then the whole bucket is kept.
+    if let Some(last) = last.or(members.last()).copied() {
+        candidates.retain(|candidate| likelier(candidate, &last) != Ordering::Greater);
     }
-    // Sums in another order may miss the goal by a crumb.
-    members.last().map_or(among, |(chance, id)| Cut {
-        least: *chance,
-        last: *id,
-    })
 }
 
 /// Likelier ones first, smaller ids first among equals.
@@ -138,12 +125,14 @@ pub(super) fn likelier(a: &(f32, u32), b: &(f32, u32)) -> Ordering {
 mod tests {
     use super::*;
 
-    fn kept(chances: &[f32], cut: Cut) -> Vec<(f32, u32)> {
-        let all = (0u32..).zip(chances);
-        let mut kept: Vec<(f32, u32)> = all
-            .filter(|(id, chance)| cut.keeps(*id, **chance))
-            .map(|(id, chance)| (*chance, id))
-            .collect();
+    fn all(chances: &[f32]) -> Vec<Candidate> {
+        let mut all = Vec::new();
+        candidates(chances, 0.0, &mut all);
+        all
+    }
+
+    fn sorted(mut kept: Vec<Candidate>) -> Vec<Candidate> {
+        assert!(kept.is_sorted_by_key(|(_, id)| *id));
         kept.sort_by(likelier);
         kept
     }
@@ -163,36 +152,42 @@ mod tests {
     }
 
     #[test]
-    fn a_cut_keeps_what_a_sorted_vocabulary_keeps() {
+    fn what_is_kept_is_what_a_sorted_vocabulary_keeps() {
         for spread in [0.0, 0.3, 6.0, 80.0] {
             let chances = drawn(5_000, spread);
-            let mut plain: Vec<(f32, u32)> =
-                (0u32..).zip(&chances).map(|(id, c)| (*c, id)).collect();
-            plain.sort_by(likelier);
+            let plain = sorted(all(&chances));
             for count in [1, 2, 77, 4_999] {
-                let cut = of_count(&chances, count);
-                assert_eq!(kept(&chances, cut), plain[..count], "{spread} {count}");
-                let whole: f64 = plain[..count].iter().map(|(c, _)| f64::from(*c)).sum();
+                let mut few = all(&chances);
+                keep_count(&mut few, count);
+                assert_eq!(sorted(few.clone()), plain[..count], "{spread} {count}");
+                let whole: f64 = few.iter().map(|(c, _)| f64::from(*c)).sum();
                 for part in [1e-9, 0.05, 0.5, 0.95] {
                     let (mut sum, mut wanted) = (0.0, 0);
                     while wanted == 0 || sum < part * whole {
                         sum += f64::from(plain[wanted].0);
                         wanted += 1;
                     }
-                    let cut = of_mass(&chances, cut, whole, part);
-                    let kept = kept(&chances, cut);
+                    let mut kept = few.clone();
+                    let floor = floor_of_mass(part, whole, kept.len());
+                    kept.retain(|(chance, _)| *chance >= floor);
+                    keep_mass(&mut kept, part * whole);
                     // Sums in another order may differ by one token on the border.
                     let apart = kept.len().abs_diff(wanted);
                     assert!(apart <= 1, "{spread} {count} {part}: {apart}");
-                    assert_eq!(kept, plain[..kept.len()]);
+                    assert_eq!(sorted(kept.clone()), plain[..kept.len()]);
                 }
             }
         }
     }
 
     #[test]
-    fn what_has_no_chance_is_never_kept() {
-        let cut = of_count(&[0.0, 1.0, 0.0, 0.5], 4);
-        assert_eq!(kept(&[0.0, 1.0, 0.0, 0.5], cut), [(1.0, 1), (0.5, 3)]);
+    fn what_has_no_chance_is_no_candidate() {
+        let mut kept = all(&[0.0, 1.0, 0.0, 0.5]);
+        assert_eq!(kept, [(1.0, 1), (0.5, 3)]);
+        keep_count(&mut kept, 4);
+        keep_mass(&mut kept, 9.0);
+        assert_eq!(kept.len(), 2);
+        candidates(&[0.1; 40], 0.2, &mut kept);
+        assert!(kept.is_empty());
     }
 }
