@@ -50,9 +50,9 @@ impl Cache {
     pub fn new(config: &Config, precision: Precision, pages: u32) -> Self {
         let pages = pages as usize;
         Self(if precision == Precision::F32 {
-            Cells::Single(Store::new(config, pages, 0.0))
+            Cells::Single(Store::new(config, pages))
         } else {
-            Cells::Half(Store::new(config, pages, f16::ZERO))
+            Cells::Half(Store::new(config, pages))
         })
     }
 
@@ -87,12 +87,13 @@ impl Cache {
 }
 
 impl<C: Cell + Copy> Store<C> {
-    fn new(config: &Config, pages: usize, nought: C) -> Self {
+    fn new(config: &Config, pages: usize) -> Self {
         let page = PAGE * config.kv_width();
         let numbers = pages * config.layers * page;
+        // Memory that the system zeroes when it is first used: a page that no stream ever needs costs nothing.
         Self {
-            keys: vec![nought; numbers],
-            values: vec![nought; numbers],
+            keys: bytemuck::allocation::zeroed_vec(numbers),
+            values: bytemuck::allocation::zeroed_vec(numbers),
             layers: config.layers,
             page,
         }
