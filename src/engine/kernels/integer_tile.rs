@@ -13,7 +13,7 @@ use super::tier::Isa;
 /// stream, with a nudge across the pause between blocks of nibbles; more rows compute for so long between two lines that
 /// it would stop looking ahead.
 const fn ahead(rows: usize) -> usize {
-    if rows <= 6 { 512 } else { 2048 }
+    if rows <= 6 { 1024 } else { 2048 }
 }
 
 /// A form of weights that has a product.

@@ -187,7 +187,7 @@ impl Whole {
         })
     }
 
-    /// Seconds between the first and the last token of `k` replies that are drawn together, and how many came between.
+    /// Seconds in which `k` replies are drawn together, all of them, and how many tokens came in these.
     pub(super) async fn streams(
         &mut self,
         k: usize,
@@ -196,7 +196,7 @@ impl Whole {
     ) -> Result<(f64, usize), Failure> {
         let mut readers = Vec::new();
         for seed in 0..k {
-            let (reply, mut pieces) = mpsc::channel(2 * count + 8);
+            let (reply, mut pieces) = mpsc::channel(2 * (count + 4 * k) + 8);
             self.requests
                 .ask(Ask {
                     prompt: self.dice.tokens(context, self.vocab),
@@ -208,7 +208,8 @@ impl Whole {
                     },
                     adapter: None,
                     constraint: None,
-                    most: count + 1,
+                    // While the last prompts are read the first replies go on.
+                    most: count + 4 * k,
                     ends: Vec::new(),
                     reply,
                     cancelled: Arc::new(AtomicBool::new(false)),
@@ -227,17 +228,21 @@ impl Whole {
             }));
         }
         let mut all = Vec::new();
-        let mut last_to_begin = None;
+        let (mut last_to_begin, mut first_to_end) = (None, None);
         for reader in readers {
             let times = reader.await.map_err(failed)??;
             last_to_begin = last_to_begin.max(times.first().copied());
+            let end = times.last().copied();
+            first_to_end = first_to_end.map_or(end, |first: Instant| end.map(|end| first.min(end)));
             all.extend(times);
         }
-        // Only while all of them speak: from the last one's first token on.
-        let (Some(began), Some(ended)) = (last_to_begin, all.iter().max().copied()) else {
+        let (Some(began), Some(ended)) = (last_to_begin, first_to_end) else {
             return Err(failed("no token came"));
         };
-        let between = all.iter().filter(|time| **time > began).count();
+        let between = all
+            .iter()
+            .filter(|time| **time > began && **time <= ended)
+            .count();
         Ok(((ended - began).as_secs_f64(), between))
     }
 }
