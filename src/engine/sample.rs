@@ -9,7 +9,7 @@
 //!
 //! [`Scores`] are those of the model itself, before penalties and temperature, and are reckoned where they are asked for:
 //! they take a pass over the vocabulary. A draw is a few passes over it, too, and none of them sorts it
-//! ([`nucleus`]): of 150,000 tokens it must cost little beside the step that computed their logits.
+//! (`nucleus.rs`): of 150,000 tokens it must cost little beside the step that computed their logits.
 
 mod nucleus;
 

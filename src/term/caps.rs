@@ -2,7 +2,7 @@
 //!
 //! Colour level: an explicit setting, `NO_COLOR`, `TERM=dumb`, `COLORTERM`, the ending of `TERM`, else 16. `COLORFGBG` and an
 //! OSC 11 query say whether its ground is light; the query is answered by all that matter and waits 100 ms at most. What
-//! comes later is not lost: see [`late`](super::late).
+//! comes later is not lost: see `late.rs`.
 
 use std::io::Write as _;
 use std::time::{Duration, Instant};
