@@ -162,6 +162,23 @@ fn one_that_ended_because_its_model_failed_goes_on_when_the_model_is_back() {
 }
 
 #[test]
+fn one_whose_model_is_another_now_says_so_and_goes_on() {
+    let all = recording();
+    let place = Place::new(&all.split_inclusive('\n').take(3).collect::<String>());
+    place.attempt();
+    fs::write(place.answers(), &all).unwrap();
+    let text = fs::read_to_string(place.events()).unwrap();
+    let (first, rest) = text.split_once('\n').unwrap();
+    let mut start: Value = serde_json::from_str(first).unwrap();
+    start["model"]["name"] = "policy-0ld".into();
+    fs::write(place.events(), format!("{start}\n{rest}")).unwrap();
+    let again = place.resume();
+    assert_eq!(again.status.code(), Some(0), "{}", said(&again));
+    let said = said(&again);
+    assert!(said.contains("the rollout began with policy-0ld"), "{said}");
+}
+
+#[test]
 fn one_whose_opening_was_cut_in_two_is_given_the_rest_of_it() {
     let place = Place::new(&recording());
     place.attempt();

@@ -2,7 +2,7 @@
 //! actions out again.
 //!
 //! The attempt is made again from the first event of the trajectory: the same task, scaffold, model, sandbox and rules.
-//! A task that has changed since is refused, a scaffold that has is a warning.
+//! A task that has changed since is refused, a scaffold or a model that has is a warning.
 
 use std::sync::Arc;
 
@@ -177,6 +177,13 @@ async fn draft_of(
             models::by_text(&start.model.spec, *answered, telling).await?
         }
     };
+    let (now, then) = (&model.info().name, &start.model.name);
+    if now != then {
+        warnings.push(format!(
+            "warning: `{}` is the model {now} now; the rollout began with {then}",
+            start.model.spec
+        ));
+    }
     let draft = Draft {
         store: store.clone(),
         task,
