@@ -12,6 +12,7 @@ pub(super) mod pick;
 mod replay;
 mod run;
 mod steer;
+mod taking;
 pub(super) mod tasks;
 mod typing;
 
@@ -119,6 +120,7 @@ const GROUPS: &[&[Command]] = &[
     tasks::COMMANDS,
     pick::COMMANDS,
     run::COMMANDS,
+    taking::COMMANDS,
     steer::COMMANDS,
     replay::COMMANDS,
     library::COMMANDS,

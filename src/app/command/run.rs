@@ -1,7 +1,7 @@
-//! Commands of the run view that look: panes, folds, search, diff, tests, replay, copies.
+//! Commands of the run view that look: panes, folds, search, diff, tests, replay.
 
 use super::{Command, Reason, Told, always};
-use crate::app::effect::{Effect, Screen};
+use crate::app::effect::Effect;
 use crate::app::layer::{Ask, Asked};
 use crate::app::messages::Weight;
 use crate::app::run::{Fold, LogPane, Pane, Scope, Tests};
@@ -474,40 +474,6 @@ pub(super) const COMMANDS: &[Command] = &[
             }
         }
     ),
-    // Copies and editors.
-    command!(
-        "copy",
-        "copy",
-        "Copy: the command under the cursor, the whole step, the diff as a patch, the hunk, the rollout's id.",
-        "run",
-        &["command", "step", "diff", "hunk", "id"],
-        0,
-        on_a_run,
-        copy
-    ),
-    command!(
-        "look.editor",
-        "in the editor",
-        "Open what the focused pane shows in your editor.",
-        "run",
-        &[],
-        0,
-        on_a_run,
-        |state, _| {
-            let Some(run) = state.run() else {
-                return Vec::new();
-            };
-            let (text, suffix) = match run.focus {
-                Pane::Diff => (run.diff.copied(false).unwrap_or_default(), ".diff"),
-                _ => (update::step_text(run, run.step()), ".txt"),
-            };
-            vec![Effect::Screen(Screen::Edit {
-                text,
-                suffix,
-                purpose: crate::app::news::Purpose::Look,
-            })]
-        }
-    ),
 ];
 
 /// Ask for a line.
@@ -572,33 +538,4 @@ fn open_log(state: &mut State, _: &Told) -> Vec<Effect> {
     run.focus = Pane::Tests;
     run.log = Some(LogPane::of(&file, line));
     vec![Effect::Log { id, file }]
-}
-
-fn copy(state: &mut State, told: &Told) -> Vec<Effect> {
-    let Some(run) = state.run() else {
-        return Vec::new();
-    };
-    let step = run.step();
-    let (text, what) = match told.argument.as_str() {
-        "diff" => (run.diff.copied(false), "the diff"),
-        "hunk" => (run.diff.copied(true), "the hunk"),
-        "id" => (Some(run.id.clone()), "the rollout's id"),
-        "step" => (Some(update::step_text(run, step)), "the step"),
-        _ => {
-            let command = run.story.step(step).and_then(|step| {
-                let call = step.actions().next()?.0;
-                Some(crate::app::run::call::shown(call, run.workdir()).object)
-            });
-            (command, "the command")
-        }
-    };
-    if let Some(text) = text.filter(|text| !text.is_empty()) {
-        vec![Effect::Screen(Screen::Copy {
-            text,
-            what: what.into(),
-        })]
-    } else {
-        state.say(Weight::Info, format!("there is nothing to copy as {what}"));
-        Vec::new()
-    }
 }
