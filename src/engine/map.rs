@@ -3,7 +3,7 @@
 //! The one place of the engine that maps: what is behind [`Mapped::bytes`] is the file as it is, so that a checkpoint of many
 //! gigabytes is read by touching it. A file that another program cuts short while it is mapped kills the process, as in every
 //! program that maps weights; nothing here can prevent that.
-#![allow(unsafe_code, reason = "mapping a file is unsafe")]
+#![expect(unsafe_code, reason = "mapping a file is unsafe")]
 
 use std::fs::File;
 use std::path::Path;

@@ -144,9 +144,8 @@ const PEERS: [&str; 2] = ["plain", "flash"];
 pub(crate) async fn run(args: Args) -> Result<ExitCode, Failure> {
     let mut chosen: Vec<Subject> = Vec::new();
     for name in &args.shapes {
-        let known = || SHAPES.map(|shape| shape.name).join(", ");
         chosen.push(Subject::named(name).ok_or_else(|| {
-            let known = known();
+            let known = SHAPES.map(|shape| shape.name).join(", ");
             Failure::usage(format!(
                 "no shape `{name}`; known: {known}, {}",
                 Subject::POLICY
@@ -154,9 +153,10 @@ pub(crate) async fn run(args: Args) -> Result<ExitCode, Failure> {
         })?);
     }
     if chosen.is_empty() {
-        let mut quantised = SHAPES.to_vec();
-        quantised.retain(|shape| shape.stored != Stored::F32);
-        chosen.extend(quantised.into_iter().map(Subject::Shape));
+        let quantised = SHAPES
+            .into_iter()
+            .filter(|shape| shape.stored != Stored::F32);
+        chosen.extend(quantised.map(Subject::Shape));
         chosen.push(Subject::Policy);
     }
     let folder = args.folder.clone().unwrap_or_else(|| {

@@ -1,6 +1,7 @@
 //! Logits as unnormalised chances: e^((logit − top) · scale), for drawing and for the mass of a distribution.
 
 use super::exponential::exp;
+use super::norm::{put, sixteen};
 use super::simd::{Kernel, Simd};
 use super::tier::{Isa, Tier};
 
@@ -23,31 +24,18 @@ impl Kernel for Chances<'_> {
         let blocks = self.logits.chunks(BLOCK).zip(self.out.chunks_mut(BLOCK));
         for ((logits, out), sum) in blocks.zip(self.sums) {
             let mut lanes = s.splat(0.0);
-            let (whole, rest) = logits.as_chunks::<16>();
-            let (to, to_rest) = out.as_chunks_mut::<16>();
-            for (logits, out) in whole.iter().zip(to) {
-                let chance = sixteen(s, logits, self.top, self.scale);
+            for start in (0..logits.len()).step_by(16) {
+                // Past the end there is no logit, and so no chance.
+                let sixteen = s.load(&sixteen(logits, start, f32::NAN));
+                let scaled = s.mul(s.sub(sixteen, s.splat(self.top)), s.splat(self.scale));
+                // The second operand wins where one is NaN.
+                let chance = s.max(exp(s, scaled), s.splat(0.0));
                 lanes = s.add(lanes, chance);
-                s.store(chance, out);
-            }
-            if !rest.is_empty() {
-                let (mut padded, mut chances) = ([f32::NAN; 16], [0.0; 16]);
-                padded[..rest.len()].copy_from_slice(rest);
-                let chance = sixteen(s, &padded, self.top, self.scale);
-                lanes = s.add(lanes, chance);
-                s.store(chance, &mut chances);
-                to_rest.copy_from_slice(&chances[..rest.len()]);
+                put(s, chance, out, start);
             }
             *sum = f64::from(s.sum(lanes));
         }
     }
-}
-
-#[inline(always)]
-fn sixteen<S: Simd>(s: S, logits: &[f32; 16], top: f32, scale: f32) -> S::F {
-    let away = s.sub(s.load(logits), s.splat(top));
-    // The second operand wins where one is NaN.
-    s.max(exp(s, s.mul(away, s.splat(scale))), s.splat(0.0))
 }
 
 /// `out` = e^((logit − `top`) · `scale`) for each logit, 0 for those that are −∞ or no number, and in `sums` the sum of each

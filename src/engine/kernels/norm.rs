@@ -13,7 +13,7 @@ const ALONE: usize = 16 * 1024;
 
 /// Sixteen values of a slice from `start`, `fill` past its end.
 #[inline(always)]
-fn sixteen(x: &[f32], start: usize, fill: f32) -> [f32; 16] {
+pub(super) fn sixteen(x: &[f32], start: usize, fill: f32) -> [f32; 16] {
     let rest = x.get(start..).unwrap_or(&[]);
     if let Some(whole) = rest.first_chunk::<16>() {
         return *whole;
@@ -27,7 +27,7 @@ fn sixteen(x: &[f32], start: usize, fill: f32) -> [f32; 16] {
 
 /// Write sixteen lanes as far as the slice goes.
 #[inline(always)]
-fn put<S: Simd>(s: S, v: S::F, out: &mut [f32], start: usize) {
+pub(super) fn put<S: Simd>(s: S, v: S::F, out: &mut [f32], start: usize) {
     let Some(rest) = out.get_mut(start..) else {
         return;
     };

@@ -239,6 +239,9 @@ impl Whole {
         let (Some(began), Some(ended)) = (last_to_begin, first_to_end) else {
             return Err(failed("no token came"));
         };
+        if ended <= began {
+            return Err(failed("a reply ended before all of them had begun"));
+        }
         let between = all
             .iter()
             .filter(|time| **time > began && **time <= ended)

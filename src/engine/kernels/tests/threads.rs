@@ -7,6 +7,17 @@ use std::time::Duration;
 use super::super::deal::Deal;
 use super::super::{KernelError, Pool, StartHook, Tier};
 
+/// How often a job called each share, a byte for each.
+fn times(pool: &Pool) -> usize {
+    let seen = AtomicUsize::new(0);
+    pool.run(&|share, shares| {
+        assert_eq!(shares, pool.threads());
+        seen.fetch_add(1 << (8 * share), Ordering::Relaxed);
+    })
+    .unwrap();
+    seen.into_inner()
+}
+
 #[test]
 fn every_share_of_every_job_is_done_once_whether_threads_spin_or_sleep() {
     for spin in [Duration::ZERO, Duration::from_millis(1)] {
@@ -16,13 +27,7 @@ fn every_share_of_every_job_is_done_once_whether_threads_spin_or_sleep() {
                 // Long enough that all have gone to sleep.
                 std::thread::sleep(Duration::from_millis(5));
             }
-            let seen = AtomicUsize::new(0);
-            pool.run(&|thread, threads| {
-                assert_eq!(threads, 4);
-                seen.fetch_add(1 << (8 * thread), Ordering::Relaxed);
-            })
-            .unwrap();
-            assert_eq!(seen.load(Ordering::Relaxed), 0x0101_0101);
+            assert_eq!(times(&pool), 0x0101_0101);
         }
     }
 }
@@ -37,13 +42,7 @@ fn a_thread_that_does_not_run_holds_nobody_up() {
     });
     let pool = Pool::new(2, Duration::from_micros(50), Some(&hook)).unwrap();
     for _ in 0..10 {
-        let seen = AtomicUsize::new(0);
-        pool.run(&|share, shares| {
-            assert_eq!(shares, 2);
-            seen.fetch_add(1 << (8 * share), Ordering::Relaxed);
-        })
-        .unwrap();
-        assert_eq!(seen.load(Ordering::Relaxed), 0x0101);
+        assert_eq!(times(&pool), 0x0101);
     }
     assert!(matches!(
         pool.run(&|share, _| assert_ne!(share, 1, "meant to happen")),
@@ -52,12 +51,7 @@ fn a_thread_that_does_not_run_holds_nobody_up() {
     // And one that comes late finds the next job, not an old one.
     drop(release);
     for _ in 0..1000 {
-        let seen = AtomicUsize::new(0);
-        pool.run(&|share, _| {
-            seen.fetch_add(1 << (8 * share), Ordering::Relaxed);
-        })
-        .unwrap();
-        assert_eq!(seen.load(Ordering::Relaxed), 0x0101);
+        assert_eq!(times(&pool), 0x0101);
     }
 }
 
