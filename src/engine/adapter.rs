@@ -131,7 +131,7 @@ impl Adapter {
             let pack = |tensor: &Tensor<'_>| {
                 let (rows, columns) = tensor.matrix().unwrap_or_default();
                 let keep = Keep::Stored;
-                Packed::from_bytes(tensor.format, rows, columns, tensor.bytes, keep, cpu.pool())
+                Packed::from_bytes(tensor.format, rows, columns, tensor.bytes, keep, cpu)
             };
             let pair = Pair {
                 down: pack(down)?,

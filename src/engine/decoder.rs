@@ -144,7 +144,7 @@ impl Decoder {
         let pack = |tensor: &Tensor<'_>, bytes: &[u8]| {
             let (rows, columns) = tensor.matrix().ok_or("it is no matrix")?;
             let keep = precision.keep(tensor.format);
-            Packed::from_bytes(tensor.format, rows, columns, bytes, keep, cpu.pool())
+            Packed::from_bytes(tensor.format, rows, columns, bytes, keep, cpu)
                 .map_err(|error| error.to_string())
         };
         let loader = Loader {

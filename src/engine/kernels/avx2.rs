@@ -16,16 +16,17 @@ use std::arch::x86_64::{
     _mm256_add_epi16, _mm256_add_epi32, _mm256_add_ps, _mm256_and_si256, _mm256_castps256_ps128,
     _mm256_castsi256_ps, _mm256_cvtepi32_ps, _mm256_cvtepu8_epi16, _mm256_cvtepu8_epi32,
     _mm256_cvtph_ps, _mm256_cvtps_epi32, _mm256_div_ps, _mm256_extractf128_ps, _mm256_fmadd_ps,
-    _mm256_loadu_ps, _mm256_loadu_si256, _mm256_madd_epi16, _mm256_maddubs_epi16, _mm256_max_ps,
-    _mm256_min_ps, _mm256_mul_ps, _mm256_permute2f128_ps, _mm256_set1_epi8, _mm256_set1_epi16,
-    _mm256_set1_epi32, _mm256_set1_ps, _mm256_setzero_si256, _mm256_shuffle_ps, _mm256_sign_epi8,
-    _mm256_slli_epi32, _mm256_srli_epi16, _mm256_storeu_ps, _mm256_sub_ps, _mm256_unpackhi_ps,
-    _mm256_unpacklo_ps, _mm256_xor_si256,
+    _mm256_fmsub_ps, _mm256_loadu_ps, _mm256_loadu_si256, _mm256_madd_epi16, _mm256_maddubs_epi16,
+    _mm256_max_ps, _mm256_min_ps, _mm256_mul_ps, _mm256_permute2f128_ps, _mm256_set1_epi8,
+    _mm256_set1_epi16, _mm256_set1_epi32, _mm256_set1_ps, _mm256_setzero_si256, _mm256_shuffle_ps,
+    _mm256_sign_epi8, _mm256_slli_epi32, _mm256_srli_epi16, _mm256_storeu_ps, _mm256_sub_ps,
+    _mm256_unpackhi_ps, _mm256_unpacklo_ps, _mm256_xor_si256,
 };
 use std::arch::x86_64::{_mm_add_ps, _mm_cvtss_f32, _mm_max_ps, _mm_movehl_ps, _mm_shuffle_ps};
 
 use half::f16;
 
+use super::layout::{RAISE, RAISED};
 use super::simd::{Kernel, Simd};
 
 /// Proof that the processor has AVX2, FMA and F16C.
@@ -71,6 +72,18 @@ fn both(a: Floats, b: Floats, f: impl Fn(__m256, __m256) -> __m256) -> Floats {
     [f(a[0], b[0]), f(a[1], b[1])]
 }
 
+/// Pairs of 16-bit sums added up.
+#[inline(always)]
+fn widened(sum: Words) -> Words {
+    lanes!({
+        let ones = _mm256_set1_epi16(1);
+        [
+            _mm256_madd_epi16(sum[0], ones),
+            _mm256_madd_epi16(sum[1], ones),
+        ]
+    })
+}
+
 /// Columns of an 8 × 8 block, given its rows.
 #[inline(always)]
 fn transpose_eight(r: [__m256; 8]) -> [__m256; 8] {
@@ -112,6 +125,7 @@ impl Simd for Avx2 {
     type N = Words;
     type B = Words;
     type X = __m256i;
+    type D = (Floats, Floats);
 
     const INTEGER_ROWS: usize = 4;
     const INTEGER_MOST: usize = 4;
@@ -265,8 +279,14 @@ impl Simd for Avx2 {
         lanes!(_mm256_set1_epi32(four))
     }
     #[inline(always)]
+    fn scales(self, from: &[f16; 16]) -> (Floats, Floats) {
+        let d = self.half(from);
+        (d, self.mul(d, self.splat(RAISE)))
+    }
+    #[inline(always)]
     fn signed_start(self, _start: i32) -> Words {
-        lanes!([_mm256_setzero_si256(); 2])
+        // The products are of signed bytes: nothing is too large.
+        lanes!([_mm256_set1_epi32(RAISED); 2])
     }
     #[inline(always)]
     fn signed_weights(self, from: &[u8; 64]) -> Words {
@@ -292,12 +312,16 @@ impl Simd for Avx2 {
         out
     }
     #[inline(always)]
-    fn signed_done(self, sum: Words) -> Floats {
-        lanes!([_mm256_cvtepi32_ps(sum[0]), _mm256_cvtepi32_ps(sum[1])])
+    fn signed_scaled(self, sum: Words, (d, raise): (Floats, Floats)) -> Floats {
+        lanes!([
+            _mm256_fmsub_ps(_mm256_castsi256_ps(sum[0]), d[0], raise[0]),
+            _mm256_fmsub_ps(_mm256_castsi256_ps(sum[1]), d[1], raise[1])
+        ])
     }
 
     #[inline(always)]
-    fn nibble_start(self) -> Words {
+    fn nibble_start(self, _start: i32) -> Words {
+        // Sums are of 16 bits, and what they start at is added at the end.
         lanes!([_mm256_setzero_si256(); 2])
     }
     #[inline(always)]
@@ -332,19 +356,25 @@ impl Simd for Avx2 {
         ])
     }
     #[inline(always)]
-    fn nibble_done(self, sum: Words, start: i32) -> Floats {
+    fn nibble_done(self, sum: Words) -> Floats {
+        let sum = widened(sum);
+        lanes!([_mm256_cvtepi32_ps(sum[0]), _mm256_cvtepi32_ps(sum[1])])
+    }
+    #[inline(always)]
+    fn nibble_scaled(self, sum: Words, start: i32, d: (Floats, Floats)) -> Floats {
+        let sum = widened(sum);
         lanes!({
-            let ones = _mm256_set1_epi16(1);
             let start = _mm256_set1_epi32(start);
-            [
-                _mm256_cvtepi32_ps(_mm256_add_epi32(_mm256_madd_epi16(sum[0], ones), start)),
-                _mm256_cvtepi32_ps(_mm256_add_epi32(_mm256_madd_epi16(sum[1], ones), start)),
-            ]
+            let sum = [
+                _mm256_add_epi32(sum[0], start),
+                _mm256_add_epi32(sum[1], start),
+            ];
+            self.signed_scaled(sum, d)
         })
     }
     #[inline(always)]
     fn pair_dot(self, w: &[[[u8; 2]; 16]; 4], x: &[i32; 4]) -> Floats {
-        let mut sum = self.nibble_start();
+        let mut sum = self.nibble_start(0);
         for (w, x) in w.iter().zip(x) {
             let (halves, _) = w.as_chunks::<8>();
             lanes!({
@@ -355,7 +385,7 @@ impl Simd for Avx2 {
                 }
             });
         }
-        self.signed_done(sum)
+        lanes!([_mm256_cvtepi32_ps(sum[0]), _mm256_cvtepi32_ps(sum[1])])
     }
     #[inline(always)]
     fn prefetch<T>(self, from: &T, ahead: usize) {

@@ -1,7 +1,7 @@
 //! The AVX-512 tier with VNNI: one register is sixteen lanes, one instruction adds 64 products of bytes.
 //!
-//! Weights are the unsigned operand of `vpdpbusd`, which is why signed ones are stored as value + 128 and sums start at
-//! −128 · Σ activations. This file holds `unsafe`: intrinsics are sound where the processor has them, and an [`Avx512`]
+//! Weights are the unsigned operand of `vpdpbusd`, which is why signed ones are stored as value + 128 and sums start lower by
+//! 128 · Σ activations. This file holds `unsafe`: intrinsics are sound where the processor has them, and an [`Avx512`]
 //! exists only where detection said so.
 #![cfg(target_arch = "x86_64")]
 #![expect(
@@ -14,15 +14,16 @@ use std::arch::x86_64::{
     _mm512_add_epi32, _mm512_add_ps, _mm512_and_si512, _mm512_castpd_ps, _mm512_castps_pd,
     _mm512_castsi512_ps, _mm512_cvtepi32_ps, _mm512_cvtepu8_epi16, _mm512_cvtepu8_epi32,
     _mm512_cvtph_ps, _mm512_cvtps_epi32, _mm512_div_ps, _mm512_dpbusd_epi32, _mm512_dpwssd_epi32,
-    _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_loadu_si512, _mm512_max_ps, _mm512_min_ps,
-    _mm512_mul_ps, _mm512_reduce_add_ps, _mm512_reduce_max_ps, _mm512_set1_epi8, _mm512_set1_epi32,
-    _mm512_set1_ps, _mm512_setzero_si512, _mm512_shuffle_f32x4, _mm512_slli_epi32,
-    _mm512_srli_epi16, _mm512_storeu_ps, _mm512_sub_ps, _mm512_unpackhi_pd, _mm512_unpackhi_ps,
-    _mm512_unpacklo_pd, _mm512_unpacklo_ps,
+    _mm512_fmadd_ps, _mm512_fmsub_ps, _mm512_loadu_ps, _mm512_loadu_si512, _mm512_max_ps,
+    _mm512_min_ps, _mm512_mul_ps, _mm512_reduce_add_ps, _mm512_reduce_max_ps, _mm512_set1_epi8,
+    _mm512_set1_epi32, _mm512_set1_ps, _mm512_shuffle_f32x4, _mm512_slli_epi32, _mm512_srli_epi16,
+    _mm512_storeu_ps, _mm512_sub_ps, _mm512_unpackhi_pd, _mm512_unpackhi_ps, _mm512_unpacklo_pd,
+    _mm512_unpacklo_ps,
 };
 
 use half::f16;
 
+use super::layout::RAISE;
 use super::simd::{Kernel, Simd};
 
 /// Proof that the processor has AVX-512 F, BW, DQ, VL and VNNI.
@@ -70,6 +71,7 @@ impl Simd for Avx512 {
     type N = __m512i;
     type B = __m512i;
     type X = __m512i;
+    type D = (__m512, __m512);
 
     const INTEGER_ROWS: usize = 6;
     const INTEGER_MOST: usize = 12;
@@ -203,13 +205,18 @@ impl Simd for Avx512 {
         lanes!(_mm512_dpbusd_epi32(sum, w, x))
     }
     #[inline(always)]
-    fn signed_done(self, sum: __m512i) -> __m512 {
-        lanes!(_mm512_cvtepi32_ps(sum))
+    fn scales(self, from: &[f16; 16]) -> (__m512, __m512) {
+        let d = self.half(from);
+        (d, self.mul(d, self.splat(RAISE)))
+    }
+    #[inline(always)]
+    fn signed_scaled(self, sum: __m512i, (d, raise): (__m512, __m512)) -> __m512 {
+        lanes!(_mm512_fmsub_ps(_mm512_castsi512_ps(sum), d, raise))
     }
 
     #[inline(always)]
-    fn nibble_start(self) -> __m512i {
-        lanes!(_mm512_setzero_si512())
+    fn nibble_start(self, start: i32) -> __m512i {
+        lanes!(_mm512_set1_epi32(start))
     }
     #[inline(always)]
     fn low_nibbles(self, from: &[u8; 64]) -> __m512i {
@@ -234,22 +241,23 @@ impl Simd for Avx512 {
         lanes!(_mm512_dpbusd_epi32(sum, w, x))
     }
     #[inline(always)]
-    fn nibble_done(self, sum: __m512i, start: i32) -> __m512 {
-        lanes!(_mm512_cvtepi32_ps(_mm512_add_epi32(
-            sum,
-            _mm512_set1_epi32(start)
-        )))
+    fn nibble_done(self, sum: __m512i) -> __m512 {
+        lanes!(_mm512_cvtepi32_ps(sum))
+    }
+    #[inline(always)]
+    fn nibble_scaled(self, sum: __m512i, _start: i32, d: (__m512, __m512)) -> __m512 {
+        self.signed_scaled(sum, d)
     }
     #[inline(always)]
     fn pair_dot(self, w: &[[[u8; 2]; 16]; 4], x: &[i32; 4]) -> __m512 {
-        let mut sum = self.nibble_start();
+        let mut sum = self.nibble_start(0);
         for (w, x) in w.iter().zip(x) {
             lanes!({
                 let pairs = _mm512_cvtepu8_epi16(_mm256_loadu_si256(w.as_ptr().cast()));
                 sum = _mm512_dpwssd_epi32(sum, pairs, _mm512_set1_epi32(*x));
             });
         }
-        self.signed_done(sum)
+        self.nibble_done(sum)
     }
     #[inline(always)]
     fn prefetch<T>(self, from: &T, ahead: usize) {

@@ -82,7 +82,24 @@ impl Format {
     }
 
     /// The values of one row. Stops at the shorter of the two.
+    #[inline(always)]
     pub fn dequantise(self, bytes: &[u8], out: &mut [f32]) {
+        // Blocks of one value are too short to be looked at one by one.
+        match self {
+            Self::F32 => {
+                for (out, v) in out.iter_mut().zip(bytes.as_chunks().0) {
+                    *out = f32::from_le_bytes(*v);
+                }
+                return;
+            }
+            Self::BF16 => {
+                for (out, v) in out.iter_mut().zip(bytes.as_chunks().0) {
+                    *out = f32::from_bits(u32::from(u16::from_le_bytes(*v)) << 16);
+                }
+                return;
+            }
+            _ => {}
+        }
         let blocks = bytes.chunks_exact(self.block_bytes());
         for (block, out) in blocks.zip(out.chunks_exact_mut(self.block_len())) {
             // A block of the right length always matches; the fallback writes nothing.
@@ -91,6 +108,7 @@ impl Format {
     }
 
     /// One block. `None` where a length is wrong.
+    #[inline(always)]
     fn one(self, block: &[u8], out: &mut [f32]) -> Option<()> {
         match self {
             Self::F32 => *out.first_mut()? = f32::from_le_bytes(*block.first_chunk()?),
@@ -144,11 +162,13 @@ impl Format {
 }
 
 /// The half-precision number at a byte offset.
+#[inline(always)]
 fn half_at(block: &[u8], offset: usize) -> Option<f32> {
     Some(f16::from_le_bytes(*block.get(offset..)?.first_chunk()?).to_f32())
 }
 
 /// 32 values: low nibbles first, then high ones, a fifth bit from `high` where there is one.
+#[inline(always)]
 fn nibbles(d: f32, offset: f32, min: f32, quants: &[u8], high: Option<u32>, out: &mut [f32]) {
     let (low_out, high_out) = out.split_at_mut(out.len() / 2);
     let fifth = |bit: usize| high.map_or(0, |high| ((high >> bit) & 1) << 4);
@@ -162,6 +182,7 @@ fn nibbles(d: f32, offset: f32, min: f32, quants: &[u8], high: Option<u32>, out:
 
 /// The 6-bit scale and minimum of block `j` (0..8) of a `Q4_K` or `Q5_K` block: the first four lie in the low six bits,
 /// the others have their low four bits in the last four bytes and their high two above the first eight.
+#[inline(always)]
 pub(super) fn scale_and_min(j: usize, packed: &[u8; 12]) -> (u8, u8) {
     if j < 4 {
         (packed[j] & 63, packed[j + 4] & 63)
@@ -175,6 +196,7 @@ pub(super) fn scale_and_min(j: usize, packed: &[u8; 12]) -> (u8, u8) {
 }
 
 /// `Q4_K`, or `Q5_K` where `fifth` has the upper bits.
+#[inline(always)]
 fn five_or_four(block: &[u8], fifth: Option<&[u8]>, quants: &[u8], out: &mut [f32]) -> Option<()> {
     let (d, dmin) = (half_at(block, 0)?, half_at(block, 2)?);
     let scales: &[u8; 12] = block.get(4..)?.first_chunk()?;
@@ -195,25 +217,31 @@ fn five_or_four(block: &[u8], fifth: Option<&[u8]>, quants: &[u8], out: &mut [f3
 }
 
 /// `Q6_K`: four low bits in 128 bytes, two high ones in 64, sixteen signed scales, one scale of those.
+#[inline(always)]
 fn six(block: &[u8], out: &mut [f32]) -> Option<()> {
     let d = half_at(block, 208)?;
     let (low, high, scales) = (
-        block.get(..128)?,
-        block.get(128..192)?,
-        block.get(192..208)?,
+        block.get(..128)?.as_chunks::<64>().0,
+        block.get(128..192)?.as_chunks::<32>().0,
+        block.get(192..208)?.as_chunks::<8>().0,
     );
-    let halves = low
-        .chunks_exact(64)
-        .zip(high.chunks_exact(32))
-        .zip(scales.chunks_exact(8));
-    for (((low, high), scales), out) in halves.zip(out.chunks_exact_mut(128)) {
-        for (i, out) in out.iter_mut().enumerate() {
-            let (quarter, column) = (i / 32, i % 32);
-            let byte = low.get(32 * (quarter % 2) + column)?;
-            let four = if quarter < 2 { byte & 15 } else { byte >> 4 };
-            let two = (high.get(column)? >> (2 * quarter)) & 3;
-            let scale = scales.get(i / 16)?.cast_signed();
-            *out = d * f32::from(scale) * (f32::from(four | (two << 4)) - 32.0);
+    let halves = low.iter().zip(high).zip(scales);
+    for (((low, high), scales), out) in halves.zip(out.as_chunks_mut::<128>().0) {
+        let (quarters, _) = out.as_chunks_mut::<32>();
+        for (quarter, out) in quarters.iter_mut().enumerate() {
+            let (low, _) = low.as_chunks::<32>();
+            let mut sixes = [0_u8; 32];
+            for ((six, byte), high) in sixes.iter_mut().zip(&low[quarter % 2]).zip(high) {
+                let four = (byte >> (quarter / 2 * 4)) & 15;
+                *six = four | (((high >> (2 * quarter)) & 3) << 4);
+            }
+            let halves = out.as_chunks_mut::<16>().0.iter_mut();
+            for (half, (out, sixes)) in halves.zip(sixes.as_chunks::<16>().0).enumerate() {
+                let scale = d * f32::from(scales[2 * quarter + half].cast_signed());
+                for (out, six) in out.iter_mut().zip(sixes) {
+                    *out = scale * (f32::from(*six) - 32.0);
+                }
+            }
         }
     }
     Some(())

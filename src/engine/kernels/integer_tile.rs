@@ -13,7 +13,7 @@ use super::tier::Isa;
 /// stream, with a nudge across the pause between blocks of nibbles; more rows compute for so long between two lines that
 /// it would stop looking ahead.
 const fn ahead(rows: usize) -> usize {
-    if rows <= 6 { 1024 } else { 2048 }
+    if rows <= 6 { 1024 } else { 3072 }
 }
 
 /// A form of weights that has a product.
@@ -139,9 +139,9 @@ impl Unit for Unit8 {
                     }
                 }
                 for g in 0..G {
-                    let d = s.half(&w[g][u].scale[half]);
+                    let d = s.scales(&w[g][u].scale[half]);
                     for m in 0..M {
-                        let scaled = s.mul(s.signed_done(dots[g][m]), d);
+                        let scaled = s.signed_scaled(dots[g][m], d);
                         sums[g][m] = s.fma(scaled, s.splat(x[m].scale[half]), sums[g][m]);
                     }
                 }
@@ -170,19 +170,20 @@ impl Unit for Unit4 {
                 for g in 1..G {
                     lines[g] = &w[g][u].lines;
                 }
-                let mut values = [&[0; 8]; M];
+                let (mut values, mut starts) = ([&[0; 8]; M], [0; M]);
                 for m in 0..M {
                     values[m] = &x[m].values.as_chunks::<8>().0[half];
+                    starts[m] = x[m].start4[half];
                 }
                 let dots = if half == 0 {
-                    nibbles::<S, G, M, false>(s, lines, values)
+                    nibbles::<S, G, M, false>(s, lines, values, starts)
                 } else {
-                    nibbles::<S, G, M, true>(s, lines, values)
+                    nibbles::<S, G, M, true>(s, lines, values, starts)
                 };
                 for g in 0..G {
-                    let d = s.half(&w[g][u].scale[half]);
+                    let d = s.scales(&w[g][u].scale[half]);
                     for m in 0..M {
-                        let scaled = s.mul(s.nibble_done(dots[g][m], x[m].start4[half]), d);
+                        let scaled = s.nibble_scaled(dots[g][m], starts[m], d);
                         sums[g][m] = s.fma(scaled, s.splat(x[m].scale[half]), sums[g][m]);
                     }
                 }
@@ -198,8 +199,9 @@ fn nibbles<S: Simd, const G: usize, const M: usize, const HIGH: bool>(
     s: S,
     lines: [&[[u8; 64]; 8]; G],
     values: [&[i32; 8]; M],
+    starts: [i32; M],
 ) -> [[S::N; M]; G] {
-    let mut dots = [[s.nibble_start(); M]; G];
+    let mut dots = [starts.map(|start| s.nibble_start(start)); G];
     for line in 0..8 {
         for g in 0..G {
             let bytes = &lines[g][line];
@@ -251,14 +253,14 @@ impl Unit for Unit4K {
                         values[m] = &x[m].values[block];
                     }
                     let dots = if high == 0 {
-                        nibbles::<S, G, M, false>(s, lines, values)
+                        nibbles::<S, G, M, false>(s, lines, values, [0; M])
                     } else {
-                        nibbles::<S, G, M, true>(s, lines, values)
+                        nibbles::<S, G, M, true>(s, lines, values, [0; M])
                     };
                     for g in 0..G {
                         let scale = s.bytes(&w[g][u].scale[block]);
                         for m in 0..M {
-                            scaled[g][m] = s.fma(s.nibble_done(dots[g][m], 0), scale, scaled[g][m]);
+                            scaled[g][m] = s.fma(s.nibble_done(dots[g][m]), scale, scaled[g][m]);
                         }
                     }
                 }
@@ -288,7 +290,7 @@ impl Unit for Panel4K {
         for (u, x) in x.iter().enumerate() {
             let mut scaled = [[s.splat(0.0); M]; G];
             for block in 0..8 {
-                let mut dots = [[s.nibble_start(); M]; G];
+                let mut dots = [[s.nibble_start(0); M]; G];
                 for line in 0..8 {
                     for g in 0..G {
                         let b = s.spread_nibbles(&w[g][u].lines[block][line]);
@@ -304,7 +306,7 @@ impl Unit for Panel4K {
                 for g in 0..G {
                     let scale = s.load(&w[g][u].scale[block]);
                     for m in 0..M {
-                        scaled[g][m] = s.fma(s.nibble_done(dots[g][m], 0), scale, scaled[g][m]);
+                        scaled[g][m] = s.fma(s.nibble_done(dots[g][m]), scale, scaled[g][m]);
                     }
                 }
             }

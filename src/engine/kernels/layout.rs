@@ -66,6 +66,13 @@ pub(super) struct Panel4K {
     pub(super) lines: [[[u8; 64]; 8]; 8],
 }
 
+/// What every sum of byte products starts above: the bits of 1.5 · 2²³. With a sum below 2²² in the last bits, the same
+/// bits are the number 1.5 · 2²³ + sum, and one multiply-add, which rounds once, makes scale · sum of it: exactly what
+/// conversion and product give.
+pub(super) const RAISED: i32 = 0x4b40_0000;
+/// [`RAISED`] as the number that its bits are.
+pub(super) const RAISE: f32 = 12_582_912.0;
+
 /// One column of 32 rows in `f32`.
 #[derive(Debug, Clone, Copy, Pod, Zeroable)]
 #[repr(C, align(64))]
@@ -84,9 +91,9 @@ pub(super) struct Input {
     pub(super) values: [i32; 16],
     /// Value = scale · integer.
     pub(super) scale: [f32; 2],
-    /// −128 · Σ integers of the block: where a sum over [`Unit8`] starts.
+    /// [`RAISED`] − 128 · Σ integers of the block: where a sum over [`Unit8`] starts.
     pub(super) start8: [i32; 2],
-    /// −8 · Σ integers of the block: the same for [`Unit4`].
+    /// [`RAISED`] − 8 · Σ integers of the block: the same for [`Unit4`].
     pub(super) start4: [i32; 2],
     pad: [i32; 2],
 }
@@ -104,8 +111,8 @@ impl Input {
         Self {
             values: bytemuck::cast(*values),
             scale,
-            start8: [-128 * sums[0], -128 * sums[1]],
-            start4: [-8 * sums[0], -8 * sums[1]],
+            start8: sums.map(|sum| RAISED - 128 * sum),
+            start4: sums.map(|sum| RAISED - 8 * sum),
             pad: [0; 2],
         }
     }

@@ -8,11 +8,11 @@
 use half::{bf16, f16};
 
 use super::block::Format;
+use super::cpu::Cpu;
 use super::error::{KernelError, same};
 use super::layout::{BLOCK, FLOAT_GROUP, GROUP, Line16, Line32, SUPER, UNIT, Unit4, Unit4K, Unit8};
 use super::mass::Mass;
-use super::pool::Pool;
-use super::repack::{Source, brain, eight, fill, four, four_k, group, single};
+use super::repack::{Source, fill, group};
 
 /// In which form to keep weights.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -57,7 +57,7 @@ impl Packed {
         columns: usize,
         bytes: &[u8],
         keep: Keep,
-        pool: &Pool,
+        cpu: &Cpu,
     ) -> Result<Self, KernelError> {
         let block = format.block_len();
         if !columns.is_multiple_of(block) {
@@ -95,12 +95,13 @@ impl Packed {
                 block: BLOCK,
             });
         }
+        let (units, source) = (columns.div_ceil(UNIT), &source);
         let store = match keep {
-            Keep::Q8_0 => Store::Q8(fill(source, GROUP, columns.div_ceil(UNIT), pool, eight)?),
-            Keep::Q4_0 => Store::Q4(fill(source, GROUP, columns.div_ceil(UNIT), pool, four)?),
-            Keep::Stored => Store::Q4K(fill(source, GROUP, columns / SUPER, pool, four_k)?),
-            Keep::F32 => Store::F32(fill(source, FLOAT_GROUP, columns, pool, single)?),
-            Keep::BF16 => Store::BF16(fill(source, FLOAT_GROUP, columns.div_ceil(2), pool, brain)?),
+            Keep::Q8_0 => Store::Q8(fill(source, units, cpu)?),
+            Keep::Q4_0 => Store::Q4(fill(source, units, cpu)?),
+            Keep::Stored => Store::Q4K(fill(source, columns / SUPER, cpu)?),
+            Keep::F32 => Store::F32(fill(source, columns, cpu)?),
+            Keep::BF16 => Store::BF16(fill(source, columns.div_ceil(2), cpu)?),
         };
         Ok(Self {
             rows,
@@ -115,7 +116,7 @@ impl Packed {
         columns: usize,
         w: &[f32],
         keep: Keep,
-        pool: &Pool,
+        cpu: &Cpu,
     ) -> Result<Self, KernelError> {
         Self::from_bytes(
             Format::F32,
@@ -123,7 +124,7 @@ impl Packed {
             columns,
             bytemuck::cast_slice(w),
             keep,
-            pool,
+            cpu,
         )
     }
 
@@ -133,7 +134,7 @@ impl Packed {
         columns: usize,
         w: &[f16],
         keep: Keep,
-        pool: &Pool,
+        cpu: &Cpu,
     ) -> Result<Self, KernelError> {
         Self::from_bytes(
             Format::F16,
@@ -141,7 +142,7 @@ impl Packed {
             columns,
             bytemuck::cast_slice(w),
             keep,
-            pool,
+            cpu,
         )
     }
 
@@ -151,7 +152,7 @@ impl Packed {
         columns: usize,
         w: &[bf16],
         keep: Keep,
-        pool: &Pool,
+        cpu: &Cpu,
     ) -> Result<Self, KernelError> {
         Self::from_bytes(
             Format::BF16,
@@ -159,7 +160,7 @@ impl Packed {
             columns,
             bytemuck::cast_slice(w),
             keep,
-            pool,
+            cpu,
         )
     }
 

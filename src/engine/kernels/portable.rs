@@ -5,6 +5,7 @@
 
 use half::f16;
 
+use super::layout::RAISED;
 use super::simd::Simd;
 
 /// Token of the portable tier.
@@ -41,6 +42,7 @@ impl Simd for Portable {
     type N = [i32; 16];
     type B = [u8; 64];
     type X = [i8; 4];
+    type D = [f32; 16];
 
     const INTEGER_ROWS: usize = 4;
     const INTEGER_MOST: usize = 4;
@@ -141,6 +143,10 @@ impl Simd for Portable {
         four.to_le_bytes().map(u8::cast_signed)
     }
     #[inline(always)]
+    fn scales(self, from: &[f16; 16]) -> Self::D {
+        self.half(from)
+    }
+    #[inline(always)]
     fn signed_start(self, start: i32) -> Self::I {
         [start; 16]
     }
@@ -155,13 +161,13 @@ impl Simd for Portable {
         sum
     }
     #[inline(always)]
-    fn signed_done(self, sum: Self::I) -> Self::F {
-        floats(sum)
+    fn signed_scaled(self, sum: Self::I, d: Self::D) -> Self::F {
+        self.mul(floats(sum.map(|v| v.wrapping_sub(RAISED))), d)
     }
 
     #[inline(always)]
-    fn nibble_start(self) -> Self::N {
-        [0; 16]
+    fn nibble_start(self, start: i32) -> Self::N {
+        [start; 16]
     }
     #[inline(always)]
     fn low_nibbles(self, from: &[u8; 64]) -> Self::B {
@@ -180,8 +186,12 @@ impl Simd for Portable {
         self.signed_dot(sum, w, x)
     }
     #[inline(always)]
-    fn nibble_done(self, sum: Self::N, start: i32) -> Self::F {
-        floats(sum.map(|v| v.wrapping_add(start)))
+    fn nibble_done(self, sum: Self::N) -> Self::F {
+        floats(sum)
+    }
+    #[inline(always)]
+    fn nibble_scaled(self, sum: Self::N, _start: i32, d: Self::D) -> Self::F {
+        self.signed_scaled(sum, d)
     }
     #[inline(always)]
     fn pair_dot(self, w: &[[[u8; 2]; 16]; 4], x: &[i32; 4]) -> Self::F {

@@ -110,6 +110,7 @@ impl Kernel for QuantiseSuper<'_> {
 
 /// 32 weights in 8 bits: the scale, and integers in −127..=127. The error of one is at most 1/254 of the block's largest
 /// magnitude, plus the rounding of the scale's eleven bits where that is not exact.
+#[inline(always)]
 pub(super) fn to_q8(block: &[f32; 32]) -> (f16, [i8; 32]) {
     let (scale, _) = scales(largest(block));
     let d = f16::from_f32(if scale.is_nan() {
@@ -132,6 +133,7 @@ pub(super) fn to_q8(block: &[f32; 32]) -> (f16, [i8; 32]) {
 
 /// 32 weights in 4 bits as ggml does it: the value of largest magnitude becomes −8, integers are in −8..=7. The error of
 /// one is at most 1/16 of the block's largest magnitude (1/8 for values near it of the other sign).
+#[inline(always)]
 pub(super) fn to_q4(block: &[f32; 32]) -> (f16, [i8; 32]) {
     let mut extreme = 0.0_f32;
     for v in block {
@@ -157,6 +159,8 @@ pub(super) fn to_q4(block: &[f32; 32]) -> (f16, [i8; 32]) {
     clippy::cast_possible_truncation,
     reason = "clamped first; NaN becomes 0"
 )]
+#[inline(always)]
 fn saturate(v: f32, low: f32, high: f32) -> i8 {
-    v.round().clamp(low, high) as i8
+    // By way of `i32`, for which there are vectors of conversions.
+    v.round().clamp(low, high) as i32 as i8
 }

@@ -29,6 +29,8 @@ pub(super) trait Simd: Copy {
     type B: Copy;
     /// Four activations, `i8`, for all rows.
     type X: Copy;
+    /// The scales of sixteen rows' blocks, and what a tier wants beside them.
+    type D: Copy;
 
     /// Activation rows in one tile of an integer product, two row groups wide if [`Self::PAIRS`].
     const INTEGER_ROWS: usize;
@@ -76,17 +78,20 @@ pub(super) trait Simd: Copy {
 
     /// Four activations for every row.
     fn activations(self, four: i32) -> Self::X;
-    /// The start of a sum over weights stored as value + 128; `start` is −128 · Σ activations.
+    /// Scales of one block of each row.
+    fn scales(self, from: &[f16; 16]) -> Self::D;
+    /// The start of a sum over weights stored as value + 128; `start` is [`RAISED`](super::layout::RAISED) − 128 · Σ
+    /// activations.
     fn signed_start(self, start: i32) -> Self::I;
     /// Read 64 weights stored as value + 128.
     fn signed_weights(self, from: &[u8; 64]) -> Self::B;
     /// Add four products to each row.
     fn signed_dot(self, sum: Self::I, w: Self::B, x: Self::X) -> Self::I;
-    /// The finished sums as floats.
-    fn signed_done(self, sum: Self::I) -> Self::F;
+    /// The finished sums by their scales.
+    fn signed_scaled(self, sum: Self::I, d: Self::D) -> Self::F;
 
-    /// The start of a sum over nibbles.
-    fn nibble_start(self) -> Self::N;
+    /// The start of a sum over nibbles: 0, or [`RAISED`](super::layout::RAISED) and what each product is too large by.
+    fn nibble_start(self, start: i32) -> Self::N;
     /// Read 64 bytes and take their low nibbles.
     fn low_nibbles(self, from: &[u8; 64]) -> Self::B;
     /// Read 64 bytes and take their high nibbles.
@@ -95,8 +100,10 @@ pub(super) trait Simd: Copy {
     fn spread_nibbles(self, from: &[u8; 64]) -> Self::B;
     /// Add four products of nibbles to each row; at most eight times between start and done.
     fn nibble_dot(self, sum: Self::N, w: Self::B, x: Self::X) -> Self::N;
-    /// The finished sums plus `start`, as floats.
-    fn nibble_done(self, sum: Self::N, start: i32) -> Self::F;
+    /// Finished sums that started at 0, as floats.
+    fn nibble_done(self, sum: Self::N) -> Self::F;
+    /// Finished sums that were raised, by their scales; `start` is what they started at.
+    fn nibble_scaled(self, sum: Self::N, start: i32, d: Self::D) -> Self::F;
 
     /// Σ over four pairs of two byte weights a row times two `i16` of `x`, as floats.
     fn pair_dot(self, w: &[[[u8; 2]; 16]; 4], x: &[i32; 4]) -> Self::F;

@@ -87,7 +87,7 @@ fn a_q6_k_block_written_by_hand_has_the_values_of_its_formula() {
 #[test]
 fn a_packed_row_gives_back_what_the_file_said() {
     let mut numbers = Numbers::new(1);
-    let pool = cpu(tiers()[0], 2);
+    let processor = cpu(tiers()[0], 2);
     for format in ALL {
         for rows in [1, 16, 37] {
             let columns = if format.block_len() == 1 {
@@ -102,7 +102,7 @@ fn a_packed_row_gives_back_what_the_file_said() {
                 || columns % 32 == 0
             {
                 let packed =
-                    Packed::from_bytes(format, rows, columns, &bytes, Keep::Stored, pool.pool())
+                    Packed::from_bytes(format, rows, columns, &bytes, Keep::Stored, &processor)
                         .unwrap();
                 let mut expected = vec![0.0; rows * columns];
                 format.dequantise(&bytes, &mut expected);
@@ -133,14 +133,14 @@ fn a_packed_row_gives_back_what_the_file_said() {
 #[test]
 fn quantising_on_request_stays_within_half_a_step() {
     let mut numbers = Numbers::new(2);
-    let pool = cpu(tiers()[0], 1);
+    let processor = cpu(tiers()[0], 1);
     let w = numbers.normals(3 * 96);
     for (keep, part) in [
         (Keep::Q8_0, 1.0 / 250.0),
         (Keep::Q4_0, 1.0 / 7.9),
         (Keep::BF16, 1.0 / 256.0),
     ] {
-        let packed = Packed::from_f32(3, 96, &w, keep, pool.pool()).unwrap();
+        let packed = Packed::from_f32(3, 96, &w, keep, &processor).unwrap();
         let mut row = vec![0.0; 96];
         for (r, w) in w.chunks(96).enumerate() {
             packed.row(r, &mut row).unwrap();
@@ -159,12 +159,12 @@ fn quantising_on_request_stays_within_half_a_step() {
 
 #[test]
 fn huge_and_tiny_weights_are_quantised_to_finite_values() {
-    let pool = cpu(tiers()[0], 1);
+    let processor = cpu(tiers()[0], 1);
     let mut w = vec![1e38_f32; 32];
     w.extend([1e-38; 32]);
     w.extend([0.0; 32]);
     for keep in [Keep::Q8_0, Keep::Q4_0] {
-        let packed = Packed::from_f32(1, 96, &w, keep, pool.pool()).unwrap();
+        let packed = Packed::from_f32(1, 96, &w, keep, &processor).unwrap();
         let mut row = vec![0.0; 96];
         packed.row(0, &mut row).unwrap();
         assert!(row.iter().all(|v| v.is_finite()));
@@ -174,7 +174,7 @@ fn huge_and_tiny_weights_are_quantised_to_finite_values() {
 
 #[test]
 fn sizes_that_do_not_fit_are_refused() {
-    let pool = cpu(tiers()[0], 1);
+    let processor = cpu(tiers()[0], 1);
     let new = |rows, columns, bytes: usize| {
         Packed::from_bytes(
             Format::Q8_0,
@@ -182,7 +182,7 @@ fn sizes_that_do_not_fit_are_refused() {
             columns,
             &vec![0; bytes],
             Keep::Stored,
-            pool.pool(),
+            &processor,
         )
     };
     assert!(matches!(new(1, 33, 34), Err(KernelError::Block { .. })));
@@ -193,7 +193,7 @@ fn sizes_that_do_not_fit_are_refused() {
     ));
     assert!(matches!(new(0, 32, 0), Err(KernelError::Shape { .. })));
     assert!(matches!(
-        Packed::from_f32(1, 33, &[0.0; 33], Keep::Q8_0, pool.pool()),
+        Packed::from_f32(1, 33, &[0.0; 33], Keep::Q8_0, &processor),
         Err(KernelError::Block { .. })
     ));
     let packed = new(2, 32, 68).unwrap();
@@ -203,10 +203,10 @@ fn sizes_that_do_not_fit_are_refused() {
 
 #[test]
 fn memory_is_what_the_layouts_say() {
-    let pool = cpu(tiers()[0], 1);
+    let processor = cpu(tiers()[0], 1);
     let zeros = vec![0.0; 33 * 256];
     let bytes = |keep| {
-        Packed::from_f32(33, 256, &zeros, keep, pool.pool())
+        Packed::from_f32(33, 256, &zeros, keep, &processor)
             .unwrap()
             .bytes()
     };
@@ -220,7 +220,7 @@ fn memory_is_what_the_layouts_say() {
         256,
         &vec![0; 33 * 144],
         Keep::Stored,
-        pool.pool(),
+        &processor,
     )
     .unwrap();
     assert_eq!(four.bytes(), 3 * 2368);

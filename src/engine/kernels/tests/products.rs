@@ -83,15 +83,8 @@ fn products_match_plain_arithmetic_on_the_same_integers() {
             for m in [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 18, 31, 70] {
                 let k = columns_for(format, &mut numbers);
                 let n = 1 + numbers.below(60);
-                let w = Packed::from_bytes(
-                    format,
-                    n,
-                    k,
-                    &numbers.blocks(format, n, k),
-                    keep,
-                    cpu.pool(),
-                )
-                .unwrap();
+                let w = Packed::from_bytes(format, n, k, &numbers.blocks(format, n, k), keep, &cpu)
+                    .unwrap();
                 let x = numbers.normals(m * k);
                 let bias = numbers.normals(n);
                 let bias = (m % 2 == 0).then_some(&bias[..]);
@@ -119,15 +112,8 @@ fn rounding_activations_costs_about_a_percent() {
     let cpu = cpu(tiers()[0], 1);
     for (format, keep) in KINDS {
         let (n, k) = (64, 1024);
-        let w = Packed::from_bytes(
-            format,
-            n,
-            k,
-            &numbers.blocks(format, n, k),
-            keep,
-            cpu.pool(),
-        )
-        .unwrap();
+        let w =
+            Packed::from_bytes(format, n, k, &numbers.blocks(format, n, k), keep, &cpu).unwrap();
         let x = numbers.normals(4 * k);
         let got = multiply(&cpu, &w, &x, None, &mut Scratch::new());
         assert!(worst(&got, &plain(&w, &x, None)) < 0.06, "{format:?}");
@@ -149,15 +135,8 @@ fn one_by_one_and_all_at_once_give_the_same_bits_on_any_number_of_threads() {
                     columns_for(format, &mut numbers)
                 };
                 let n = 1 + numbers.below(70);
-                let w = Packed::from_bytes(
-                    format,
-                    n,
-                    k,
-                    &numbers.blocks(format, n, k),
-                    keep,
-                    one.pool(),
-                )
-                .unwrap();
+                let w = Packed::from_bytes(format, n, k, &numbers.blocks(format, n, k), keep, &one)
+                    .unwrap();
                 let x = numbers.normals(m * k);
                 let all = multiply(&three, &w, &x, None, &mut scratch);
                 assert_eq!(
@@ -190,15 +169,8 @@ fn products_that_share_activations_are_those_computed_alone() {
                 .iter()
                 .zip([64, 17, 33, 40, 100, 1])
                 .map(|((format, keep), n)| {
-                    Packed::from_bytes(
-                        *format,
-                        n,
-                        k,
-                        &numbers.blocks(*format, n, k),
-                        *keep,
-                        cpu.pool(),
-                    )
-                    .unwrap()
+                    Packed::from_bytes(*format, n, k, &numbers.blocks(*format, n, k), *keep, &cpu)
+                        .unwrap()
                 })
                 .collect();
             let x = numbers.normals(m * k);
@@ -232,23 +204,21 @@ fn extreme_integers_do_not_saturate() {
             let mut block = half::f16::from_f32(1.0).to_le_bytes().to_vec();
             block.extend([q.cast_unsigned(); 32]);
             let bytes = block.repeat(2);
-            let w =
-                Packed::from_bytes(Format::Q8_0, 1, 64, &bytes, Keep::Stored, cpu.pool()).unwrap();
+            let w = Packed::from_bytes(Format::Q8_0, 1, 64, &bytes, Keep::Stored, &cpu).unwrap();
             let out = multiply(&cpu, &w, &[sign * 127.0; 64], None, &mut Scratch::new());
             assert_eq!(out, [f32::from(q) * sign * 127.0 * 64.0], "{tier:?}");
         }
         for sign in [1.0, -1.0] {
             let mut block = half::f16::from_f32(1.0).to_le_bytes().to_vec();
             block.extend([0xff; 16]);
-            let w =
-                Packed::from_bytes(Format::Q4_0, 1, 32, &block, Keep::Stored, cpu.pool()).unwrap();
+            let w = Packed::from_bytes(Format::Q4_0, 1, 32, &block, Keep::Stored, &cpu).unwrap();
             let out = multiply(&cpu, &w, &[sign * 127.0; 32], None, &mut Scratch::new());
             assert_eq!(out, [sign * 7.0 * 127.0 * 32.0], "{tier:?}");
         }
         // Q4_K at its largest: every scale, minimum and nibble full.
         let mut block = half::f16::from_f32(1.0).to_le_bytes().repeat(2);
         block.extend([0xff; 140]);
-        let w = Packed::from_bytes(Format::Q4_K, 1, 256, &block, Keep::Stored, cpu.pool()).unwrap();
+        let w = Packed::from_bytes(Format::Q4_K, 1, 256, &block, Keep::Stored, &cpu).unwrap();
         for m in [1, 20] {
             let out = multiply(&cpu, &w, &vec![127.0; 256 * m], None, &mut Scratch::new());
             let exact = (63.0 * 15.0 - 63.0) * 127.0 * 256.0;
@@ -267,15 +237,8 @@ fn zeros_give_zeros_and_tiny_or_huge_values_stay_finite() {
         let cpu = cpu(tier, 2);
         for (format, keep) in KINDS {
             let (n, k) = (20, 512);
-            let w = Packed::from_bytes(
-                format,
-                n,
-                k,
-                &numbers.blocks(format, n, k),
-                keep,
-                cpu.pool(),
-            )
-            .unwrap();
+            let w = Packed::from_bytes(format, n, k, &numbers.blocks(format, n, k), keep, &cpu)
+                .unwrap();
             for m in [1, 15] {
                 for value in [0.0, 1e-38, 1e-30, 1e30] {
                     // One row of the value, with one block of zeros in it.
@@ -302,15 +265,8 @@ fn what_is_not_a_number_shows_in_its_own_rows_only() {
         let cpu = cpu(tier, 2);
         for (format, keep) in KINDS {
             let (n, k, m) = (20, 256, 15);
-            let w = Packed::from_bytes(
-                format,
-                n,
-                k,
-                &numbers.blocks(format, n, k),
-                keep,
-                cpu.pool(),
-            )
-            .unwrap();
+            let w = Packed::from_bytes(format, n, k, &numbers.blocks(format, n, k), keep, &cpu)
+                .unwrap();
             for bad in [f32::NAN, f32::INFINITY] {
                 let mut x = numbers.normals(m * k);
                 x[3 * k + 40] = bad;
@@ -329,7 +285,7 @@ fn what_is_not_a_number_shows_in_its_own_rows_only() {
 #[test]
 fn shapes_that_do_not_fit_are_refused_and_no_rows_are_nothing() {
     let cpu = cpu(Tier::Portable, 1);
-    let w = Packed::from_f32(3, 4, &[1.0; 12], Keep::F32, cpu.pool()).unwrap();
+    let w = Packed::from_f32(3, 4, &[1.0; 12], Keep::F32, &cpu).unwrap();
     let mut scratch = Scratch::new();
     let mut run = |x: &[f32], out: &mut [f32], bias: Option<&[f32]>| {
         cpu.matmul(Linear { weight: &w, bias }, x, out, &mut scratch)
