@@ -310,6 +310,34 @@ async fn a_pause_that_ends_may_leave_step_mode_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn steps_begin_no_faster_than_their_pace_and_a_stop_between_them_is_heard_at_once() {
+    let session = Session::start(
+        vec![shell("echo one"), shell("echo two"), finish()],
+        &["--pace", "1"],
+    )
+    .await;
+    let (_, bench, _, records) = session.end().await;
+    let asked: Vec<_> = records
+        .iter()
+        .filter(|record| matches!(record.event, Event::Asked { .. }))
+        .map(|record| record.at)
+        .collect();
+    assert_eq!(asked.len(), 3);
+    assert!(asked[1].duration_since(asked[0]).as_secs_f64() > 0.9);
+    assert_eq!(ended(&bench.state(&bench.only())), Ended::Submitted);
+
+    // An hour's pace is not waited out: what ends this one is the word.
+    let session = Session::start(vec![shell("echo one"), finish()], &["--pace", "3600"]).await;
+    session.until_step(1).await;
+    session.bench.granted(&["stop"]).await;
+    let (_, bench, _, _) = session.end().await;
+    assert!(matches!(
+        ended(&bench.state(&bench.only())),
+        Ended::Stopped { .. }
+    ));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_edit_beside_a_call_that_is_not_valid_leaves_each_answer_its_call() {
     let session = Session::start(
         vec![

@@ -115,6 +115,12 @@ impl Form {
                     Kind::One(ON_OFF),
                     "off",
                 ),
+                entry(
+                    "pace",
+                    "seconds that a step takes at least, to be watched",
+                    Kind::Whole(0, 60),
+                    "0",
+                ),
             ],
             cursor: 0,
         }
@@ -147,7 +153,7 @@ impl Form {
         }
     }
 
-    /// What the next session begins with: all values but those that were only proposed for the source, since that one may
+    /// What the next session begins with: all values but the pace and those that were only proposed for the source, since that one may
     /// begin with another.
     #[must_use]
     pub fn remembered(&self, source: &str) -> BTreeMap<String, String> {
@@ -155,6 +161,8 @@ impl Form {
         let is_chosen = |entry: &&Entry| match entry.name {
             "model" => Some(entry.value.text()) != proposal.model,
             "scaffold" => entry.value.text() != proposal.scaffold,
+            // For one audience; the next session's annotator would wonder why every run crawls.
+            "pace" => false,
             _ => true,
         };
         self.entries

@@ -5,6 +5,7 @@
 //! A task that has changed since is refused, a scaffold or a model that has is a warning.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::models;
 use super::order::{LimitWishes, OrderError, Prepared, attempt};
@@ -199,6 +200,7 @@ async fn draft_of(
         of: start.of,
         batch: start.batch.clone(),
         step_mode: start.step_mode,
+        pace: Duration::ZERO,
     };
     Ok((draft, warnings))
 }

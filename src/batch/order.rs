@@ -9,6 +9,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::models::Models;
 use super::supply::{self, Telling};
@@ -113,6 +114,8 @@ pub struct Order {
     pub hints: bool,
     /// Wait for approval of each step.
     pub step_mode: bool,
+    /// The least time between the beginnings of two steps, for people who watch.
+    pub pace: Duration,
     /// Price of the model, where it was said.
     pub price: Option<Price>,
     /// Prices by model name, looked at where it was not.
@@ -178,6 +181,7 @@ impl Order {
                     of: self.attempts,
                     batch: batch.clone(),
                     step_mode: self.step_mode,
+                    pace: self.pace,
                 };
                 jobs.push(attempt(
                     draft,
@@ -214,6 +218,7 @@ impl Order {
             rules: None,
             hints: false,
             step_mode: false,
+            pace: Duration::ZERO,
             price: None,
             prices: BTreeMap::new(),
         }

@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::Deserialize;
 
@@ -114,6 +115,7 @@ fn draft(
         of: 1,
         batch: None,
         step_mode: false,
+        pace: Duration::ZERO,
     }
 }
 

@@ -26,6 +26,7 @@ pub mod socket;
 pub mod stuck;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
@@ -74,6 +75,8 @@ pub struct Draft {
     pub batch: Option<String>,
     /// Wait for approval of each step.
     pub step_mode: bool,
+    /// The least time between the beginnings of two steps, for people who watch; not part of the record.
+    pub pace: Duration,
 }
 
 /// Everything that is decided before an attempt starts.

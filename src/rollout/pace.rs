@@ -17,6 +17,7 @@ pub(super) struct Clock {
     earlier: Duration,
     waited: Duration,
     waiting: Option<Instant>,
+    stepped: Option<Instant>,
 }
 
 impl Clock {
@@ -27,6 +28,7 @@ impl Clock {
             earlier,
             waited: Duration::ZERO,
             waiting: None,
+            stepped: None,
         }
     }
 
@@ -41,6 +43,12 @@ impl Clock {
             _ => return false,
         }
         true
+    }
+
+    /// How long the next step has to wait, where steps begin no faster than `pace`.
+    fn early(&self, pace: Duration) -> Option<Duration> {
+        let since = self.stepped?.elapsed();
+        pace.checked_sub(since).filter(|left| !left.is_zero())
     }
 
     fn worked(&self) -> Duration {
@@ -72,7 +80,11 @@ impl Driver {
                 if let Some(ended) = self.limit_reached() {
                     return Ok(Some(ended));
                 }
-                break;
+                let Some(left) = self.clock.early(self.attempt.pace) else {
+                    break;
+                };
+                self.dawdle(left).await?;
+                continue;
             }
             let why = if self.taken.is_some() {
                 "a person has the shell"
@@ -83,6 +95,7 @@ impl Driver {
             self.wait_for_news("paused").await?;
         }
         self.show_paused(false, "")?;
+        self.clock.stepped = Some(Instant::now());
         for text in self.state.unheard.clone() {
             let id = self.state.next_message;
             self.emit(Event::Message {
@@ -94,6 +107,24 @@ impl Driver {
             self.memory.watch.human();
         }
         Ok(None)
+    }
+
+    /// Let people look at the last step. What they want meanwhile is heard at once; nobody there is no reason to hurry.
+    async fn dawdle(&mut self, left: Duration) -> Result<(), RolloutError> {
+        self.show_paused(false, "")?;
+        self.clock.wait(true);
+        let news = async {
+            if !self.desk.news("between two steps").await {
+                std::future::pending().await
+            }
+        };
+        tokio::select! {
+            () = news => {}
+            () = tokio::time::sleep(left) => {}
+            () = self.abandon.cancelled() => return Err(self.abandoned()),
+        }
+        self.clock.wait(false);
+        Ok(())
     }
 
     pub(super) async fn wait_for_news(&mut self, doing: &str) -> Result<(), RolloutError> {

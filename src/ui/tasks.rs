@@ -357,6 +357,10 @@ fn start_line(state: &State, area: Area, paint: &mut Paint<'_>) {
     for name in ["k", "temperature", "steps", "sandbox", "step mode"] {
         value(&mut first, name);
     }
+    // Runs that are slow on purpose say so.
+    if form.value("pace") != "0" {
+        value(&mut first, "pace");
+    }
     let mut second = Line::of("        ", Role::Text);
     for name in ["scaffold", "model"] {
         value(&mut second, name);

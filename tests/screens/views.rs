@@ -156,6 +156,21 @@ fn the_form_starts_attempts_with_its_values() {
 }
 
 #[test]
+fn a_pace_is_seen_beside_the_tasks_and_is_gone_with_the_session() {
+    let mut bench = bench(160, 48);
+    let is_told = |screen: String| {
+        let line = screen.lines().find(|line| line.contains("step mode"));
+        line.is_some_and(|line| line.contains("pace 5"))
+    };
+    assert!(!is_told(bench.press("").screen()));
+    assert!(is_told(bench.press("e<End><Enter><C-u>5<Enter>e").screen()));
+    let form = &bench.state.tasks.form;
+    let remembered = form.remembered("sample");
+    assert_eq!(form.value("pace"), "5");
+    assert!(remembered.contains_key("step mode") && !remembered.contains_key("pace"));
+}
+
+#[test]
 fn model_and_scaffold_are_chosen_from_what_was_used_or_typed() {
     let make = |width, height| {
         let mut bench = bench(width, height);

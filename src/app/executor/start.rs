@@ -1,6 +1,7 @@
 //! Starting, going on, branching, carrying out again: orders made into jobs by the same code that the command line uses.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::Shared;
 use crate::app::form::Form;
@@ -12,6 +13,9 @@ use crate::rollout::ground::Wishes;
 use crate::rollout::{Op, Price};
 use crate::sandbox::{Kind, Limits};
 use crate::trajectory::RolloutId;
+
+/// What a step of the bundled task takes at least: the policy alone has solved it before one has read its first line.
+const DEMO_PACE: Duration = Duration::from_millis(1500);
 
 pub(super) async fn order(shared: &Arc<Shared>, form: &Form) -> Vec<Job> {
     let settings = &shared.settings;
@@ -46,6 +50,7 @@ pub(super) async fn order(shared: &Arc<Shared>, form: &Form) -> Vec<Job> {
         rules: None,
         hints: false,
         step_mode: form.value("step mode") == "on",
+        pace: Duration::from_secs(form.value("pace").parse().unwrap_or(0)),
         price: None,
         prices: settings
             .prices
@@ -64,7 +69,11 @@ pub(super) async fn order(shared: &Arc<Shared>, form: &Form) -> Vec<Job> {
 }
 
 pub(super) async fn demo(shared: &Arc<Shared>) -> Vec<Job> {
-    let made = Order::demo().jobs(&shared.store, &supply::untold()).await;
+    let order = Order {
+        pace: DEMO_PACE,
+        ..Order::demo()
+    };
+    let made = order.jobs(&shared.store, &supply::untold()).await;
     told(shared, made, "cannot show the bundled task").await
 }
 

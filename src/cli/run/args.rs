@@ -1,6 +1,7 @@
 //! The arguments of `spotter run`, and the order that they and the settings make.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args as ClapArgs;
 
@@ -103,6 +104,12 @@ pub(crate) struct Args {
     /// Wait for approval of each step (`spotter control`)
     #[arg(long)]
     pub(super) step: bool,
+    /// The least seconds between the beginnings of two steps, to be watched [default: as fast as it goes]
+    #[arg(long, value_name = "S", value_parser = seconds, default_value = "0", hide_default_value = true)]
+    pub(super) pace: Duration,
+    /// Every task of the source
+    #[arg(long, conflicts_with_all = ["ids", "filter"])]
+    pub(super) all: bool,
     /// Give the agent the hints of the row
     #[arg(long)]
     pub(super) hints: bool,
@@ -110,10 +117,10 @@ pub(crate) struct Args {
     #[arg(long, value_name = "RULES")]
     pub(super) rules: Option<RuleSet>,
     /// Go on with an interrupted rollout (an id, its beginning or end, or `last`)
-    #[arg(long, value_name = "ROLLOUT", conflicts_with_all = ["ids", "filter", "branch"])]
+    #[arg(long, value_name = "ROLLOUT", conflicts_with_all = ["ids", "filter", "all", "branch"])]
     pub(super) resume: Option<String>,
     /// Go on from a step of another rollout, as a new one
-    #[arg(long, value_name = "ROLLOUT@STEP", conflicts_with_all = ["ids", "filter"])]
+    #[arg(long, value_name = "ROLLOUT@STEP", conflicts_with_all = ["ids", "filter", "all"])]
     pub(super) branch: Option<String>,
     /// Said to the agent when the branch begins
     #[arg(long, value_name = "TEXT", requires = "branch")]
@@ -138,9 +145,10 @@ impl Args {
         let which = match &self.filter {
             _ if !self.ids.is_empty() => Which::Ids(self.ids.clone()),
             Some(filter) => Which::Filter(filter.clone()),
+            None if self.all => Which::Filter(String::new()),
             None => {
                 return Err(Failure::usage(
-                    "name tasks by id or --filter (`spotter tasks list` shows them)",
+                    "name tasks by id, --filter or --all (`spotter tasks list` shows them)",
                 ));
             }
         };
@@ -195,6 +203,7 @@ impl Args {
             rules: self.rules,
             hints: self.hints,
             step_mode: self.step,
+            pace: self.pace,
             price: self.price()?,
             prices: prices.collect(),
         })
@@ -252,6 +261,10 @@ fn part(text: &str) -> Result<f64, String> {
 
 fn penalty(text: &str) -> Result<f64, String> {
     number_in(text, -2.0..=2.0)
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    number_in(text, 0.0..=3600.0).map(Duration::from_secs_f64)
 }
 
 fn above_zero(text: &str) -> Result<f64, String> {
