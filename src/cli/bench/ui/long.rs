@@ -12,6 +12,9 @@ use super::table::{Goal, at_most};
 /// No longer than this, whatever is left.
 const MOST: Duration = Duration::from_secs(2400);
 
+/// Events before anything is measured.
+const PAGE: u64 = 2 * hour::STEP;
+
 const REST: &str = "long run: key → frame at rest before it";
 const AFTER: &str = "long run: key → frame at rest after it";
 
@@ -28,6 +31,14 @@ pub(super) fn measure(bench: &mut Bench, events: u64) -> io::Result<()> {
         .ok_or_else(|| io::Error::other("it has no process"))?;
     drive::quiet(&terminal);
     let descriptor = live.descriptor(pid)?;
+    // A page that is full, as it is later: a frame of little text costs less.
+    let page = live.flow(Speed::AsTaken(pid, descriptor), PAGE)?;
+    while !page.is_over() {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let before = page.stop()?;
+    drive::until_shown(&terminal, &last_line(before))?;
+    drive::quiet(&terminal);
     // At rest, before it and after it: in between, what is waited for is the flood.
     bench.focus(&terminal, REST, Goal::None, 40)?;
     let began = Instant::now();
@@ -51,7 +62,7 @@ pub(super) fn measure(bench: &mut Bench, events: u64) -> io::Result<()> {
         }
     }
     let written = flow.stop()?;
-    drive::until_shown(&terminal, &last_line(written))?;
+    drive::until_shown(&terminal, &last_line(before + written))?;
     let rate = written as f64 / began.elapsed().as_secs_f64();
     bench.table.say(format!(
         "long run: {written} events, {rate:.0} a second, the last of them on the screen"

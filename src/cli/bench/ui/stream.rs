@@ -32,10 +32,11 @@ pub(super) enum Speed {
 pub(super) struct Live {
     pub(super) id: RolloutId,
     store: Store,
-    file: Option<File>,
+    file: File,
     // Held as a run holds it.
     _lock: File,
     seq: u64,
+    sent: u64,
     base: SnapshotId,
 }
 
@@ -85,25 +86,24 @@ impl Live {
         Ok(Self {
             id,
             store,
-            file: Some(file),
+            file,
             _lock: lock,
             seq: events.len() as u64,
+            sent: 0,
             base,
         })
     }
 
-    /// Let so many events come.
+    /// Let so many events come, after those that came before: all of them, where more are to come later.
     pub(super) fn flow(&mut self, speed: Speed, most: u64) -> io::Result<Flow> {
-        let mut file = self
-            .file
-            .take()
-            .ok_or_else(|| io::Error::other("it flows already"))?;
+        let mut file = self.file.try_clone()?;
         let mut length = file.metadata()?.len();
         let (stop, written) = (
             Arc::new(AtomicBool::new(false)),
             Arc::new(AtomicU64::new(0)),
         );
-        let base = self.base.clone();
+        let (base, sent) = (self.base.clone(), self.sent);
+        self.sent += most;
         let (stopped, count, first) = (Arc::clone(&stop), Arc::clone(&written), self.seq);
         let thread = std::thread::spawn(move || {
             let began = Instant::now();
@@ -125,7 +125,7 @@ impl Live {
                 };
                 let mut lines = Vec::new();
                 while done < due.min(most) {
-                    serde_json::to_writer(&mut lines, &hour::record(first, done, &base))?;
+                    serde_json::to_writer(&mut lines, &hour::record(first, sent + done, &base))?;
                     lines.push(b'\n');
                     done += 1;
                 }
