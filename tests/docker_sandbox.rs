@@ -168,7 +168,7 @@ async fn endless_output_is_bounded_and_a_background_program_does_not_hold_the_co
     let began = Instant::now();
     let ran = bash(&it.sandbox, "(sleep 30; echo late) & echo now").await;
     assert_eq!(ran.stdout.text(), "now\n");
-    assert!(began.elapsed() < Duration::from_secs(10));
+    assert!(began.elapsed() < Duration::from_secs(20));
     it.sandbox.stop().await.unwrap();
 }
 

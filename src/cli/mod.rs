@@ -46,7 +46,7 @@ pub(crate) const NOT_RESOLVED: u8 = 3;
 
 /// spotter: run software-engineering agents on SWE-Gym-style tasks in a sandbox, steer them, grade what they did.
 ///
-/// Without a subcommand it shows itself: a bundled task, a recorded model, the local sandbox.
+/// Without a subcommand it shows itself: a bundled task, the bundled policy, the local sandbox.
 #[derive(Debug, Parser)]
 #[command(name = "spotter", version, max_term_width = 100)]
 struct Cli {

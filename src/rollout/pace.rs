@@ -115,7 +115,7 @@ impl Driver {
         self.clock.wait(true);
         let news = async {
             if !self.desk.news("between two steps").await {
-                std::future::pending().await
+                std::future::pending::<()>().await;
             }
         };
         tokio::select! {

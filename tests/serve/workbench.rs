@@ -48,7 +48,7 @@ async fn the_form_s_model_is_served_until_it_is_ended_and_what_is_none_is_said()
     let model = "human".to_owned();
     executor.carry_out(Effect::Serve { model });
     assert_eq!(told(&mut news).await, None);
-    let next = tokio::time::timeout(Duration::from_secs(10), news.recv()).await;
+    let next = tokio::time::timeout(Duration::from_secs(60), news.recv()).await;
     let Ok(Some(News::Message { text, .. })) = next else {
         panic!("{next:?}");
     };

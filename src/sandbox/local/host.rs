@@ -23,6 +23,9 @@ use crate::sandbox::{Holds, Kind, SandboxError, SandboxReport, Spec};
 /// How long building the inside may take before something must be wrong.
 const START_TIMEOUT: i64 = 30;
 
+/// How long what is killed may take to go.
+pub(super) const KILL_PATIENCE: Duration = Duration::from_secs(10);
+
 static INIT_PROGRAM: OnceLock<PathBuf> = OnceLock::new();
 
 /// Start inits from this program instead of the running one: for programs that use spotter as a library, such as its
@@ -182,15 +185,13 @@ impl Host {
     /// End everything inside but the init, and wait until it is gone.
     pub(super) async fn end_all(&self) -> Result<(), SandboxError> {
         self.ask(&Request::KillAll, &[])?;
-        for _ in 0..500 {
-            if tree::children_of(nix::unistd::Pid::from_raw(self.pid)).is_empty() {
-                return Ok(());
+        let all_gone = async {
+            while !tree::children_of(nix::unistd::Pid::from_raw(self.pid)).is_empty() {
+                tokio::time::sleep(Duration::from_millis(2)).await;
             }
-            tokio::time::sleep(Duration::from_millis(2)).await;
-        }
-        Err(SandboxError::Gone(
-            "processes inside could not be ended".into(),
-        ))
+        };
+        let ended = tokio::time::timeout(KILL_PATIENCE, all_gone).await;
+        ended.map_err(|_late| SandboxError::Gone("processes inside could not be ended".into()))
     }
 
     fn ask(&self, request: &Request, fds: &[RawFd]) -> Result<(), SandboxError> {

@@ -12,7 +12,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::unix::pipe;
 use tokio::sync::mpsc;
 
-use super::host::Host;
+use super::host::{Host, KILL_PATIENCE};
 use super::protocol::Status;
 use super::{deep, descriptors};
 use crate::sandbox::{Bounded, Chunk, Exec, Exit, Limit, Ran, SandboxError, Shell, Stream};
@@ -27,9 +27,6 @@ const DISK_CLOCK: Duration = Duration::from_millis(300);
 const NOTICE: Duration = Duration::from_millis(250);
 
 const KILLED: i32 = nix::sys::signal::Signal::SIGKILL as i32;
-
-/// How long a killed tree may take to go.
-const KILL_PATIENCE: Duration = Duration::from_secs(10);
 
 fn os(what: &'static str) -> impl Fn(std::io::Error) -> SandboxError {
     move |source| SandboxError::Os {

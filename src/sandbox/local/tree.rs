@@ -140,7 +140,28 @@ pub(super) fn end_below(top: Pid) -> bool {
         if signal_all(Signal::SIGKILL).is_empty() {
             return true;
         }
+        for _ in 0..CHASES {
+            chase(top);
+        }
         let _ = nix::poll::poll(&mut [], nix::poll::PollTimeout::from(2u8));
     }
     false
+}
+
+/// How often the shortest-lived are tried to be caught before all of `/proc` is read again.
+const CHASES: usize = 50;
+
+/// Kill what the kernel lists below `top`. A process that forks and ends at once is gone before all of `/proc` has been
+/// read; this list is short and read in a few microseconds, but it may miss some while others come and go.
+fn chase(top: Pid) {
+    let mut frontier = vec![top.as_raw()];
+    while let Some(parent) = frontier.pop() {
+        let listed = fs::read_to_string(format!("/proc/{parent}/task/{parent}/children"));
+        for child in listed.unwrap_or_default().split_whitespace() {
+            if let Ok(child) = child.parse() {
+                let _ = kill(Pid::from_raw(child), Signal::SIGKILL);
+                frontier.push(child);
+            }
+        }
+    }
 }
