@@ -11,6 +11,7 @@
 //! they take a pass over the vocabulary. A draw is a few passes over it, too, and none of them sorts it
 //! (`nucleus.rs`): of 150,000 tokens it must cost little beside the step that computed their logits.
 
+mod flat;
 mod nucleus;
 
 use std::collections::HashMap;
@@ -191,22 +192,18 @@ impl Sampler {
         let (all, sums) = (&mut self.chances, &mut self.sums);
         chances(self.tier, logits, (top, scale), all, sums);
         let mut whole: f64 = sums.iter().sum();
-        let drawn = if top_k == 0 && top_p >= 1.0 && min_p <= 0.0 {
-            let mut left = chance * whole;
-            let mut first = 0;
-            for sum in sums.iter() {
-                if left < *sum {
-                    break;
-                }
-                left -= sum;
-                first += BLOCK;
-            }
-            let ids = u32::try_from(first).unwrap_or(u32::MAX)..;
-            let rest = all.get(first..).unwrap_or_default().iter().copied();
-            pick(rest.zip(ids), left)
+        let left = &mut self.candidates;
+        let part = f64::from(top_p.clamp(0.0, 1.0));
+        let many = if top_k > 0 || min_p > 0.0 {
+            None
+        } else if part >= 1.0 {
+            Some(flat::all(all, sums))
         } else {
-            let left = &mut self.candidates;
-            let part = f64::from(top_p.clamp(0.0, 1.0));
+            flat::keep(all, (part, whole), sums, left)
+        };
+        let drawn = if let Some(many) = many {
+            many.pick(chance)
+        } else {
             if top_k > 0 {
                 nucleus::candidates(all, 0.0, left);
                 nucleus::keep_count(left, top_k);

@@ -5,34 +5,39 @@
 //! the end lies is known after one pass, and only what lies in it is sorted.
 
 use std::cmp::Ordering;
+use std::ops::Range;
 
 /// Leading bits of a chance that name its bucket: exponent and six bits of the fraction.
 const SHIFT: u32 = 17;
 /// 64 powers of two; what is smaller shares the last bucket.
-const BUCKETS: usize = 4096;
+pub(super) const BUCKETS: usize = 4096;
 
 /// A token and its chance.
 pub(super) type Candidate = (f32, u32);
 
 /// Tokens whose chance is at least `least` and above nought, in the order of their ids.
 pub(super) fn candidates(chances: &[f32], least: f32, into: &mut Vec<Candidate>) {
+    between(chances, least..f32::INFINITY, into);
+}
+
+/// Those whose chance is below the end of the range, too.
+pub(super) fn between(chances: &[f32], range: Range<f32>, into: &mut Vec<Candidate>) {
     into.clear();
-    let least = least.max(f32::MIN_POSITIVE);
+    let least = range.start.max(f32::MIN_POSITIVE);
+    let is_in = |chance: f32| chance >= least && chance < range.end;
     for (number, part) in (0u32..).zip(chances.chunks(16)) {
         // Most parts of a vocabulary hold nothing that is likely.
-        let most = part.iter().fold(
-            0.0f32,
-            |most, chance| {
-                if *chance > most { *chance } else { most }
-            },
-        );
-        if most >= least {
-            let all = part.iter().zip(16 * number..);
-            into.extend(
-                all.filter(|(chance, _)| **chance >= least)
-                    .map(|(chance, id)| (*chance, id)),
-            );
+        if !part.iter().fold(false, |any, chance| any | is_in(*chance)) {
+            continue;
         }
+        // Without a branch for each: where nothing stands out they would be guessed wrong.
+        let mut found = [(0.0, 0); 16];
+        let mut count = 0;
+        for (chance, id) in part.iter().zip(16 * number..) {
+            found[count % 16] = (*chance, id);
+            count += usize::from(is_in(*chance));
+        }
+        into.extend_from_slice(found.get(..count).unwrap_or(&found));
     }
 }
 
@@ -72,9 +77,18 @@ pub(super) fn floor_of_mass(part: f64, whole: f64, tokens: usize) -> f32 {
     (0.99 * (1.0 - part) * whole / tokens.max(1) as f64) as f32
 }
 
-fn bucket(chance: f32) -> usize {
+/// Which bucket a chance lies in; likelier ones have smaller numbers.
+pub(super) fn bucket(chance: f32) -> usize {
     let below = 1f32.to_bits().saturating_sub(chance.to_bits()) >> SHIFT;
     (below as usize).min(BUCKETS - 1)
+}
+
+/// The largest chance of a bucket; what is larger lies in buckets before it. Behind the last one there is nothing.
+pub(super) fn largest_in(bucket: usize) -> f32 {
+    let below = u32::try_from(bucket).ok().filter(|_| bucket < BUCKETS);
+    below.map_or(0.0, |below| {
+        f32::from_bits(1f32.to_bits() - (below << SHIFT))
+    })
 }
 
 /// Keep the beginning of the order with which the goal is reached; everything where it never is.
