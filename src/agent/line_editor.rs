@@ -4,7 +4,7 @@
 //! had happened. What is put in takes the indentation of the line that it replaces or stands before: a model need not count
 //! blanks. After an edit the lines around it are shown, as they stand now.
 //!
-//! Not here: creating, moving and searching; whoever needs that has a shell.
+//! Not here: finding ([`super::definition`]), creating and moving; whoever needs that has a shell.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const AROUND: usize = 1;
 
 /// Words for the model: what was done, or why not.
-type Told = Result<String, String>;
+pub(super) type Told = Result<String, String>;
 
 /// Carry out one call with checked arguments.
 pub(super) async fn perform(
@@ -59,7 +59,7 @@ pub(super) async fn perform(
 }
 
 /// A file's text, or why it cannot be had.
-async fn read(sandbox: &dyn Sandbox, path: &str) -> Result<Told, SandboxError> {
+pub(super) async fn read(sandbox: &dyn Sandbox, path: &str) -> Result<Told, SandboxError> {
     let mut exec = Exec::new(["cat", "--", path].map(String::from).to_vec(), PATIENCE);
     // Half of what is kept is the head, which must hold it all.
     exec.keep = LARGEST * 2 + 2;
@@ -142,7 +142,7 @@ fn edit(before: &str, line: i64, text: &str, replace: bool) -> Result<(String, S
 }
 
 /// Lines of a text, from `first` to `last`, each behind its number.
-fn numbered(text: &str, first: usize, last: usize) -> String {
+pub(super) fn numbered(text: &str, first: usize, last: usize) -> String {
     let lines = (1usize..)
         .zip(text.lines())
         .filter(|(number, _)| (first..=last).contains(number));

@@ -7,6 +7,7 @@
 //! Messages are stored as the model saw them: with the text form of tool calls, the text *is* the message.
 //! This room knows nothing of engines or Docker.
 
+mod definition;
 mod editor;
 pub mod hands;
 mod line_editor;

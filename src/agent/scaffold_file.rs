@@ -111,6 +111,8 @@ pub(super) enum Acts {
     Command,
     /// The `str_replace` editor.
     Editor,
+    /// Shows where a function or class is defined.
+    Find,
     /// Shows a file with line numbers.
     View,
     /// Replaces one line.

@@ -14,6 +14,7 @@ fn schema(acts: Acts) -> Value {
     match acts {
         Acts::Shell | Acts::Command => object(json!({"command": {"type": "string"}}), &["command"]),
         Acts::Finish | Acts::Script => object(json!({}), &[]),
+        Acts::Find => object(json!({"name": {"type": "string"}}), &["name"]),
         Acts::View => object(json!({"file": {"type": "string"}}), &["file"]),
         Acts::ReplaceLine | Acts::InsertLines => object(
             json!({"file": {"type": "string"}, "line": {"type": "integer"}, "text": {"type": "string"}}),

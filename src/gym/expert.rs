@@ -1,8 +1,8 @@
 //! The scripted expert: a plan made from the gold patch, said in the words of the `gym` scaffold.
 //!
-//! It looks at the module that the report names (and at the faulty one, where that is another), changes the line, tests, hands in. Some
-//! plans make a **mistake on purpose** first, one of the row's decoys, see it fail and correct it, so that who learns from them sees how
-//! one goes on after a wrong change. Its reply says so ([`ON_PURPOSE`]), and the
+//! It looks at the function that the report names (then at the faulty one, where that is another), changes the line, tests, hands in. Some
+//! plans make **mistakes on purpose** first, some of the row's decoys, see them fail and correct them, so that who learns from them sees
+//! how one goes on after a wrong change, or from a function that is right to the one that it calls. Its reply says so ([`ON_PURPOSE`]), and the
 //! rollout marks the step as a mistake. It is there to be gone on from, not to be learned.
 //!
 //! The expert sees what no agent may see. Its kind is [`ModelKind::Expert`], which stands behind no figure.
@@ -15,6 +15,9 @@ use crate::model::recorded::{EXPERT, ON_PURPOSE, Recorded};
 use crate::model::{Finish, Message, ModelInfo, ModelKind, Reply, Role};
 use crate::task::Task;
 use crate::text::diff::{self, Kind};
+
+/// After a wrong change, of a hundred so many make another one.
+const AGAIN: usize = 40;
 
 /// What a row says for the expert beside the gold patch.
 #[derive(Debug, Clone, Deserialize)]
@@ -29,6 +32,7 @@ pub(super) struct Hint {
 
 #[derive(Debug, Clone, Deserialize)]
 struct Decoy {
+    module: String,
     line: usize,
     text: String,
 }
@@ -50,39 +54,32 @@ pub(super) fn plan(
     mistakes: usize,
 ) -> Result<Vec<Reply>, MakeError> {
     let change = change(task)?;
-    let file = format!("{}.py", hint.module);
-    let source = task
-        .files
-        .get(&file)
-        .map(String::as_str)
-        .unwrap_or_default();
-    let mut said: Vec<(String, &str)> = vec![(format!("view {}.py", hint.reported), EXPERT)];
-    if hint.module != hint.reported {
-        said.push((format!("view {file}"), EXPERT));
-    }
+    let reported = reported(task, &hint.reported)?;
+    let faulty = around(source_of(task, &hint.module), change.line);
     let mut decoys: Vec<&Decoy> = hint.decoys.iter().collect();
     random.shuffle(&mut decoys);
-    let wrong = if decoys.is_empty() || !random.chance(mistakes) {
-        0
+    let wrong = if random.chance(mistakes) {
+        1 + (1..decoys.len())
+            .take_while(|_| random.chance(AGAIN))
+            .count()
     } else {
-        1 + usize::from(random.chance(25))
+        0
     };
-    for decoy in decoys.into_iter().take(wrong) {
-        said.push((
-            format!("replace {file} {} {}", decoy.line, decoy.text),
-            ON_PURPOSE,
-        ));
-        said.push(("test".into(), EXPERT));
-        if decoy.line != change.line {
-            // Another line was touched: it is put back first.
-            let before = source
-                .lines()
-                .nth(decoy.line.saturating_sub(1))
-                .unwrap_or_default()
-                .trim();
-            said.push((format!("replace {file} {} {before}", decoy.line), EXPERT));
-        }
+    decoys.truncate(wrong);
+    // What is wrong about the caller is tried before the function that it calls is looked at.
+    let is_above = |decoy: &&Decoy| {
+        let source = source_of(task, &decoy.module);
+        faulty != reported && around(source, decoy.line) == reported
+    };
+    let (above, within): (Vec<&Decoy>, Vec<&Decoy>) = decoys.into_iter().partition(is_above);
+    let tried = |decoy| mistake(task, decoy, (&hint.module, change.line));
+    let mut said = vec![(format!("find {reported}"), EXPERT)];
+    said.extend(above.into_iter().flat_map(tried));
+    if faulty != reported {
+        said.push((format!("find {faulty}"), EXPERT));
     }
+    said.extend(within.into_iter().flat_map(tried));
+    let file = format!("{}.py", hint.module);
     let verb = if change.replaces { "replace" } else { "insert" };
     said.push((
         format!("{verb} {file} {} {}", change.line, change.text.join("\n")),
@@ -90,6 +87,54 @@ pub(super) fn plan(
     ));
     said.extend(["test", "submit"].map(|call| (call.to_owned(), EXPERT)));
     Ok(said.into_iter().map(|(text, by)| reply(text, by)).collect())
+}
+
+/// A wrong change and what comes of it; taken back where it was not of the line that is wrong: the next change replaces that.
+fn mistake(task: &Task, decoy: &Decoy, wrong: (&String, usize)) -> Vec<(String, &'static str)> {
+    let Decoy { module, line, text } = decoy;
+    let mut said = vec![
+        (format!("replace {module}.py {line} {text}"), ON_PURPOSE),
+        ("test".into(), EXPERT),
+    ];
+    if (module, *line) != wrong {
+        let before = source_of(task, module)
+            .lines()
+            .nth(line.saturating_sub(1))
+            .unwrap_or_default()
+            .trim();
+        said.push((format!("replace {module}.py {line} {before}"), EXPERT));
+    }
+    said
+}
+
+fn source_of<'a>(task: &'a Task, module: &str) -> &'a str {
+    let source = task.files.get(&format!("{module}.py"));
+    source.map_or("", String::as_str)
+}
+
+/// The function of a module that a report names.
+fn reported<'a>(task: &'a Task, module: &str) -> Result<&'a str, MakeError> {
+    let named = task.problem_statement.split_once(&format!("{module}."));
+    let end = |rest: &str| rest.find(|c: char| !c.is_alphanumeric() && c != '_');
+    named
+        .and_then(|(_, rest)| rest.get(..end(rest)?))
+        .ok_or_else(|| {
+            MakeError::Row(format!(
+                "{}: its report names no function of {module}",
+                task.instance_id
+            ))
+        })
+}
+
+/// The function that a line, from 1, stands in.
+fn around(source: &str, line: usize) -> &str {
+    let before: Vec<&str> = source.lines().take(line).collect();
+    let head = before
+        .iter()
+        .rev()
+        .find_map(|line| line.strip_prefix("def "));
+    let name = head.and_then(|head| head.split('(').next());
+    name.unwrap_or_default()
 }
 
 /// A model that gives these answers.
@@ -173,6 +218,7 @@ mod tests {
 
     fn task(fixed: &str) -> Task {
         let mut task = Task::named("gym__l1-constant-t1-00000", "spotter/gym", Family::Sample);
+        task.problem_statement = "`m.f([2], 3)` gives 3".into();
         task.files.insert("m.py".into(), SOURCE.into());
         task.gold_patch = diff::compare("m.py", Some(SOURCE), Some(fixed)).patch();
         task
@@ -200,7 +246,7 @@ mod tests {
             super::plan(&task(&fixed), &hint(Vec::new()), &mut Random::of(1, 1), 50).unwrap();
         assert_eq!(
             texts(&plan),
-            ["view m.py", "replace m.py 3 total = 0", "test", "submit"]
+            ["find f", "replace m.py 3 total = 0", "test", "submit"]
         );
         let guarded = SOURCE.replace(
             "    total = 1\n",
@@ -217,9 +263,44 @@ mod tests {
     }
 
     #[test]
+    fn a_caller_that_is_right_is_put_back_before_what_it_calls_is_looked_at() {
+        let caller = "from n import part\n\ndef f(x):\n    return part(x) + 1\n";
+        let below = "def part(x):\n    return x * 3\n";
+        let fixed = below.replace('3', "2");
+        let mut task = task(SOURCE);
+        task.gold_patch = diff::compare("n.py", Some(below), Some(&fixed)).patch();
+        task.files.insert("m.py".into(), caller.into());
+        task.files.insert("n.py".into(), below.into());
+        let hint = Hint {
+            module: "n".into(),
+            reported: "m".into(),
+            decoys: vec![Decoy {
+                module: "m".into(),
+                line: 4,
+                text: "return part(x) - 1".into(),
+            }],
+        };
+        let plan = super::plan(&task, &hint, &mut Random::of(1, 1), 100).unwrap();
+        assert_eq!(
+            texts(&plan),
+            [
+                "find f",
+                "replace m.py 4 return part(x) - 1",
+                "test",
+                "replace m.py 4 return part(x) + 1",
+                "find part",
+                "replace n.py 2 return x * 2",
+                "test",
+                "submit"
+            ]
+        );
+    }
+
+    #[test]
     fn a_mistake_on_purpose_is_marked_tested_and_taken_back() {
         let fixed = SOURCE.replace("total = 1", "total = 0");
         let elsewhere = Decoy {
+            module: "m".into(),
             line: 5,
             text: "total -= x".into(),
         };
@@ -233,7 +314,7 @@ mod tests {
         assert_eq!(
             texts(&plan),
             [
-                "view m.py",
+                "find f",
                 "replace m.py 5 total -= x",
                 "test",
                 "replace m.py 5 total += x",

@@ -55,7 +55,9 @@ pub(super) struct Program {
 /// A change that mends nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Decoy {
-    /// Line of the faulty file, from 1.
+    /// Which module.
+    module: usize,
+    /// Line of its file, from 1.
     pub(super) line: usize,
     /// What it would say, with its indentation.
     pub(super) text: String,
@@ -120,20 +122,27 @@ impl Program {
             .collect()
     }
 
-    /// The faulty module's source with a decoy in place.
-    pub(super) fn with_decoy(&self, decoy: &Decoy) -> String {
-        let sources = self.sources(true);
-        let source = sources
-            .get(self.faulty.0)
-            .map_or("", |(_, source)| source.as_str());
-        let lines = source.lines().zip(1..).map(|(line, number)| {
-            if number == decoy.line {
-                decoy.text.as_str()
-            } else {
-                line
-            }
-        });
-        lines.flat_map(|line| [line, "\n"]).collect()
+    /// The faulty sources with a decoy in place.
+    pub(super) fn with_decoy(&self, decoy: &Decoy) -> Vec<(String, String)> {
+        let mut sources = self.sources(true);
+        if let Some((_, source)) = sources.get_mut(decoy.module) {
+            let lines = source.lines().zip(1..).map(|(line, number)| {
+                if number == decoy.line {
+                    decoy.text.as_str()
+                } else {
+                    line
+                }
+            });
+            *source = lines.flat_map(|line| [line, "\n"]).collect();
+        }
+        sources
+    }
+
+    /// The name of a decoy's module.
+    pub(super) fn module_of(&self, decoy: &Decoy) -> &str {
+        self.modules
+            .get(decoy.module)
+            .map_or("", |module| &module.name)
     }
 
     /// For the tests: normal bodies of all its functions, the faulty one's right and wrong.
@@ -170,28 +179,50 @@ impl Program {
         self.calls = calls;
     }
 
+    /// Up to three wrong changes of the faulty line, one of another line of its function, and one of the function that the
+    /// report names, where that is another.
     fn draw_decoys(&mut self, random: &mut Random) {
         let Some(function) = self.function(self.faulty) else {
             return;
         };
-        let Some(module) = self.modules.get(self.faulty.0) else {
-            return;
-        };
-        let first = module.first_line(self.faulty.1);
         if matches!(function.body.mend(&self.slip), Mend::Insert(..)) {
             // Lines below the missing guard stand higher than in the sketch.
             return;
         }
+        let mut decoys = self.slips_as_decoys(self.faulty);
+        random.shuffle(&mut decoys);
+        // A wrong change of the right line is the commoner mistake.
+        let here = self.first_line(self.faulty) + self.slip.line;
+        let (mut decoys, elsewhere): (Vec<Decoy>, Vec<Decoy>) =
+            decoys.into_iter().partition(|decoy| decoy.line == here);
+        decoys.truncate(3);
+        decoys.extend(elsewhere.into_iter().next());
+        if self.reported != self.faulty {
+            let mut above = self.slips_as_decoys(self.reported);
+            // What is drawn after it stays what it was before these were.
+            random.clone().shuffle(&mut above);
+            decoys.extend(above.into_iter().next());
+        }
+        self.decoys = decoys;
+    }
+
+    /// The slips of a function, but the program's own, as changes of its lines.
+    fn slips_as_decoys(&self, place: Place) -> Vec<Decoy> {
+        let Some(function) = self.function(place) else {
+            return Vec::new();
+        };
+        let first = self.first_line(place);
         let mut decoys: Vec<Decoy> = Vec::new();
         for other in function.body.slips() {
             let Some(text) = function
                 .body
                 .slipped_line(&other)
-                .filter(|_| other != self.slip)
+                .filter(|_| place != self.faulty || other != self.slip)
             else {
                 continue;
             };
             let decoy = Decoy {
+                module: place.0,
                 line: first + other.line,
                 text: format!("    {text}"),
             };
@@ -199,15 +230,13 @@ impl Program {
                 decoys.push(decoy);
             }
         }
-        random.shuffle(&mut decoys);
-        // A wrong change of the right line is the commoner mistake.
-        let here = first + self.slip.line;
-        decoys.sort_by_key(|decoy| decoy.line != here);
-        let elsewhere = decoys.iter().position(|decoy| decoy.line != here);
-        let other = elsewhere.and_then(|at| decoys.get(at).cloned());
-        decoys.truncate(elsewhere.unwrap_or(decoys.len()).min(2));
-        decoys.extend(other);
-        self.decoys = decoys;
+        decoys
+    }
+
+    fn first_line(&self, place: Place) -> usize {
+        self.modules
+            .get(place.0)
+            .map_or(0, |module| module.first_line(place.1))
     }
 }
 

@@ -137,20 +137,9 @@ impl Prover {
 }
 
 fn question(program: &Program) -> String {
-    let faulty = program.sources(true);
-    let mut versions = vec![program.sources(false), faulty.clone()];
-    for decoy in &program.decoys {
-        let text = program.with_decoy(decoy);
-        let with = |(name, source): &(String, String)| {
-            let source = if name == program.faulty_module() {
-                text.clone()
-            } else {
-                source.clone()
-            };
-            (name.clone(), source)
-        };
-        versions.push(faulty.iter().map(with).collect());
-    }
+    let mut versions = vec![program.sources(false), program.sources(true)];
+    let decoyed = program.decoys.iter();
+    versions.extend(decoyed.map(|decoy| program.with_decoy(decoy)));
     json!({"versions": versions, "calls": program.calls}).to_string()
 }
 

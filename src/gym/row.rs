@@ -70,7 +70,7 @@ pub(super) fn row(label: &Label, program: &Program, proof: &Proof, random: &mut 
     let decoys: Vec<Value> = proof
         .decoys
         .iter()
-        .map(|decoy| json!({"line": decoy.line, "text": decoy.text.trim_start()}))
+        .map(|decoy| json!({"module": program.module_of(decoy), "line": decoy.line, "text": decoy.text.trim_start()}))
         .collect();
     let letter = label.split.name().get(..1).unwrap_or_default();
     json!({

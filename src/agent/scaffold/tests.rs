@@ -88,7 +88,7 @@ fn in_the_line_form_a_message_is_one_call_and_the_tools_are_lines() {
     let opening = scaffold.opening(&task()).unwrap();
     assert_eq!(
         opening[0].content,
-        "Fix the bug.\nview FILE\nreplace FILE LINE TEXT\ninsert FILE LINE TEXT\ntest\nsubmit"
+        "Fix the bug.\nfind NAME\nview FILE\nreplace FILE LINE TEXT\ninsert FILE LINE TEXT\ntest\nsubmit"
     );
     assert_eq!(
         opening[1].content,

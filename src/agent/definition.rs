@@ -1,0 +1,113 @@
+//! Where a name is defined: what an editor's "go to definition" shows, for models that have no shell to search with.
+//!
+//! Mental model: the Python files of the work directory are searched for `def NAME` and `class NAME`. What is found is shown under
+//! the name of its file, with the numbers that its lines have there: a call that changes one of them can follow at once.
+//!
+//! It reads indentation, not Python: a definition ends where a line stands no further in than its first.
+
+use std::ops::Range;
+use std::time::Duration;
+
+use super::line_editor::{self, Told};
+use crate::sandbox::{Exec, Exit, Sandbox, SandboxError};
+
+const PATIENCE: Duration = Duration::from_secs(30);
+/// Definitions shown; a name that has more is a poor question.
+const MOST: usize = 4;
+
+/// The definitions of a name in the work directory.
+pub(super) async fn find(sandbox: &dyn Sandbox, name: &str) -> Result<Told, SandboxError> {
+    let is_name = |c: char| c.is_alphanumeric() || c == '_';
+    if name.is_empty() || !name.chars().all(is_name) {
+        return Ok(Err("that is no name of a function or class".into()));
+    }
+    let none = || Ok(Err(format!("there is no function or class {name}")));
+    let pattern = format!("^[[:blank:]]*(async +)?(def|class) +{name}\\>");
+    let argv = ["grep", "-rlsE", "--include=*.py", "-e", &pattern, "."];
+    let exec = Exec::new(argv.map(String::from).to_vec(), PATIENCE);
+    let ran = sandbox.exec(exec, None).await?;
+    if ran.exit != Exit::Code(0) {
+        return none();
+    }
+    let listed = ran.stdout.into_bytes();
+    let listed = String::from_utf8_lossy(&listed);
+    let mut files: Vec<&str> = listed.lines().collect();
+    files.sort_unstable();
+    let mut shown: Vec<String> = Vec::new();
+    for file in files {
+        if shown.len() >= MOST {
+            break;
+        }
+        let Ok(source) = line_editor::read(sandbox, file).await? else {
+            continue;
+        };
+        let file = file.strip_prefix("./").unwrap_or(file);
+        let found = definitions(&source, name).into_iter();
+        shown.extend(found.map(|lines| {
+            let lines = line_editor::numbered(&source, lines.start + 1, lines.end);
+            format!("{file}\n{lines}")
+        }));
+    }
+    shown.truncate(MOST);
+    if shown.is_empty() {
+        return none();
+    }
+    Ok(Ok(shown.join("\n\n")))
+}
+
+/// The lines, from 0, of each definition of a name.
+fn definitions(source: &str, name: &str) -> Vec<Range<usize>> {
+    let lines: Vec<&str> = source.lines().collect();
+    let defines = |line: &&str| {
+        let line = line.trim_start();
+        let line = line.strip_prefix("async ").map_or(line, str::trim_start);
+        let after = line
+            .strip_prefix("def ")
+            .or_else(|| line.strip_prefix("class "));
+        after
+            .and_then(|after| after.trim_start().strip_prefix(name))
+            .is_some_and(|rest| !rest.starts_with(|c: char| c.is_alphanumeric() || c == '_'))
+    };
+    let starts = lines.iter().enumerate().filter(|(_, line)| defines(line));
+    starts
+        .map(|(start, first)| {
+            let rest = lines.get(start + 1..).unwrap_or_default().iter();
+            // The end of a signature over several lines stands no further in, either.
+            let inside = |line: &&&str| {
+                line.trim().is_empty()
+                    || indentation(line) > indentation(first)
+                    || line.trim_start().starts_with(')')
+            };
+            let blanks_too = rest.take_while(inside);
+            let length = (1..)
+                .zip(blanks_too)
+                .filter(|(_, line)| !line.trim().is_empty())
+                .map(|(length, _)| length)
+                .last();
+            start..start + 1 + length.unwrap_or(0)
+        })
+        .collect()
+}
+
+fn indentation(line: &str) -> usize {
+    line.len() - line.trim_start().len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SOURCE: &str = "import os\n\ndef area(\n    width,\n) -> int:\n    \"\"\"Width\n\n    times height.\"\"\"\n    return width\n\n\nclass Box:\n    def area(self):\n        return area(self)\n\n    async def areas(self):\n        return 1\nx = 2\n";
+
+    #[test]
+    fn a_definition_reaches_to_its_last_line_wherever_it_stands() {
+        let found = |name| -> Vec<(usize, usize)> {
+            let found = definitions(SOURCE, name).into_iter();
+            found.map(|lines| (lines.start, lines.end)).collect()
+        };
+        assert_eq!(found("area"), [(2, 9), (12, 14)]);
+        assert_eq!(found("areas"), [(15, 17)]);
+        assert_eq!(found("Box"), [(11, 17)]);
+        assert!(found("are").is_empty());
+    }
+}
