@@ -84,8 +84,8 @@ async fn kill_the_keepers(it: &Place, at: Where) {
         "setsid -f sleep WORD; kill -9 -1; sleep WORD",
         "setsid -f sleep WORD; kill -STOP $PPID; exit 0",
         "setsid -f sleep WORD; kill -STOP $PPID; sleep WORD",
-        // Its keeper is dead, and it is never the same process twice.
-        "setsid -f python3 -c 'import os,sys,time\nos.environ[\"X\"]=\"WORD\"\ntime.sleep(.3)\nwhile True:\n if os.fork(): os._exit(0)' WORD; kill -9 $PPID; sleep WORD",
+        // Its keeper is dead, and it is never the same process twice: six chains, each link of which forks and ends.
+        "setsid -f python3 -c 'import os,sys,time\nos.environ[\"X\"]=\"WORD\"\ntime.sleep(.3)\nfor _ in range(5):\n if not os.fork(): break\nwhile True:\n if os.fork(): os._exit(0)' WORD; kill -9 $PPID; sleep WORD",
     ]
     .into_iter()
     .enumerate()
