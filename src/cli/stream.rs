@@ -327,11 +327,21 @@ pub(crate) fn sign(call: &ToolCall) -> (&'static str, String) {
             .unwrap_or_default()
             .to_owned()
     };
+    let line = arguments.get("line").map(ToString::to_string);
+    let line = line.unwrap_or_default();
     match (call.name.as_str(), text("command").as_str()) {
         ("str_replace_editor", "view") => ("≡", text("path")),
         ("str_replace_editor", command) => ("✎", format!("{command} {}", text("path"))),
         ("finish" | "submit", _) => ("∎", "finish".to_owned()),
         (_, command) if arguments.get("command").is_some() => ("$", command.to_owned()),
+        (name @ ("replace" | "insert"), _) if !line.is_empty() => {
+            let change = text("text");
+            ("✎", format!("{name} {} {line}\n{change}", text("file")))
+        }
+        (name @ ("find" | "view"), _) if !(text("name") + &text("file")).is_empty() => {
+            ("≡", format!("{name} {}{}", text("name"), text("file")))
+        }
+        ("test", _) => ("$", "test".to_owned()),
         (name, _) => ("•", format!("{name} {}", call.arguments)),
     }
 }

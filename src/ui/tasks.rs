@@ -338,7 +338,7 @@ fn detail(state: &State, area: Area, paint: &mut Paint<'_>) {
     }
 }
 
-/// The values in two lines, and what Enter does.
+/// The values, and what Enter does.
 fn start_line(state: &State, area: Area, paint: &mut Paint<'_>) {
     let form = &state.tasks.form;
     let glyphs = state.glyphs();
@@ -353,28 +353,27 @@ fn start_line(state: &State, area: Area, paint: &mut Paint<'_>) {
         }
         line.push("  ", Role::Text);
     };
-    let mut first = Line::of("start   ", Role::Heading);
-    for name in ["k", "temperature", "steps", "sandbox", "step mode"] {
+    let (mut first, mut second, mut third) = (
+        Line::of("start   ", Role::Heading),
+        Line::of("        ", Role::Text),
+        Line::of("        ", Role::Text),
+    );
+    for name in ["k", "temperature", "steps", "sandbox"] {
         value(&mut first, name);
     }
-    // Runs that are slow on purpose say so.
-    if form.value("pace") != "0" {
-        value(&mut first, "pace");
-    }
-    let mut second = Line::of("        ", Role::Text);
     for name in ["scaffold", "model"] {
         value(&mut second, name);
     }
-    paint.line(
-        area,
-        1,
-        &crate::text::wrap::cut(&first, usize::from(area.width)),
-    );
-    paint.line(
-        area,
-        2,
-        &crate::text::wrap::cut(&second, usize::from(area.width)),
-    );
+    // Runs that wait, or are slow on purpose, say so.
+    for (name, usual) in [("step mode", "off"), ("pace", "0")] {
+        if form.value(name) != usual {
+            value(&mut third, name);
+        }
+    }
+    for (row, line) in (1..).zip([first, second, third]) {
+        let line = crate::text::wrap::cut(&line, usize::from(area.width));
+        paint.line(area, row, &line);
+    }
     let attempts = state.tasks.meant().len() * form.value("k").parse::<usize>().unwrap_or(1);
     let edit = state.keymap.keys_for(&["tasks"], "form.open", None);
     let edit = edit.first().map(|keys| shown(keys)).unwrap_or_default();

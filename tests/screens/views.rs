@@ -158,12 +158,12 @@ fn the_form_starts_attempts_with_its_values() {
 #[test]
 fn a_pace_is_seen_beside_the_tasks_and_is_gone_with_the_session() {
     let mut bench = bench(160, 48);
-    let is_told = |screen: String| {
-        let line = screen.lines().find(|line| line.contains("step mode"));
-        line.is_some_and(|line| line.contains("pace 5"))
-    };
-    assert!(!is_told(bench.press("").screen()));
-    assert!(is_told(bench.press("e<End><Enter><C-u>5<Enter>e").screen()));
+    let told = |screen: &str| screen.contains("step mode on  pace 5");
+    assert!(!told(&bench.press("").screen()));
+    let screen = bench
+        .press("e<End><Enter><C-u>5<Enter><Up><Enter>e")
+        .screen();
+    assert!(told(&screen), "{screen}");
     let form = &bench.state.tasks.form;
     let remembered = form.remembered("sample");
     assert_eq!(form.value("pace"), "5");

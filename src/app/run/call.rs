@@ -99,6 +99,9 @@ pub fn shown(call: &ToolCall, workdir: &str) -> Shown {
         Act::Other if call.name == "view" && !text("file").is_empty() => {
             Shown::plain(Act::Other, "view", text("file"))
         }
+        Act::Other if call.name == "find" && !text("name").is_empty() => {
+            Shown::plain(Act::Other, "find", text("name"))
+        }
         Act::Other => Shown::plain(
             Act::Other,
             "",
@@ -248,6 +251,8 @@ mod tests {
         assert_eq!(replace.change, [(Some(true), "total = 0".into())]);
         let view = shown(&call("view", &serde_json::json!({"file": "m.py"})), "");
         assert_eq!((view.verb, view.object.as_str()), ("view", "m.py"));
+        let find = shown(&call("find", &serde_json::json!({"name": "f"})), "");
+        assert_eq!((find.verb, find.object.as_str()), ("find", "f"));
         let test = shown(&call("test", &serde_json::json!({})), "");
         assert_eq!((test.act, test.object.as_str()), (Act::Run, "test"));
     }

@@ -201,10 +201,11 @@ fn sum_up(came: &[Came], json: bool) -> u8 {
     }
     if came.len() > 1 && !json {
         let results = came.iter().map(|one| {
-            let resolved = one
-                .result
-                .as_ref()
-                .is_ok_and(|state| state.verdict == Some(Verdict::Resolved));
+            let resolved = match &one.result {
+                Ok(state) => Some(state.verdict == Some(Verdict::Resolved)),
+                Err(error) if code_of_error(error) == INTERRUPTED => None,
+                Err(_) => Some(false),
+            };
             (one.name.as_str(), resolved)
         });
         for line in tally::lines(results) {

@@ -10,16 +10,29 @@ use crate::gym;
 /// 97.5 % quantile of the normal distribution.
 const Z: f64 = 1.959_963_984_540_054;
 
-/// Lines for results by task name.
-pub(super) fn lines<'a>(results: impl Iterator<Item = (&'a str, bool)>) -> Vec<String> {
-    let (mut rollouts, mut resolved) = (0, 0);
+/// Lines for results by task name; none where a rollout was interrupted, which says nothing about the model.
+pub(super) fn lines<'a>(results: impl Iterator<Item = (&'a str, Option<bool>)>) -> Vec<String> {
+    let (mut rollouts, mut resolved, mut interrupted) = (0, 0, 0);
     let mut solved: BTreeMap<&str, bool> = BTreeMap::new();
     for (task, good) in results {
+        let Some(good) = good else {
+            interrupted += 1;
+            continue;
+        };
         rollouts += 1;
         resolved += usize::from(good);
         *solved.entry(task).or_default() |= good;
     }
     let mut lines = Vec::new();
+    if interrupted > 0 {
+        lines.push(format!(
+            "{interrupted} of {} rollouts were not carried to their end and count for nothing here",
+            rollouts + interrupted
+        ));
+    }
+    if rollouts == 0 {
+        return lines;
+    }
     if rollouts == solved.len() {
         lines.push(format!("{} rollouts resolved", share(resolved, rollouts)));
     } else {
@@ -100,11 +113,33 @@ mod tests {
         assert!(close(wilson(0, 20), (0.0, 0.1611)), "{:?}", wilson(0, 20));
     }
 
+    fn ended((task, good): (&str, bool)) -> (&str, Option<bool>) {
+        (task, Some(good))
+    }
+
+    #[test]
+    fn what_was_interrupted_is_told_and_stands_in_no_share() {
+        let results = [
+            ("a", Some(true)),
+            ("b", None),
+            ("c", Some(false)),
+            ("d", None),
+        ];
+        assert_eq!(
+            lines(results.into_iter()),
+            [
+                "2 of 4 rollouts were not carried to their end and count for nothing here",
+                "1 of 2 rollouts resolved"
+            ]
+        );
+        assert_eq!(lines([("a", None)].into_iter()).len(), 1);
+    }
+
     #[test]
     fn attempts_at_one_task_count_once_for_the_interval() {
         let results = [("a", false), ("a", true), ("b", false), ("b", false)];
         assert_eq!(
-            lines(results.into_iter()),
+            lines(results.map(ended).into_iter()),
             [
                 "1 of 4 rollouts resolved",
                 "1 of 2 tasks solved at least once"
@@ -119,7 +154,7 @@ mod tests {
             ("gym__l2-off-by-one-h1-00001", false),
             ("gym__l1-swap-h1-00002", false),
         ];
-        let told = lines(results.into_iter());
+        let told = lines(results.map(ended).into_iter());
         assert_eq!(
             told,
             [
