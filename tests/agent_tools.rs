@@ -496,6 +496,19 @@ async fn a_name_is_found_with_its_file_and_lines_and_one_of_them_replaced() {
     let found = it.perform("find", &json!({"name": "area"})).await;
     assert!(found.text.ends_with("5     return math.pi * r ** 2"));
 
+    // What cannot be read takes nothing from what was found.
+    let closed = [
+        "sh",
+        "-c",
+        "mkdir closed; touch closed/x.py; chmod 0 closed/x.py closed",
+    ];
+    let exec = Exec::new(closed.map(String::from).to_vec(), Duration::from_secs(5));
+    it.sandbox.exec(exec, None).await.unwrap();
+    assert_eq!(
+        it.perform("find", &json!({"name": "area"})).await.text,
+        found.text
+    );
+
     for (name, why) in [
         ("are", "error: there is no function or class are"),
         ("a.*", "error: that is no name of a function or class"),

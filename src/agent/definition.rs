@@ -21,13 +21,13 @@ pub(super) async fn find(sandbox: &dyn Sandbox, name: &str) -> Result<Told, Sand
     if name.is_empty() || !name.chars().all(is_name) {
         return Ok(Err("that is no name of a function or class".into()));
     }
-    let none = || Ok(Err(format!("there is no function or class {name}")));
     let pattern = format!("^[[:blank:]]*(async +)?(def|class) +{name}\\>");
     let argv = ["grep", "-rlsE", "--include=*.py", "-e", &pattern, "."];
     let exec = Exec::new(argv.map(String::from).to_vec(), PATIENCE);
     let ran = sandbox.exec(exec, None).await?;
-    if ran.exit != Exit::Code(0) {
-        return none();
+    // 1 says that nothing was found. 2 says that something could not be read, which takes nothing from what was found.
+    if !matches!(ran.exit, Exit::Code(0..=2)) {
+        return Ok(Err("the files could not be searched".into()));
     }
     let listed = ran.stdout.into_bytes();
     let listed = String::from_utf8_lossy(&listed);
@@ -50,7 +50,7 @@ pub(super) async fn find(sandbox: &dyn Sandbox, name: &str) -> Result<Told, Sand
     }
     shown.truncate(MOST);
     if shown.is_empty() {
-        return none();
+        return Ok(Err(format!("there is no function or class {name}")));
     }
     Ok(Ok(shown.join("\n\n")))
 }

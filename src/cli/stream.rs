@@ -8,6 +8,8 @@ use std::collections::HashMap;
 use super::ink::{self, Ink};
 use super::width;
 use crate::agent::Outcome;
+use crate::app::glyph::Glyphs;
+use crate::app::run::call;
 use crate::batch::News;
 use crate::grade::{Progress, Stage, report};
 use crate::model::{ModelKind, Role, ToolCall};
@@ -317,33 +319,22 @@ fn started(start: &Start, ink: Ink) -> Vec<String> {
     lines
 }
 
-/// The sign of an action and what it is done to, not yet made visible.
+/// The sign of an action and what it is done to, as the workbench has them, not yet made visible.
 pub(crate) fn sign(call: &ToolCall) -> (&'static str, String) {
-    let arguments: serde_json::Value = serde_json::from_str(&call.arguments).unwrap_or_default();
-    let text = |name: &str| {
-        arguments
-            .get(name)
-            .and_then(serde_json::Value::as_str)
-            .unwrap_or_default()
-            .to_owned()
-    };
-    let line = arguments.get("line").map(ToString::to_string);
-    let line = line.unwrap_or_default();
-    match (call.name.as_str(), text("command").as_str()) {
-        ("str_replace_editor", "view") => ("≡", text("path")),
-        ("str_replace_editor", command) => ("✎", format!("{command} {}", text("path"))),
-        ("finish" | "submit", _) => ("∎", "finish".to_owned()),
-        (_, command) if arguments.get("command").is_some() => ("$", command.to_owned()),
-        (name @ ("replace" | "insert"), _) if !line.is_empty() => {
-            let change = text("text");
-            ("✎", format!("{name} {} {line}\n{change}", text("file")))
-        }
-        (name @ ("find" | "view"), _) if !(text("name") + &text("file")).is_empty() => {
-            ("≡", format!("{name} {}{}", text("name"), text("file")))
-        }
-        ("test", _) => ("$", "test".to_owned()),
-        (name, _) => ("•", format!("{name} {}", call.arguments)),
+    // No work directory is taken off: a line of a log stands alone.
+    let shown = call::shown(call, "/");
+    let head = [shown.verb, &shown.object, &shown.detail];
+    let head: Vec<&str> = head.into_iter().filter(|part| !part.is_empty()).collect();
+    let mut what = head.join(" ");
+    for (sign, line) in &shown.change {
+        let sign = match sign {
+            Some(true) => "+",
+            Some(false) => "-",
+            None => " ",
+        };
+        what.extend(["\n", sign, " ", line]);
     }
+    (shown.sign(Glyphs::default()), what)
 }
 
 /// One action on its own line, with one sign.
