@@ -464,7 +464,7 @@ async fn work_is_handed_in_by_the_first_line_only_and_only_with_status_zero() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_name_is_found_with_its_file_and_lines_and_one_of_them_replaced() {
+async fn a_name_is_found_with_its_file_and_lines_and_one_of_them_changed() {
     let mut it = place("gym", "").await;
     let files = [
         (
@@ -488,11 +488,31 @@ async fn a_name_is_found_with_its_file_and_lines_and_one_of_them_replaced() {
         found.text,
         "box.py\n2     def area(self):\n3         return 1\n\npkg/shapes.py\n4 def area(r):\n5     return math.pi * r"
     );
-    it.perform(
-        "replace",
-        &json!({"file": "pkg/shapes.py", "line": 5, "text": "return math.pi * r ** 2"}),
-    )
-    .await;
+    let change =
+        json!({"name": "area", "old": "return math.pi * r", "new": "return math.pi * r ** 2"});
+    let changed = it.perform("change", &change).await;
+    assert_eq!(
+        (changed.text.as_str(), changed.error),
+        (
+            "pkg/shapes.py\n4 def area(r):\n5     return math.pi * r ** 2\n6",
+            false
+        )
+    );
+    // A file is named like a function; what is in neither is told.
+    let change = json!({"name": "a.txt", "old": "def area(x):", "new": "def area(y):"});
+    assert_eq!(
+        it.perform("change", &change).await.text,
+        "a.txt\n1 def area(y):"
+    );
+    for (name, why) in [
+        ("area", "error: no line of area says `def area(x):`"),
+        ("b.txt", "error: there is no file b.txt"),
+        ("volume", "error: there is no function or class volume"),
+    ] {
+        let change = json!({"name": name, "old": "def area(x):", "new": "def area(y):"});
+        let told = it.perform("change", &change).await;
+        assert_eq!((told.text.as_str(), told.error), (why, true));
+    }
     let found = it.perform("find", &json!({"name": "area"})).await;
     assert!(found.text.ends_with("5     return math.pi * r ** 2"));
 
@@ -511,7 +531,8 @@ async fn a_name_is_found_with_its_file_and_lines_and_one_of_them_replaced() {
 
     for (name, why) in [
         ("are", "error: there is no function or class are"),
-        ("a.*", "error: that is no name of a function or class"),
+        ("a*", "error: that is no name of a function or class"),
+        ("a.*", "error: there is no file a.*"),
         (
             "x; touch y",
             "error: that is no name of a function or class",

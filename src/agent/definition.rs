@@ -1,22 +1,60 @@
 //! Where a name is defined: what an editor's "go to definition" shows, for models that have no shell to search with.
 //!
 //! Mental model: the Python files of the work directory are searched for `def NAME` and `class NAME`. What is found is shown under
-//! the name of its file, with the numbers that its lines have there: a call that changes one of them can follow at once.
+//! the name of its file, with the numbers that its lines have there; [`super::change`] looks for lines in the same places.
 //!
 //! It reads indentation, not Python: a definition ends where a line stands no further in than its first.
 
 use std::ops::Range;
-use std::time::Duration;
 
-use super::line_editor::{self, Told};
+use super::source::{self, PATIENCE};
 use crate::sandbox::{Exec, Exit, Sandbox, SandboxError};
 
-const PATIENCE: Duration = Duration::from_secs(30);
 /// Definitions shown; a name that has more is a poor question.
 const MOST: usize = 4;
 
-/// The definitions of a name in the work directory.
-pub(super) async fn find(sandbox: &dyn Sandbox, name: &str) -> Result<Told, SandboxError> {
+/// A file, and where in it is what was named.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Source {
+    /// Relative to the work directory.
+    pub(super) file: String,
+    /// All of it.
+    pub(super) text: String,
+    /// Lines, from 0.
+    pub(super) within: Vec<Range<usize>>,
+}
+
+impl Source {
+    /// The lines, from 0, where what is named says these (trimmed) lines one after another. One may come twice where definitions
+    /// overlap.
+    pub(super) fn starts(&self, said: &[&str]) -> impl Iterator<Item = usize> {
+        let lines: Vec<&str> = self.text.lines().map(str::trim).collect();
+        let ranges = self.within.iter().cloned();
+        let starts = ranges.flat_map(|within| {
+            within.start
+                ..(within.end + 1)
+                    .saturating_sub(said.len().max(1))
+                    .max(within.start)
+        });
+        starts.filter(move |start| lines.get(*start..start + said.len()) == Some(said))
+    }
+}
+
+/// Where a function or class is defined, or the whole of a file, whose name has a dot; why nowhere otherwise.
+pub(super) async fn sources(
+    sandbox: &dyn Sandbox,
+    name: &str,
+) -> Result<Result<Vec<Source>, String>, SandboxError> {
+    if name.contains('.') {
+        let text = source::read(sandbox, name).await?;
+        return Ok(text.map(|text| {
+            vec![Source {
+                file: name.to_owned(),
+                within: std::iter::once(0..text.lines().count()).collect(),
+                text,
+            }]
+        }));
+    }
     let is_name = |c: char| c.is_alphanumeric() || c == '_';
     if name.is_empty() || !name.chars().all(is_name) {
         return Ok(Err("that is no name of a function or class".into()));
@@ -33,26 +71,43 @@ pub(super) async fn find(sandbox: &dyn Sandbox, name: &str) -> Result<Told, Sand
     let listed = String::from_utf8_lossy(&listed);
     let mut files: Vec<&str> = listed.lines().collect();
     files.sort_unstable();
-    let mut shown: Vec<String> = Vec::new();
+    let mut sources: Vec<Source> = Vec::new();
     for file in files {
-        if shown.len() >= MOST {
+        let known: usize = sources.iter().map(|source| source.within.len()).sum();
+        if known >= MOST {
             break;
         }
-        let Ok(source) = line_editor::read(sandbox, file).await? else {
+        let Ok(text) = source::read(sandbox, file).await? else {
             continue;
         };
-        let file = file.strip_prefix("./").unwrap_or(file);
-        let found = definitions(&source, name).into_iter();
-        shown.extend(found.map(|lines| {
-            let lines = line_editor::numbered(&source, lines.start + 1, lines.end);
-            format!("{file}\n{lines}")
-        }));
+        let within = definitions(&text, name);
+        if !within.is_empty() {
+            let file = file.strip_prefix("./").unwrap_or(file).to_owned();
+            sources.push(Source { file, text, within });
+        }
     }
-    shown.truncate(MOST);
-    if shown.is_empty() {
+    if sources.is_empty() {
         return Ok(Err(format!("there is no function or class {name}")));
     }
-    Ok(Ok(shown.join("\n\n")))
+    Ok(Ok(sources))
+}
+
+/// The definitions of a name in the work directory, or a file, as a model sees them.
+pub(super) async fn find(
+    sandbox: &dyn Sandbox,
+    name: &str,
+) -> Result<Result<String, String>, SandboxError> {
+    let found = sources(sandbox, name).await?;
+    Ok(found.map(|sources| {
+        let shown = sources.iter().flat_map(|source| {
+            source.within.iter().map(|lines| {
+                let text = source::numbered(&source.text, lines.start + 1, lines.end);
+                format!("{}\n{text}", source.file)
+            })
+        });
+        let shown: Vec<String> = shown.take(MOST).collect();
+        shown.join("\n\n")
+    }))
 }
 
 /// The lines, from 0, of each definition of a name.

@@ -15,7 +15,7 @@ use super::observation::Command;
 use super::scaffold_file::Acts;
 use super::shell_session::{CANCEL_GRACE, End, GRACE, Listen, Said, ShellSession};
 use super::terminal_text::plain;
-use super::{Outcome, Scaffold, definition, line_editor, subshell};
+use super::{Outcome, Scaffold, change, definition, source, subshell};
 use crate::model::ToolCall;
 use crate::sandbox::{Chunk, Exit, Limit, Sandbox, SandboxError};
 
@@ -75,13 +75,19 @@ impl Hands {
                 self.in_subshell(scaffold.script(&call.name), live, cancel)
                     .await
             }
-            Acts::Find | Acts::View | Acts::ReplaceLine | Acts::InsertLines => {
+            Acts::Find | Acts::View | Acts::Change => {
+                let sandbox = self.sandbox.as_ref();
+                let given = |name| text(&arguments, name);
                 let carry_out = async {
                     match acts {
-                        Acts::Find => {
-                            definition::find(self.sandbox.as_ref(), text(&arguments, "name")).await
+                        Acts::Find => definition::find(sandbox, given("name")).await,
+                        Acts::Change => {
+                            change::change(sandbox, given("name"), given("old"), given("new")).await
                         }
-                        _ => line_editor::perform(self.sandbox.as_ref(), acts, &arguments).await,
+                        _ => {
+                            let read = source::read(sandbox, given("file")).await?;
+                            Ok(read.map(|text| source::numbered(&text, 1, usize::MAX)))
+                        }
                     }
                 };
                 let edited = tokio::select! {

@@ -7,10 +7,10 @@
 //! Messages are stored as the model saw them: with the text form of tool calls, the text *is* the message.
 //! This room knows nothing of engines or Docker.
 
+mod change;
 mod definition;
 mod editor;
 pub mod hands;
-mod line_editor;
 mod observation;
 pub mod overflow;
 pub mod scaffold;
@@ -19,6 +19,7 @@ mod scaffold_folder;
 mod shell_session;
 mod shell_wire;
 mod snippet;
+mod source;
 mod subshell;
 pub mod terminal_text;
 mod tools;

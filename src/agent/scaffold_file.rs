@@ -115,10 +115,8 @@ pub(super) enum Acts {
     Find,
     /// Shows a file with line numbers.
     View,
-    /// Replaces one line.
-    ReplaceLine,
-    /// Puts lines before one.
-    InsertLines,
+    /// Puts lines in place of others, which are named by their text.
+    Change,
     /// Runs the command that the scaffold names, in a new subshell.
     Script,
     /// Ends the work.

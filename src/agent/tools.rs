@@ -16,9 +16,9 @@ fn schema(acts: Acts) -> Value {
         Acts::Finish | Acts::Script => object(json!({}), &[]),
         Acts::Find => object(json!({"name": {"type": "string"}}), &["name"]),
         Acts::View => object(json!({"file": {"type": "string"}}), &["file"]),
-        Acts::ReplaceLine | Acts::InsertLines => object(
-            json!({"file": {"type": "string"}, "line": {"type": "integer"}, "text": {"type": "string"}}),
-            &["file", "line", "text"],
+        Acts::Change => object(
+            json!({"name": {"type": "string"}, "old": {"type": "string", tool_text::UNTIL: "=>"}, "new": {"type": "string"}}),
+            &["name", "old", "new"],
         ),
         Acts::Editor => object(
             json!({

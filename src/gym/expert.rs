@@ -11,8 +11,9 @@ use serde::Deserialize;
 
 use super::MakeError;
 use super::random::Random;
+use super::script::{Edit, Script, defined, indentation, source_of};
 use crate::model::recorded::{EXPERT, ON_PURPOSE, Recorded};
-use crate::model::{Finish, Message, ModelInfo, ModelKind, Reply, Role};
+use crate::model::{ModelInfo, ModelKind, Reply};
 use crate::task::Task;
 use crate::text::diff::{self, Kind};
 
@@ -37,15 +38,6 @@ struct Decoy {
     text: String,
 }
 
-/// A change that the gold patch makes.
-struct Change {
-    /// Line of the file as it is.
-    line: usize,
-    /// Lines that come in; in place of the line, or before it.
-    text: Vec<String>,
-    replaces: bool,
-}
-
 /// The answers of an expert for a task; of a hundred, `mistakes` begin with a wrong change.
 pub(super) fn plan(
     task: &Task,
@@ -53,7 +45,7 @@ pub(super) fn plan(
     random: &mut Random,
     mistakes: usize,
 ) -> Result<Vec<Reply>, MakeError> {
-    let change = change(task)?;
+    let change = change(task, &hint.module)?;
     let reported = reported(task, &hint.reported)?;
     let faulty = around(source_of(task, &hint.module), change.line);
     let mut decoys: Vec<&Decoy> = hint.decoys.iter().collect();
@@ -72,44 +64,39 @@ pub(super) fn plan(
         faulty != reported && around(source, decoy.line) == reported
     };
     let (above, within): (Vec<&Decoy>, Vec<&Decoy>) = decoys.into_iter().partition(is_above);
-    let tried = |decoy| mistake(task, decoy, (&hint.module, change.line));
-    let mut said = vec![(format!("find {reported}"), EXPERT)];
-    said.extend(above.into_iter().flat_map(tried));
+    let mut script = Script::of(task);
+    script.say(format!("find {reported}"), EXPERT);
+    for decoy in above {
+        try_out(&mut script, decoy, &change)?;
+    }
     if faulty != reported {
-        said.push((format!("find {faulty}"), EXPERT));
+        script.say(format!("find {faulty}"), EXPERT);
     }
-    said.extend(within.into_iter().flat_map(tried));
-    let file = format!("{}.py", hint.module);
-    let verb = if change.replaces { "replace" } else { "insert" };
-    said.push((
-        format!("{verb} {file} {} {}", change.line, change.text.join("\n")),
-        EXPERT,
-    ));
-    said.extend(["test", "submit"].map(|call| (call.to_owned(), EXPERT)));
-    Ok(said.into_iter().map(|(text, by)| reply(text, by)).collect())
+    for decoy in within {
+        try_out(&mut script, decoy, &change)?;
+    }
+    script.change(&change, EXPERT)?;
+    script.say("test".into(), EXPERT);
+    script.say("submit".into(), EXPERT);
+    Ok(script.said())
 }
 
-/// A wrong change and what comes of it; taken back where it was not of the line that is wrong: the next change replaces that.
-fn mistake(task: &Task, decoy: &Decoy, wrong: (&String, usize)) -> Vec<(String, &'static str)> {
-    let Decoy { module, line, text } = decoy;
-    let mut said = vec![
-        (format!("replace {module}.py {line} {text}"), ON_PURPOSE),
-        ("test".into(), EXPERT),
-    ];
-    if (module, *line) != wrong {
-        let before = source_of(task, module)
-            .lines()
-            .nth(line.saturating_sub(1))
-            .unwrap_or_default()
-            .trim();
-        said.push((format!("replace {module}.py {line} {before}"), EXPERT));
+/// A wrong change and what comes of it; taken back unless the right one replaces the same line.
+fn try_out<'a>(script: &mut Script<'a>, decoy: &'a Decoy, right: &Edit) -> Result<(), MakeError> {
+    let edit = |text: &str| Edit {
+        module: &decoy.module,
+        line: decoy.line,
+        text: vec![text.to_owned()],
+        replaces: true,
+    };
+    let before = script.line(&decoy.module, decoy.line);
+    script.change(&edit(&decoy.text), ON_PURPOSE)?;
+    script.say("test".into(), EXPERT);
+    let is_next = right.replaces && decoy.module == right.module && decoy.line == right.line;
+    if !is_next {
+        script.change(&edit(before.trim()), EXPERT)?;
     }
-    said
-}
-
-fn source_of<'a>(task: &'a Task, module: &str) -> &'a str {
-    let source = task.files.get(&format!("{module}.py"));
-    source.map_or("", String::as_str)
+    Ok(())
 }
 
 /// The function of a module that a report names.
@@ -129,11 +116,7 @@ fn reported<'a>(task: &'a Task, module: &str) -> Result<&'a str, MakeError> {
 /// The function that a line, from 1, stands in.
 fn around(source: &str, line: usize) -> &str {
     let before: Vec<&str> = source.lines().take(line).collect();
-    let head = before
-        .iter()
-        .rev()
-        .find_map(|line| line.strip_prefix("def "));
-    let name = head.and_then(|head| head.split('(').next());
+    let name = before.iter().rev().find_map(|line| defined(line));
     name.unwrap_or_default()
 }
 
@@ -148,19 +131,8 @@ pub(super) fn model(replies: Vec<Reply>) -> Recorded {
     Recorded::new(info, replies)
 }
 
-fn reply(text: String, by: &str) -> Reply {
-    Reply {
-        message: Message::text(Role::Assistant, text),
-        finish: Finish::Stop,
-        usage: None,
-        logprobs: None,
-        served_by: Some(by.to_owned()),
-        retries: 0,
-    }
-}
-
 /// The one change of a gold patch, its lines without the indentation that they share.
-fn change(task: &Task) -> Result<Change, MakeError> {
+fn change<'a>(task: &Task, module: &'a str) -> Result<Edit<'a>, MakeError> {
     let no = || {
         MakeError::Row(format!(
             "{}: its gold patch is none of the gym's (one change in one file)",
@@ -196,13 +168,17 @@ fn change(task: &Task) -> Result<Change, MakeError> {
         .and_then(|line| line.old)
         .or_else(|| follows(last))
         .ok_or_else(no)?;
-    let blanks = |text: &str| text.len() - text.trim_start().len();
-    let shared = added.iter().map(|text| blanks(text)).min().unwrap_or(0);
+    let shared = added
+        .iter()
+        .map(|text| indentation(text))
+        .min()
+        .unwrap_or(0);
     let text = added
         .iter()
         .map(|text| text.get(shared..).unwrap_or_default().to_owned())
         .collect();
-    Ok(Change {
+    Ok(Edit {
+        module,
         line,
         text,
         replaces: removed.is_some(),
@@ -246,7 +222,12 @@ mod tests {
             super::plan(&task(&fixed), &hint(Vec::new()), &mut Random::of(1, 1), 50).unwrap();
         assert_eq!(
             texts(&plan),
-            ["find f", "replace m.py 3 total = 0", "test", "submit"]
+            [
+                "find f",
+                "change f total = 1\n=> total = 0",
+                "test",
+                "submit"
+            ]
         );
         let guarded = SOURCE.replace(
             "    total = 1\n",
@@ -259,7 +240,10 @@ mod tests {
             50,
         )
         .unwrap();
-        assert_eq!(texts(&plan)[1], "insert m.py 3 if not xs:\n    return None");
+        assert_eq!(
+            texts(&plan)[1],
+            "change f total = 1\n=> if not xs:\n    return None\ntotal = 1"
+        );
     }
 
     #[test]
@@ -285,11 +269,11 @@ mod tests {
             texts(&plan),
             [
                 "find f",
-                "replace m.py 4 return part(x) - 1",
+                "change f return part(x) + 1\n=> return part(x) - 1",
                 "test",
-                "replace m.py 4 return part(x) + 1",
+                "change f return part(x) - 1\n=> return part(x) + 1",
                 "find part",
-                "replace n.py 2 return x * 2",
+                "change part return x * 3\n=> return x * 2",
                 "test",
                 "submit"
             ]
@@ -315,10 +299,10 @@ mod tests {
             texts(&plan),
             [
                 "find f",
-                "replace m.py 5 total -= x",
+                "change f total += x\n=> total -= x",
                 "test",
-                "replace m.py 5 total += x",
-                "replace m.py 3 total = 0",
+                "change f total -= x\n=> total += x",
+                "change f total = 1\n=> total = 0",
                 "test",
                 "submit"
             ]

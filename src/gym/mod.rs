@@ -21,6 +21,7 @@ mod program;
 mod prove;
 mod random;
 mod row;
+mod script;
 mod shapes;
 mod sketch;
 #[cfg(test)]

@@ -24,7 +24,7 @@ use serde_json::{Map, Value};
 
 use super::{ToolCall, ToolSpec};
 
-pub use line::{call_to_line, parse_line, render_tools_line};
+pub use line::{UNTIL, call_to_line, parse_line, render_tools_line};
 pub use parser::Parser;
 pub use xml::{call_to_xml, render_tools_xml};
 

@@ -227,7 +227,11 @@ fn caption(step: &Step, run: &Run) -> String {
                 removed
             )
         }
-        Act::Run if object.contains("pytest") || object.contains("unittest") => {
+        Act::Other if shown.verb == "view" => format!("The agent reads {object}."),
+        Act::Other if shown.verb == "find" => format!("The agent looks up {object}."),
+        Act::Run
+            if object == "test" || object.contains("pytest") || object.contains("unittest") =>
+        {
             "The agent runs tests.".into()
         }
         Act::Run

@@ -88,7 +88,7 @@ fn in_the_line_form_a_message_is_one_call_and_the_tools_are_lines() {
     let opening = scaffold.opening(&task()).unwrap();
     assert_eq!(
         opening[0].content,
-        "Fix the bug.\nfind NAME\nview FILE\nreplace FILE LINE TEXT\ninsert FILE LINE TEXT\ntest\nsubmit"
+        "Fix the bug.\nfind NAME\nview FILE\nchange NAME OLD\n=> NEW\ntest\nsubmit"
     );
     assert_eq!(
         opening[1].content,
@@ -96,7 +96,7 @@ fn in_the_line_form_a_message_is_one_call_and_the_tools_are_lines() {
     );
     assert!(scaffold.tools().is_empty() && scaffold.stop().is_empty());
 
-    let said = "insert wheel.py 7 if not xs:\n    return 0";
+    let said = "change spin total = 1\n=> if not xs:\n    return 0\ntotal = 1";
     let turn = scaffold.read(&reply(said, Vec::new(), Finish::Stop));
     assert_eq!((turn.calls.len(), turn.problems.len()), (1, 0));
     assert_eq!(turn.thought, "");
@@ -104,7 +104,7 @@ fn in_the_line_form_a_message_is_one_call_and_the_tools_are_lines() {
     // A reply that was cut off may lack half of a line.
     let half = scaffold.read(&reply(said, Vec::new(), Finish::Length));
     assert_eq!((half.calls.len(), half.problems.len()), (0, 1));
-    let wrong = scaffold.read(&reply("replace wheel.py x", Vec::new(), Finish::Stop));
+    let wrong = scaffold.read(&reply("change spin x", Vec::new(), Finish::Stop));
     let (call, why) = &wrong.problems[0];
     let complaint = scaffold.complain(Some(call), why);
     assert_eq!(complaint.role, Role::User);

@@ -85,7 +85,7 @@ pub fn shown(call: &ToolCall, workdir: &str) -> Shown {
             detail: range(call),
             ..Shown::plain(Act::View, "view", path())
         },
-        Act::Edit if !text("file").is_empty() => line_edit(call),
+        Act::Edit if !text("old").is_empty() => change(call),
         Act::Edit => edit(call, &text("command"), path()),
         Act::Run => {
             let Some(command) = argument(call, "command") else {
@@ -136,35 +136,34 @@ fn edit(call: &ToolCall, command: &str, path: String) -> Shown {
         "undo_edit" => ("undo", Vec::new()),
         _ => ("edit", between(&path, &text("old_str"), &text("new_str"))),
     };
-    let added = change
-        .iter()
-        .filter(|(sign, _)| *sign == Some(true))
-        .count();
-    let removed = change
-        .iter()
-        .filter(|(sign, _)| *sign == Some(false))
-        .count();
+    let shown = counted(verb, path, change);
     Shown {
-        counts: (command != "undo_edit").then_some((added, removed)),
-        change,
-        ..Shown::plain(Act::Edit, verb, path)
+        counts: shown.counts.filter(|_| command != "undo_edit"),
+        ..shown
     }
 }
 
-/// Lines of a file replaced or put in: what was there before is not in the call.
-fn line_edit(call: &ToolCall) -> Shown {
-    let arguments: serde_json::Value = serde_json::from_str(&call.arguments).unwrap_or_default();
-    let line = arguments.get("line").and_then(serde_json::Value::as_u64);
-    let text = argument(call, "text").unwrap_or_default();
-    let verb = if call.name == "insert" {
-        "insert"
-    } else {
-        "replace"
+/// Lines of a function in place of others.
+fn change(call: &ToolCall) -> Shown {
+    let text = |name: &str| argument(call, name).unwrap_or_default();
+    counted(
+        "change",
+        text("name"),
+        between("", &text("old"), &text("new")),
+    )
+}
+
+fn counted(verb: &'static str, object: String, change: Vec<(Option<bool>, String)>) -> Shown {
+    let count = |kind: bool| {
+        change
+            .iter()
+            .filter(|(sign, _)| *sign == Some(kind))
+            .count()
     };
     Shown {
-        detail: line.map_or_else(String::new, |line| format!("line {line}")),
-        change: lines(&text, Some(true)),
-        ..Shown::plain(Act::Edit, verb, argument(call, "file").unwrap_or_default())
+        counts: Some((count(true), count(false))),
+        change,
+        ..Shown::plain(Act::Edit, verb, object)
     }
 }
 
@@ -238,17 +237,19 @@ mod tests {
 
     #[test]
     fn calls_of_one_line_are_shown_as_what_they_do() {
-        let replace = serde_json::json!({"file": "m.py", "line": 3, "text": "total = 0"});
-        let replace = shown(&call("replace", &replace), "/testbed");
+        let change = serde_json::json!({"name": "f", "old": "total = 1", "new": "total = 0"});
+        let change = shown(&call("change", &change), "/testbed");
         assert_eq!(
-            (
-                replace.verb,
-                replace.object.as_str(),
-                replace.detail.as_str()
-            ),
-            ("replace", "m.py", "line 3")
+            (change.verb, change.object.as_str(), change.counts),
+            ("change", "f", Some((1, 1)))
         );
-        assert_eq!(replace.change, [(Some(true), "total = 0".into())]);
+        assert_eq!(
+            change.change,
+            [
+                (Some(false), "total = 1".into()),
+                (Some(true), "total = 0".into())
+            ]
+        );
         let view = shown(&call("view", &serde_json::json!({"file": "m.py"})), "");
         assert_eq!((view.verb, view.object.as_str()), ("view", "m.py"));
         let find = shown(&call("find", &serde_json::json!({"name": "f"})), "");

@@ -197,8 +197,8 @@ pub fn act(call: &ToolCall) -> Act {
             _ => Act::Edit,
         },
         _ if argument(call, "command").is_some() => Act::Run,
-        // Lines of a file, replaced or put in.
-        _ if argument(call, "file").is_some() && argument(call, "text").is_some() => Act::Edit,
+        // Lines in place of others.
+        _ if argument(call, "old").is_some() && argument(call, "new").is_some() => Act::Edit,
         // A script of the scaffold's.
         "test" => Act::Run,
         _ => Act::Other,

@@ -1,16 +1,21 @@
 //! The line form of calls, for small models: the whole message is one call.
 //!
 //! ```text
-//! NAME WORD … REST
+//! NAME WORD … TEXT
+//! => REST
 //! ```
 //!
 //! The tool's required parameters stand in their order, each a word, but the last, which is all that follows (if it is a text, to the
-//! message's end, further lines included). There is nothing around a call: what is no tool's name at the beginning is no call.
+//! message's end, further lines included). A text before the last says in its schema what ends it ([`UNTIL`]). There is nothing
+//! around a call: what is no tool's name at the beginning is no call.
 
 use serde_json::{Map, Value};
 
 use super::{Piece, TextCall, schema};
 use crate::model::ToolSpec;
+
+/// In a parameter's schema: its text runs to the line that begins so.
+pub const UNTIL: &str = "x-until";
 
 /// Read a message.
 #[must_use]
@@ -30,6 +35,11 @@ pub fn parse_line(text: &str, tools: &[ToolSpec]) -> Vec<Piece> {
         let last = at + 1 == names.len();
         let value = if last && is_text(tool, parameter) {
             std::mem::take(&mut rest)
+        } else if let Some(end) = until(tool, parameter) {
+            let (value, after) = rest.split_once(&format!("\n{end}")).unwrap_or((rest, ""));
+            // One blank belongs to the sign, as to every word.
+            rest = after.strip_prefix([' ', '\n']).unwrap_or(after);
+            value
         } else {
             let (value, after) = word(rest);
             rest = after;
@@ -61,11 +71,19 @@ pub fn call_to_line(call: &crate::model::ToolCall, tools: &[ToolSpec]) -> String
         .map(parameters)
         .unwrap_or_default();
     let mut line = call.name.clone();
-    for value in names.iter().filter_map(|name| given.get(*name)) {
+    let tool = tools.iter().find(|tool| tool.name == call.name);
+    for name in names {
+        let Some(value) = given.get(name) else {
+            continue;
+        };
         line.push(' ');
         match value {
             Value::String(text) => line.push_str(text),
             other => line.push_str(&other.to_string()),
+        }
+        if let Some(end) = tool.and_then(|tool| until(tool, name)) {
+            line.push('\n');
+            line.push_str(end);
         }
     }
     line
@@ -78,12 +96,16 @@ pub fn render_tools_line(tools: &[ToolSpec]) -> String {
     lines.join("\n")
 }
 
-/// `replace FILE LINE TEXT`.
+/// `change NAME OLD`, `=> NEW`.
 fn usage(tool: &ToolSpec) -> String {
     let mut line = tool.name.clone();
     for parameter in parameters(tool) {
         line.push(' ');
         line.push_str(&parameter.to_uppercase());
+        if let Some(end) = until(tool, parameter) {
+            line.push('\n');
+            line.push_str(end);
+        }
     }
     line
 }
@@ -98,12 +120,18 @@ fn parameters(tool: &ToolSpec) -> Vec<&str> {
 }
 
 fn is_text(tool: &ToolSpec, parameter: &str) -> bool {
-    let kind = tool
-        .parameters
-        .get("properties")
-        .and_then(|all| all.get(parameter))
-        .and_then(|one| one.get("type"));
-    kind.and_then(Value::as_str) == Some("string")
+    said(tool, parameter, "type") == Some("string")
+}
+
+/// What ends a text that is not the last parameter.
+fn until<'a>(tool: &'a ToolSpec, parameter: &str) -> Option<&'a str> {
+    said(tool, parameter, UNTIL)
+}
+
+/// A word of a parameter's schema.
+fn said<'a>(tool: &'a ToolSpec, parameter: &str, key: &str) -> Option<&'a str> {
+    let properties = tool.parameters.get("properties")?;
+    properties.get(parameter)?.get(key)?.as_str()
 }
 
 /// The first word, and what follows the one blank or line break after it.
@@ -128,9 +156,14 @@ mod tests {
         };
         vec![
             tool(
-                "replace",
+                "put",
                 json!({"file": {"type": "string"}, "line": {"type": "integer"}, "text": {"type": "string"}}),
                 json!(["file", "line", "text"]),
+            ),
+            tool(
+                "change",
+                json!({"name": {"type": "string"}, "old": {"type": "string", UNTIL: "=>"}, "new": {"type": "string"}}),
+                json!(["name", "old", "new"]),
             ),
             tool("test", json!({}), json!([])),
         ]
@@ -145,7 +178,7 @@ mod tests {
 
     #[test]
     fn words_go_to_parameters_in_order_and_the_last_text_takes_the_rest() {
-        let read = call("replace shop.py 7 if not xs:\n    return 0\n");
+        let read = call("put shop.py 7 if not xs:\n    return 0\n");
         assert_eq!(read.problem, None);
         assert_eq!(
             read.arguments,
@@ -158,24 +191,43 @@ mod tests {
     fn what_is_written_is_read_again() {
         let written = crate::model::ToolCall {
             id: "1".into(),
-            name: "replace".into(),
+            name: "put".into(),
             arguments: json!({"file": "a.py", "line": 12, "text": "x = {\n    1: 2}"}).to_string(),
         };
         let line = call_to_line(&written, &tools());
-        assert_eq!(line, "replace a.py 12 x = {\n    1: 2}");
+        assert_eq!(line, "put a.py 12 x = {\n    1: 2}");
         assert_eq!(call(&line).arguments, written.arguments);
     }
 
     #[test]
+    fn a_text_before_the_last_ends_at_the_line_that_says_so() {
+        let text = "change f if a => b:\nreturn 1\n=> if b:\n    return 2";
+        let read = call(text);
+        assert_eq!(read.problem, None);
+        let given =
+            json!({"name": "f", "old": "if a => b:\nreturn 1", "new": "if b:\n    return 2"});
+        assert_eq!(read.arguments, given.to_string());
+        let written = crate::model::ToolCall {
+            id: "1".into(),
+            name: "change".into(),
+            arguments: read.arguments,
+        };
+        assert_eq!(call_to_line(&written, &tools()), text);
+        for half in [
+            "change f x",
+            "change f x\n",
+            "change f x\n=>",
+            "change f x => y",
+        ] {
+            assert!(call(half).problem.unwrap().contains("new"), "{half}");
+        }
+    }
+
+    #[test]
     fn what_is_missing_wrong_or_too_much_is_said_and_prose_is_no_call() {
+        assert!(call("put shop.py").problem.unwrap().contains("line, text"));
         assert!(
-            call("replace shop.py")
-                .problem
-                .unwrap()
-                .contains("line, text")
-        );
-        assert!(
-            call("replace shop.py seven x")
+            call("put shop.py seven x")
                 .problem
                 .unwrap()
                 .contains("integer")
@@ -190,6 +242,9 @@ mod tests {
 
     #[test]
     fn the_list_of_tools_is_one_line_for_each() {
-        assert_eq!(render_tools_line(&tools()), "replace FILE LINE TEXT\ntest");
+        assert_eq!(
+            render_tools_line(&tools()),
+            "put FILE LINE TEXT\nchange NAME OLD\n=> NEW\ntest"
+        );
     }
 }
