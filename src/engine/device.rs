@@ -111,6 +111,11 @@ fn gpu_of_nvidia(number: usize) -> Result<Device, EngineError> {
     }
     driver()
         .map_err(|why| EngineError::Device(format!("{why}: install it, or use --device cpu")))?;
+    #[cfg(all(feature = "cuda", target_os = "linux", target_arch = "x86_64"))]
+    super::cuda_libraries::load().map_err(|why| {
+        let remedy = "put the toolkit's lib64 into LD_LIBRARY_PATH, or use --device cpu";
+        EngineError::Device(format!("GPU {number}: {why}: {remedy}"))
+    })?;
     opened(&format!("GPU {number}"), move || Device::new_cuda(number))
 }
 

@@ -17,6 +17,8 @@ pub mod cache;
 pub mod compute;
 pub mod config;
 pub mod constraint;
+#[cfg(all(feature = "cuda", target_os = "linux", target_arch = "x86_64"))]
+mod cuda_libraries;
 pub mod decoder;
 pub mod device;
 mod error;
