@@ -7,15 +7,12 @@
 //!
 //! Not here: where a name is defined ([`super::definition`]); creating and moving, for which there are shells.
 
-use super::definition::Source;
-use super::source;
+use super::definition::{self, Source};
+use super::source::{self, Told, indentation};
 use crate::sandbox::{Sandbox, SandboxError};
 
 /// Lines shown on both sides of what was changed.
 const AROUND: usize = 1;
-
-/// Words for the model: what was done, or why not.
-type Told = Result<String, String>;
 
 /// Put lines in place of others.
 pub(super) async fn change(
@@ -24,7 +21,7 @@ pub(super) async fn change(
     old: &str,
     new: &str,
 ) -> Result<Told, SandboxError> {
-    let sources = match super::definition::sources(sandbox, name).await? {
+    let sources = match definition::sources(sandbox, name).await? {
         Ok(sources) => sources,
         Err(problem) => return Ok(Err(problem)),
     };
@@ -44,14 +41,11 @@ struct Changed<'a> {
     shown: String,
 }
 
-fn changed<'a>(
-    sources: &'a [Source],
-    name: &str,
-    old: &str,
-    new: &str,
-) -> Result<Changed<'a>, String> {
+fn changed<'a>(sources: &'a [Source], name: &str, old: &str, new: &str) -> Told<Changed<'a>> {
     let old: Vec<&str> = lines(old).map(str::trim).collect();
-    let first = old.first().copied().unwrap_or_default();
+    let Some(first) = old.first() else {
+        return Err("say the lines that are to go".into());
+    };
     let mut places: Vec<(&Source, usize)> = Vec::new();
     for source in sources {
         let mut starts: Vec<usize> = source.starts(&old).collect();
@@ -94,17 +88,16 @@ fn changed<'a>(
 fn put(text: &str, start: usize, gone: usize, new: &str) -> (String, usize) {
     let standing: Vec<&str> = text.split('\n').collect();
     let first = standing.get(start).copied().unwrap_or_default();
-    let indent = first.strip_suffix(first.trim_start()).unwrap_or_default();
+    let indent = first.get(..indentation(first)).unwrap_or_default();
     // A file whose lines end as on Windows keeps them so.
     let end = if first.ends_with('\r') { "\r" } else { "" };
-    let blanks = |line: &str| line.len() - line.trim_start().len();
-    let written = lines(new).next().map_or(0, blanks);
+    let written = lines(new).next().map_or(0, indentation);
     let more = indent.get(written..).unwrap_or_default();
     let less = written.saturating_sub(indent.len());
     let new: Vec<String> = lines(new)
         .map(|line| {
             let line = line.trim_end();
-            let line = line.get(less.min(blanks(line))..).unwrap_or_default();
+            let line = line.get(less.min(indentation(line))..).unwrap_or(line);
             let more = if line.is_empty() { "" } else { more };
             format!("{more}{line}{end}")
         })
@@ -198,6 +191,10 @@ mod tests {
             told("return 2", "return 2").unwrap_err(),
             "that is what it says already"
         );
+        assert_eq!(
+            told("\n\n", "x").unwrap_err(),
+            "say the lines that are to go"
+        );
         let both = [source("a.py", 0..8), source("b.py", 6..8)];
         let why = changed(&both, "f", "return 1", "x")
             .map(|_| ())
@@ -208,6 +205,12 @@ mod tests {
         );
         let one = changed(&both, "f", "if xs:\nreturn 1", "x").unwrap();
         assert_eq!(one.file, "a.py");
+    }
+
+    #[test]
+    fn only_what_python_takes_for_indentation_is_moved() {
+        assert_eq!(put("a", 0, 1, "\u{a0}x = 1"), ("\u{a0}x = 1".into(), 1));
+        assert_eq!(put("\ta", 0, 1, "b\n\tc"), ("\tb\n\t\tc".into(), 2));
     }
 
     #[test]

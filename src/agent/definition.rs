@@ -7,7 +7,7 @@
 
 use std::ops::Range;
 
-use super::source::{self, PATIENCE};
+use super::source::{self, PATIENCE, Told, indentation};
 use crate::sandbox::{Exec, Exit, Sandbox, SandboxError};
 
 /// Definitions shown; a name that has more is a poor question.
@@ -44,7 +44,7 @@ impl Source {
 pub(super) async fn sources(
     sandbox: &dyn Sandbox,
     name: &str,
-) -> Result<Result<Vec<Source>, String>, SandboxError> {
+) -> Result<Told<Vec<Source>>, SandboxError> {
     if name.contains('.') {
         let text = source::read(sandbox, name).await?;
         return Ok(text.map(|text| {
@@ -93,10 +93,7 @@ pub(super) async fn sources(
 }
 
 /// The definitions of a name in the work directory, or a file, as a model sees them.
-pub(super) async fn find(
-    sandbox: &dyn Sandbox,
-    name: &str,
-) -> Result<Result<String, String>, SandboxError> {
+pub(super) async fn find(sandbox: &dyn Sandbox, name: &str) -> Result<Told, SandboxError> {
     let found = sources(sandbox, name).await?;
     Ok(found.map(|sources| {
         let shown = sources.iter().flat_map(|source| {
@@ -142,10 +139,6 @@ fn definitions(source: &str, name: &str) -> Vec<Range<usize>> {
             start..start + 1 + length.unwrap_or(0)
         })
         .collect()
-}
-
-fn indentation(line: &str) -> usize {
-    line.len() - line.trim_start().len()
 }
 
 #[cfg(test)]

@@ -11,11 +11,11 @@ const LARGEST: usize = 256 << 10;
 /// How long a look at files may take.
 pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 
+/// What a tool has for the model, or why it has nothing.
+pub(super) type Told<T = String> = Result<T, String>;
+
 /// A file's text, or why it cannot be had.
-pub(super) async fn read(
-    sandbox: &dyn Sandbox,
-    path: &str,
-) -> Result<Result<String, String>, SandboxError> {
+pub(super) async fn read(sandbox: &dyn Sandbox, path: &str) -> Result<Told, SandboxError> {
     if path.contains('\0') || path.is_empty() {
         return Ok(Err("that is no file name".into()));
     }
@@ -38,7 +38,7 @@ pub(super) async fn write(
     sandbox: &dyn Sandbox,
     path: &str,
     text: &str,
-) -> Result<Result<(), String>, SandboxError> {
+) -> Result<Told<()>, SandboxError> {
     let argv = ["sh", "-c", r#"cat > "$1""#, "write", path];
     let mut exec = Exec::new(argv.map(String::from).to_vec(), PATIENCE);
     exec.stdin = text.as_bytes().to_vec();
@@ -64,4 +64,9 @@ pub(super) fn numbered(text: &str, first: usize, last: usize) -> String {
         })
         .collect();
     lines.join("\n")
+}
+
+/// The blanks that a line begins with, in bytes: what Python takes for indentation, and nothing else that looks empty.
+pub(super) fn indentation(line: &str) -> usize {
+    line.len() - line.trim_start_matches([' ', '\t']).len()
 }

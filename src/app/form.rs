@@ -12,6 +12,8 @@ pub enum Kind {
     Text,
     /// A whole number from … to.
     Whole(u32, u32),
+    /// A whole number from … to, or nothing: then it is the scaffold's own.
+    Limit(u32, u32),
     /// A number from 0 to 2.
     Temperature,
     /// One of a few.
@@ -37,7 +39,8 @@ impl Entry {
         let text = self.value.text().trim();
         match self.kind {
             Kind::Text => Ok(()),
-            Kind::Whole(from, to) => match text.parse::<u32>() {
+            Kind::Limit(..) if text.is_empty() => Ok(()),
+            Kind::Whole(from, to) | Kind::Limit(from, to) => match text.parse::<u32>() {
                 Ok(n) if (from..=to).contains(&n) => Ok(()),
                 _ => Err(format!("{}: a whole number from {from} to {to}", self.name)),
             },
@@ -47,6 +50,15 @@ impl Entry {
             },
             Kind::One(known) if known.contains(&text) => Ok(()),
             Kind::One(known) => Err(format!("{}: one of {}", self.name, known.join(", "))),
+        }
+    }
+
+    /// What it is where nothing is written.
+    #[must_use]
+    pub fn unset(&self) -> &'static str {
+        match self.kind {
+            Kind::Limit(..) => "the scaffold's",
+            _ => "none",
         }
     }
 }
@@ -101,7 +113,12 @@ impl Form {
                     Kind::Text,
                     "",
                 ),
-                entry("steps", "most model calls", Kind::Whole(1, 10_000), "30"),
+                entry(
+                    "steps",
+                    "most model calls; empty for the scaffold's own limit",
+                    Kind::Limit(1, 10_000),
+                    "",
+                ),
                 entry("jobs", "attempts at a time", Kind::Whole(1, 64), "2"),
                 entry(
                     "sandbox",
@@ -214,6 +231,22 @@ impl Form {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn steps_are_a_number_or_left_to_the_scaffold() {
+        let mut form = Form::new("gym", "policy", "gym", "local");
+        form.tasks.push("a".into());
+        let mut checked = |text: &str| {
+            form.set("steps", text);
+            form.check()
+        };
+        assert_eq!(checked(""), Ok(()));
+        assert_eq!(checked("16"), Ok(()));
+        assert_eq!(
+            checked("0").unwrap_err(),
+            "steps: a whole number from 1 to 10000"
+        );
+    }
 
     #[test]
     fn what_was_proposed_follows_the_source_and_what_a_person_chose_stays() {

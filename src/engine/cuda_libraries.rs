@@ -6,7 +6,8 @@
 //! table is filled from the libraries by [`load`]. Before that, or where one is missing, a function answers with an error code.
 //!
 //! What a function takes does not matter: a jump leaves registers and stack alone. A function that the list lacks is found by the
-//! linker in the library, as before: the program is as right, but needs that library to start.
+//! linker in the library, as before: the program is as right, but needs that library to start. So it is wherever the jumps are not
+//! written for: on other systems than Linux, on other processors than x86-64.
 #![expect(
     unsafe_code,
     reason = "a library of another program's is loaded, and its functions are found by name"
@@ -105,7 +106,7 @@ const LIBRARIES: [(&str, &[&str]); 3] = [
 /// Load them and fill the table; the first call decides.
 ///
 /// # Errors
-/// The library or function that is missing, in a sentence.
+/// The library that is missing, by the names that were tried.
 pub(super) fn load() -> Result<(), String> {
     static LOADED: OnceLock<Result<(), String>> = OnceLock::new();
     LOADED.get_or_init(fill).clone()
@@ -118,8 +119,7 @@ fn fill() -> Result<(), String> {
             // SAFETY: NVIDIA's libraries, by the names under which the loader knows them; what they run when loaded is theirs.
             unsafe { Library::new(*name) }.ok()
         });
-        let library = library
-            .ok_or_else(|| format!("{} cannot be loaded", names.first().unwrap_or(&beginning)))?;
+        let library = library.ok_or_else(|| format!("{} cannot be loaded", names.join(" or ")))?;
         loaded.push((beginning, library));
     }
     for (name, slot) in FUNCTIONS.iter().zip(&TABLE) {
@@ -130,6 +130,7 @@ fn fill() -> Result<(), String> {
         // SAFETY: the symbol is only kept as an address; who jumps there is candle, with the arguments of that function.
         let function = unsafe { library.get::<*mut c_void>(name.as_bytes()) };
         let address = function.ok().map(|function| *function);
+        // A library that is older than the function leaves its slot as it was.
         if let Some(address) = address {
             slot.store(address, Ordering::Release);
         }

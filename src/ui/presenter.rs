@@ -227,7 +227,6 @@ fn caption(step: &Step, run: &Run) -> String {
                 removed
             )
         }
-        Act::Other if shown.verb == "view" => format!("The agent reads {object}."),
         Act::Other if shown.verb == "find" => format!("The agent looks up {object}."),
         Act::Run
             if object == "test" || object.contains("pytest") || object.contains("unittest") =>

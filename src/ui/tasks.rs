@@ -359,7 +359,10 @@ fn start_line(state: &State, area: Area, paint: &mut Paint<'_>) {
         Line::of("        ", Role::Text),
     );
     for name in ["k", "temperature", "steps", "sandbox"] {
-        value(&mut first, name);
+        // A limit that is the scaffold's own is nothing to choose by.
+        if name != "steps" || !form.value(name).is_empty() {
+            value(&mut first, name);
+        }
     }
     for name in ["scaffold", "model"] {
         value(&mut second, name);
@@ -410,7 +413,7 @@ fn form(state: &State, area: Area, paint: &mut Paint<'_>) {
         }
         let value = entry.value.text();
         if value.is_empty() {
-            line.push("none", Role::Dim);
+            line.push(entry.unset(), Role::Dim);
         } else {
             line.push(&safe::one_line(value), Role::Input);
         }

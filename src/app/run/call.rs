@@ -73,7 +73,7 @@ impl Shown {
 pub fn shown(call: &ToolCall, workdir: &str) -> Shown {
     let text = |name: &str| argument(call, name).unwrap_or_default();
     let path = || {
-        let path = text("path");
+        let path = argument(call, "path").unwrap_or_else(|| text("file"));
         path.strip_prefix(workdir)
             .and_then(|rest| rest.strip_prefix('/'))
             .map(str::to_owned)
@@ -95,9 +95,6 @@ pub fn shown(call: &ToolCall, workdir: &str) -> Shown {
                 return Shown::plain(Act::Run, "wait", String::new());
             }
             Shown::plain(Act::Run, "", command.trim_end().to_owned())
-        }
-        Act::Other if call.name == "view" && !text("file").is_empty() => {
-            Shown::plain(Act::Other, "view", text("file"))
         }
         Act::Other if call.name == "find" && !text("name").is_empty() => {
             Shown::plain(Act::Other, "find", text("name"))
@@ -146,11 +143,12 @@ fn edit(call: &ToolCall, command: &str, path: String) -> Shown {
 /// Lines of a function in place of others.
 fn change(call: &ToolCall) -> Shown {
     let text = |name: &str| argument(call, name).unwrap_or_default();
-    counted(
-        "change",
-        text("name"),
-        between("", &text("old"), &text("new")),
-    )
+    let mut change = between("", &text("old"), &text("new"));
+    if change.is_empty() {
+        // The same again, as small models do: what they meant to change is worth seeing.
+        change = lines(&text("old"), None);
+    }
+    counted("change", text("name"), change)
 }
 
 fn counted(verb: &'static str, object: String, change: Vec<(Option<bool>, String)>) -> Shown {
@@ -249,6 +247,12 @@ mod tests {
                 (Some(false), "total = 1".into()),
                 (Some(true), "total = 0".into())
             ]
+        );
+        let same = serde_json::json!({"name": "f", "old": "total = 1", "new": "total = 1"});
+        let same = shown(&call("change", &same), "/testbed");
+        assert_eq!(
+            (same.counts, same.change),
+            (Some((0, 0)), vec![(None, "total = 1".into())])
         );
         let view = shown(&call("view", &serde_json::json!({"file": "m.py"})), "");
         assert_eq!((view.verb, view.object.as_str()), ("view", "m.py"));

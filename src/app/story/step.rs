@@ -196,6 +196,7 @@ pub fn act(call: &ToolCall) -> Act {
             Some("view") => Act::View,
             _ => Act::Edit,
         },
+        "view" if argument(call, "file").is_some() => Act::View,
         _ if argument(call, "command").is_some() => Act::Run,
         // Lines in place of others.
         _ if argument(call, "old").is_some() && argument(call, "new").is_some() => Act::Edit,

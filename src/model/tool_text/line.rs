@@ -65,28 +65,15 @@ pub fn parse_line(text: &str, tools: &[ToolSpec]) -> Vec<Piece> {
 #[must_use]
 pub fn call_to_line(call: &crate::model::ToolCall, tools: &[ToolSpec]) -> String {
     let given: Map<String, Value> = serde_json::from_str(&call.arguments).unwrap_or_default();
-    let names = tools
-        .iter()
-        .find(|tool| tool.name == call.name)
-        .map(parameters)
-        .unwrap_or_default();
-    let mut line = call.name.clone();
-    let tool = tools.iter().find(|tool| tool.name == call.name);
-    for name in names {
-        let Some(value) = given.get(name) else {
-            continue;
-        };
-        line.push(' ');
-        match value {
-            Value::String(text) => line.push_str(text),
-            other => line.push_str(&other.to_string()),
-        }
-        if let Some(end) = tool.and_then(|tool| until(tool, name)) {
-            line.push('\n');
-            line.push_str(end);
-        }
-    }
-    line
+    let Some(tool) = tools.iter().find(|tool| tool.name == call.name) else {
+        return call.name.clone();
+    };
+    line(tool, |parameter| {
+        Some(match given.get(parameter)? {
+            Value::String(text) => text.clone(),
+            other => other.to_string(),
+        })
+    })
 }
 
 /// The tools as the system message lists them, one a line.
@@ -98,10 +85,18 @@ pub fn render_tools_line(tools: &[ToolSpec]) -> String {
 
 /// `change NAME OLD`, `=> NEW`.
 fn usage(tool: &ToolSpec) -> String {
+    line(tool, |parameter| Some(parameter.to_uppercase()))
+}
+
+/// A tool's name and, in their order, those of its parameters for which there is something to write.
+fn line(tool: &ToolSpec, write: impl Fn(&str) -> Option<String>) -> String {
     let mut line = tool.name.clone();
     for parameter in parameters(tool) {
+        let Some(text) = write(parameter) else {
+            continue;
+        };
         line.push(' ');
-        line.push_str(&parameter.to_uppercase());
+        line.push_str(&text);
         if let Some(end) = until(tool, parameter) {
             line.push('\n');
             line.push_str(end);
