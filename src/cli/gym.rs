@@ -59,7 +59,7 @@ struct DemonstrateArgs {
     /// At most so many of the tasks, from the first
     #[arg(long, value_name = "N")]
     most: Option<usize>,
-    /// Of a hundred demonstrations so many begin with a wrong change, marked as made on purpose, and its correction
+    /// Of a hundred demonstrations so many begin with a mistake or more, marked as made on purpose, and what corrects it
     #[arg(long, value_name = "PERCENT", default_value_t = 30)]
     mistakes: usize,
     /// Chooses the mistakes

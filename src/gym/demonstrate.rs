@@ -35,7 +35,7 @@ pub struct Demonstrations {
     pub tasks: PathBuf,
     /// At most so many of them, from the first.
     pub most: Option<usize>,
-    /// Of a hundred, so many begin with a wrong change, marked as such.
+    /// Of a hundred, so many begin with a mistake or more, marked as such.
     pub mistakes: usize,
     /// Chooses who makes a mistake, and which.
     pub seed: u64,

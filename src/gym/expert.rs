@@ -1,8 +1,8 @@
 //! The scripted expert: a plan made from the gold patch, said in the words of the `gym` scaffold.
 //!
 //! It looks at the function that the report names (then at the faulty one, where that is another), changes the line, tests, hands in. Some
-//! plans make **mistakes on purpose** first, some of the row's decoys, see them fail and correct them, so that who learns from them sees
-//! how one goes on after a wrong change, or from a function that is right to the one that it calls. Its reply says so ([`ON_PURPOSE`]), and the
+//! plans make **mistakes on purpose** first ([`mistake`]), see what comes of them and correct them, so that who learns from them sees how one
+//! goes on after a wrong change, or from a function that is right to the one that it calls. Such a reply says so ([`ON_PURPOSE`]), and the
 //! rollout marks the step as a mistake. It is there to be gone on from, not to be learned.
 //!
 //! The expert sees what no agent may see. Its kind is [`ModelKind::Expert`], which stands behind no figure.
@@ -10,15 +10,13 @@
 use serde::Deserialize;
 
 use super::MakeError;
+use super::mistake::{self, Mistake};
 use super::random::Random;
 use super::script::{Edit, Script, defined, indentation, source_of};
 use crate::model::recorded::{EXPERT, ON_PURPOSE, Recorded};
 use crate::model::{ModelInfo, ModelKind, Reply};
 use crate::task::Task;
 use crate::text::diff::{self, Kind};
-
-/// After a wrong change, of a hundred so many make another one.
-const AGAIN: usize = 40;
 
 /// What a row says for the expert beside the gold patch.
 #[derive(Debug, Clone, Deserialize)]
@@ -28,73 +26,101 @@ pub(super) struct Hint {
     /// The module that the report names.
     reported: String,
     #[serde(default)]
-    decoys: Vec<Decoy>,
+    decoys: Vec<Mistake>,
 }
 
-#[derive(Debug, Clone, Deserialize)]
-struct Decoy {
-    module: String,
-    line: usize,
-    text: String,
-}
-
-/// The answers of an expert for a task; of a hundred, `mistakes` begin with a wrong change.
+/// The answers of an expert for a task; of a hundred, so many as `percent` says begin with a mistake.
 pub(super) fn plan(
     task: &Task,
     hint: &Hint,
     random: &mut Random,
-    mistakes: usize,
+    percent: usize,
 ) -> Result<Vec<Reply>, MakeError> {
-    let change = change(task, &hint.module)?;
-    let reported = reported(task, &hint.reported)?;
-    let faulty = around(source_of(task, &hint.module), change.line);
-    let mut decoys: Vec<&Decoy> = hint.decoys.iter().collect();
-    random.shuffle(&mut decoys);
-    let wrong = if random.chance(mistakes) {
-        1 + (1..decoys.len())
-            .take_while(|_| random.chance(AGAIN))
-            .count()
+    let places = Places::of(task, hint)?;
+    let mistakes = if random.chance(percent) {
+        let mut functions = vec![(hint.reported.as_str(), places.reported)];
+        if places.faulty != places.reported {
+            functions.push((hint.module.as_str(), places.faulty));
+        }
+        mistake::draw(task, &hint.decoys, &functions, random)
     } else {
-        0
+        Vec::new()
     };
-    decoys.truncate(wrong);
+    carried_out(task, &places, &mistakes)
+}
+
+/// Where it goes, and what it does there in the end.
+struct Places<'a> {
+    /// The function that the report names.
+    reported: &'a str,
+    /// The function that is wrong.
+    faulty: &'a str,
+    change: Edit<'a>,
+}
+
+impl<'a> Places<'a> {
+    fn of(task: &'a Task, hint: &'a Hint) -> Result<Self, MakeError> {
+        let change = change(task, &hint.module)?;
+        Ok(Self {
+            reported: reported(task, &hint.reported)?,
+            faulty: around(source_of(task, &hint.module), change.line),
+            change,
+        })
+    }
+}
+
+fn carried_out(
+    task: &Task,
+    places: &Places,
+    mistakes: &[Mistake],
+) -> Result<Vec<Reply>, MakeError> {
+    let Places {
+        reported,
+        faulty,
+        change,
+    } = places;
     // What is wrong about the caller is tried before the function that it calls is looked at.
-    let is_above = |decoy: &&Decoy| {
-        let source = source_of(task, &decoy.module);
-        faulty != reported && around(source, decoy.line) == reported
+    let is_above = |mistake: &&Mistake| {
+        let source = source_of(task, &mistake.module);
+        faulty != reported && around(source, mistake.line) == *reported
     };
-    let (above, within): (Vec<&Decoy>, Vec<&Decoy>) = decoys.into_iter().partition(is_above);
+    let (above, within): (Vec<&Mistake>, Vec<&Mistake>) = mistakes.iter().partition(is_above);
     let mut script = Script::of(task);
     script.say(format!("find {reported}"), EXPERT);
-    for decoy in above {
-        try_out(&mut script, decoy, &change)?;
+    for mistake in above {
+        make(&mut script, mistake, change)?;
     }
     if faulty != reported {
         script.say(format!("find {faulty}"), EXPERT);
     }
-    for decoy in within {
-        try_out(&mut script, decoy, &change)?;
+    for mistake in within {
+        make(&mut script, mistake, change)?;
     }
-    script.change(&change, EXPERT)?;
+    script.change(change, EXPERT)?;
     script.say("test".into(), EXPERT);
     script.say("submit".into(), EXPERT);
     Ok(script.said())
 }
 
-/// A wrong change and what comes of it; taken back unless the right one replaces the same line.
-fn try_out<'a>(script: &mut Script<'a>, decoy: &'a Decoy, right: &Edit) -> Result<(), MakeError> {
+/// A mistake and what comes of it; taken back unless the right change replaces the same line.
+fn make<'a>(script: &mut Script<'a>, mistake: &'a Mistake, right: &Edit) -> Result<(), MakeError> {
     let edit = |text: &str| Edit {
-        module: &decoy.module,
-        line: decoy.line,
+        module: &mistake.module,
+        line: mistake.line,
         text: vec![text.to_owned()],
         replaces: true,
     };
-    let before = script.line(&decoy.module, decoy.line);
-    script.change(&edit(&decoy.text), ON_PURPOSE)?;
+    let before = script.line(&mistake.module, mistake.line);
+    let before = before.trim();
+    let Some(text) = &mistake.text else {
+        // Nothing is changed, so there is nothing to test or to take back.
+        return script.change(&edit(before), ON_PURPOSE);
+    };
+    script.change(&edit(text), ON_PURPOSE)?;
     script.say("test".into(), EXPERT);
-    let is_next = right.replaces && decoy.module == right.module && decoy.line == right.line;
+    let is_next = right.replaces && mistake.module == right.module && mistake.line == right.line;
     if !is_next {
-        script.change(&edit(before.trim()), EXPERT)?;
+        script.change(&edit(before), EXPERT)?;
     }
     Ok(())
 }
@@ -207,19 +233,26 @@ mod tests {
             .collect()
     }
 
-    fn hint(decoys: Vec<Decoy>) -> Hint {
+    fn hint() -> Hint {
         Hint {
             module: "m".into(),
             reported: "m".into(),
-            decoys,
+            decoys: Vec::new(),
+        }
+    }
+
+    fn wrong(module: &str, line: usize, text: Option<&str>) -> Mistake {
+        Mistake {
+            module: module.into(),
+            line,
+            text: text.map(str::to_owned),
         }
     }
 
     #[test]
     fn a_changed_line_is_replaced_and_a_missing_guard_is_put_in() {
         let fixed = SOURCE.replace("total = 1", "total = 0");
-        let plan =
-            super::plan(&task(&fixed), &hint(Vec::new()), &mut Random::of(1, 1), 50).unwrap();
+        let plan = super::plan(&task(&fixed), &hint(), &mut Random::of(1, 1), 50).unwrap();
         assert_eq!(
             texts(&plan),
             [
@@ -233,13 +266,7 @@ mod tests {
             "    total = 1\n",
             "    if not xs:\n        return None\n    total = 1\n",
         );
-        let plan = super::plan(
-            &task(&guarded),
-            &hint(Vec::new()),
-            &mut Random::of(1, 1),
-            50,
-        )
-        .unwrap();
+        let plan = super::plan(&task(&guarded), &hint(), &mut Random::of(1, 1), 50).unwrap();
         assert_eq!(
             texts(&plan)[1],
             "change f total = 1\n=> if not xs:\n    return None\ntotal = 1"
@@ -258,13 +285,14 @@ mod tests {
         let hint = Hint {
             module: "n".into(),
             reported: "m".into(),
-            decoys: vec![Decoy {
-                module: "m".into(),
-                line: 4,
-                text: "return part(x) - 1".into(),
-            }],
+            decoys: Vec::new(),
         };
-        let plan = super::plan(&task, &hint, &mut Random::of(1, 1), 100).unwrap();
+        let places = Places::of(&task, &hint).unwrap();
+        let mistakes = [
+            wrong("n", 2, None),
+            wrong("m", 4, Some("return part(x) - 1")),
+        ];
+        let plan = carried_out(&task, &places, &mistakes).unwrap();
         assert_eq!(
             texts(&plan),
             [
@@ -273,6 +301,7 @@ mod tests {
                 "test",
                 "change f return part(x) - 1\n=> return part(x) + 1",
                 "find part",
+                "change part return x * 3\n=> return x * 3",
                 "change part return x * 3\n=> return x * 2",
                 "test",
                 "submit"
@@ -283,18 +312,16 @@ mod tests {
     #[test]
     fn a_mistake_on_purpose_is_marked_tested_and_taken_back() {
         let fixed = SOURCE.replace("total = 1", "total = 0");
-        let elsewhere = Decoy {
-            module: "m".into(),
-            line: 5,
-            text: "total -= x".into(),
-        };
-        let plan = super::plan(
-            &task(&fixed),
-            &hint(vec![elsewhere]),
-            &mut Random::of(1, 1),
-            100,
-        )
-        .unwrap();
+        let task = task(&fixed);
+        let hint = hint();
+        let places = Places::of(&task, &hint).unwrap();
+        let mistakes = [
+            wrong("m", 5, Some("total -= x")),
+            wrong("m", 6, None),
+            wrong("m", 3, Some("total = 2")),
+            wrong("m", 3, None),
+        ];
+        let plan = carried_out(&task, &places, &mistakes).unwrap();
         assert_eq!(
             texts(&plan),
             [
@@ -302,7 +329,11 @@ mod tests {
                 "change f total += x\n=> total -= x",
                 "test",
                 "change f total -= x\n=> total += x",
-                "change f total = 1\n=> total = 0",
+                "change f return min(total, n)\n=> return min(total, n)",
+                "change f total = 1\n=> total = 2",
+                "test",
+                "change f total = 2\n=> total = 2",
+                "change f total = 2\n=> total = 0",
                 "test",
                 "submit"
             ]
@@ -312,7 +343,7 @@ mod tests {
             .filter(|(_, reply)| reply.served_by.as_deref() == Some(ON_PURPOSE))
             .map(|(at, _)| at)
             .collect();
-        assert_eq!(marked, [1]);
+        assert_eq!(marked, [1, 4, 5, 7]);
         assert!(!model(plan).info_kind_counts());
     }
 

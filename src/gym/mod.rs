@@ -17,6 +17,7 @@ mod demonstrate;
 mod expert;
 mod issue;
 mod make;
+mod mistake;
 mod program;
 mod prove;
 mod random;
