@@ -178,6 +178,20 @@ async fn a_rollout_speaks_with_an_adapter_beside_its_model_and_says_so() {
 }
 
 #[tokio::test]
+async fn replies_are_not_said_to_be_held_to_calls_where_calls_are_text() {
+    let bench = Bench::new();
+    let run = ["run", TASK, "--model", "policy", "--scaffold", "gym"];
+    let ran = bench
+        .spotter(&[&run[..], &["--require-call"]].concat())
+        .await;
+    assert_eq!(ran.code, 2, "{ran:?}");
+    assert!(
+        ran.err.contains("`gym` writes its calls as text"),
+        "{ran:?}"
+    );
+}
+
+#[tokio::test]
 async fn what_cannot_be_a_model_is_said_in_one_sentence_before_anything_is_made() {
     let bench = Bench::new();
     let path = model(&bench);

@@ -227,6 +227,13 @@ impl Order {
     fn open_scaffold(&self) -> Result<Scaffold, OrderError> {
         let scaffold = Scaffold::load(&self.scaffold).map_err(OrderError::wrong)?;
         let form = self.tool_form.unwrap_or_else(|| scaffold.form());
+        if self.sampling.require_call && form != ToolForm::Native {
+            return Err(OrderError::Wrong(format!(
+                "--require-call holds replies to native tool calls, and `{}` writes its calls as text: leave it out, or \
+                 say --tool-form native",
+                self.scaffold
+            )));
+        }
         let limits = self.limits.over(scaffold.limits());
         Ok(scaffold.with_form(form).with_limits(limits))
     }

@@ -10,7 +10,7 @@ use super::place::{self, StoreArgs};
 use super::{Failure, stream};
 use crate::engine::device::{self, Place};
 use crate::engine::kernels::{Options, Tier};
-use crate::engine::plan::free_memory;
+use crate::engine::memory;
 use crate::sandbox::docker::Daemon;
 use crate::sandbox::local::{prefix, tiers};
 use crate::text::safe::one_line;
@@ -122,7 +122,7 @@ fn python() -> Finding {
 /// What local models are computed with.
 fn engine() -> Finding {
     let described = Options::new().map(|options| {
-        let free = free_memory().map_or_else(String::new, |bytes| {
+        let free = memory::free().map_or_else(String::new, |bytes| {
             format!(
                 ", {:.1} GiB of memory free",
                 bytes as f64 / f64::from(1 << 30)

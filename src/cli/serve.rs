@@ -20,7 +20,7 @@ use crate::text::secret::Secret;
 /// Arguments of `spotter serve`.
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Args {
-    /// What is served: a folder, a GGUF file, or hub:org/name
+    /// What is served: a folder, a GGUF file, or hub:org/name[/FILE.gguf]
     #[arg(long, value_name = "MODEL", env = "SPOTTER_MODEL")]
     model: String,
     #[command(flatten)]

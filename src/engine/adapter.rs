@@ -20,7 +20,7 @@ use super::EngineError;
 use super::config::Config;
 use super::kernels::{Cpu, Keep, Packed, Scratch};
 use super::map::Mapped;
-use super::plan::free_memory;
+use super::memory;
 use super::weights::{Tensor, safetensors};
 use config::AdapterConfig;
 
@@ -281,7 +281,7 @@ fn read(
         return Err(refused(why.into()));
     }
     let mapped = Mapped::open(&path)?;
-    let (bytes, free) = (mapped.bytes().len() as u64, free_memory());
+    let (bytes, free) = (mapped.bytes().len() as u64, memory::free());
     if let Some(free) = free.filter(|free| bytes > *free) {
         return Err(EngineError::Memory(format!(
             "{origin}: too little memory: the adapter has {} MiB, {} are free",

@@ -8,6 +8,7 @@ use super::cache::Cache;
 use super::config::Config;
 use super::decoder::{Decoder, Part, Room};
 use super::kernels::{Cpu, Pool};
+use super::memory::Promise;
 use super::prefix::Page;
 
 /// Streams at a time where a step serves many.
@@ -64,6 +65,10 @@ pub struct OnCpu {
     cpu: Cpu,
     cache: Cache,
     room: Room,
+    /// Of the cache.
+    promise: Promise,
+    /// Pages from the first that were touched: they are handed out in order.
+    touched: u32,
 }
 
 impl OnCpu {
@@ -71,11 +76,14 @@ impl OnCpu {
     #[must_use]
     pub fn new(decoder: Decoder, cpu: Cpu, pages: u32) -> Self {
         let cache = Cache::new(decoder.config(), decoder.precision(), pages);
+        let page = Cache::page_bytes(decoder.config(), decoder.precision());
         Self {
             decoder,
             cpu,
             cache,
             room: Room::default(),
+            promise: Promise::of(page * u64::from(pages)),
+            touched: 0,
         }
     }
 }
@@ -90,6 +98,13 @@ impl Compute for OnCpu {
         parts: &[Part<'_>],
         adapters: &[Option<&Adapter>],
     ) -> Result<Vec<f32>, EngineError> {
+        let pages = parts.iter().flat_map(|part| part.pages);
+        let touched = pages.map(|page| page.0 + 1).max().unwrap_or(0);
+        if touched > self.touched {
+            self.touched = touched;
+            let page = Cache::page_bytes(self.decoder.config(), self.decoder.precision());
+            self.promise.touched(page * u64::from(touched));
+        }
         let (cache, room) = (&mut self.cache, &mut self.room);
         self.decoder
             .forward_with(parts, adapters, cache, &self.cpu, room)

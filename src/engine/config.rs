@@ -9,6 +9,10 @@ use serde::Deserialize;
 use super::EngineError;
 use super::foreign::Family;
 use super::gguf::Gguf;
+use super::weights::Tensor;
+
+/// Positions that rotations are tabled for; a longer context ends there.
+const MOST_POSITIONS: usize = 1 << 18;
 
 /// Decoders that are computed here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,7 +28,7 @@ pub enum Architecture {
 }
 
 /// How positions beyond those of pretraining are rotated.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Scaling {
     /// As they are.
     None,
@@ -44,6 +48,8 @@ pub enum Scaling {
         /// Original context, in tokens.
         original: f32,
     },
+    /// Each frequency by its own divisor: how a GGUF file says Llama 3.1's rule.
+    Divided(Vec<f32>),
 }
 
 /// See the module. Counts are within bounds that no published model reaches.
@@ -117,7 +123,9 @@ struct HfConfig {
     tie_word_embeddings: bool,
     #[serde(default)]
     use_sliding_window: bool,
+    sliding_window: Option<usize>,
     hidden_act: Option<String>,
+    partial_rotary_factor: Option<f64>,
     attention_bias: Option<bool>,
     mlp_bias: Option<bool>,
     eos_token_id: Option<OneOrMany>,
@@ -151,7 +159,7 @@ impl Config {
             serde_json::from_str(text).map_err(|error| refused(error.to_string()))?;
         let name = found.architectures.first().map_or("", String::as_str);
         if let Some((_, family)) = Family::ALL.iter().find(|(known, _)| *known == name) {
-            let config = Self::of_family(*family, found);
+            let config = Self::of_family(*family, found).map_err(refused)?;
             config.check().map_err(refused)?;
             return Ok(config);
         }
@@ -176,6 +184,11 @@ impl Config {
         if let Some(act) = found.hidden_act.as_deref().filter(|act| *act != "silu") {
             return Err(refused(format!(
                 "its activation is `{act}`; only silu is computed here"
+            )));
+        }
+        if let Some(part) = found.partial_rotary_factor.filter(|part| *part < 1.0) {
+            return Err(refused(format!(
+                "it turns {part} of each head by position; only whole heads are turned here"
             )));
         }
         let parameters = found.rope_parameters.as_ref();
@@ -208,9 +221,33 @@ impl Config {
     }
 
     /// What planning and serving need of a decoder that is not ours; candle-transformers reads the rest itself.
-    fn of_family(family: Family, found: HfConfig) -> Self {
+    ///
+    /// Of what it computes otherwise than the model was trained (candle-transformers 0.11), scaled positions are refused, and the
+    /// context ends where a sliding window would begin to slide.
+    fn of_family(family: Family, found: HfConfig) -> Result<Self, String> {
+        let said = found
+            .rope_scaling
+            .as_ref()
+            .or(found.rope_parameters.as_ref());
+        let by_layers = said.and_then(serde_json::Value::as_object).into_iter();
+        let by_layers = by_layers.flat_map(serde_json::Map::values);
+        for said in said
+            .into_iter()
+            .chain(by_layers.filter(|said| said.is_object()))
+        {
+            let kind = said.get("rope_type").or_else(|| said.get("type"));
+            let kind = kind
+                .and_then(serde_json::Value::as_str)
+                .unwrap_or("default");
+            if kind != "default" {
+                return Err(format!(
+                    "its rotary positions are scaled by `{kind}`, which candle-transformers does not compute as it was trained; \
+                     within its first context remove `rope_scaling` from config.json"
+                ));
+            }
+        }
         let heads = found.num_attention_heads;
-        Self {
+        Ok(Self {
             architecture: Architecture::Foreign(family),
             hidden: found.hidden_size,
             layers: found.num_hidden_layers,
@@ -219,13 +256,17 @@ impl Config {
             head_dim: found.head_dim.unwrap_or(found.hidden_size / heads.max(1)),
             intermediate: found.intermediate_size,
             vocab: found.vocab_size,
-            context: found.max_position_embeddings,
+            context: found
+                .sliding_window
+                .map_or(found.max_position_embeddings, |window| {
+                    window.min(found.max_position_embeddings)
+                }),
             rope_theta: found.rope_theta.unwrap_or(10_000.0),
             scaling: Scaling::None,
             rms_eps: found.rms_norm_eps,
             tied: found.tie_word_embeddings,
             eos: found.eos_token_id.map_or_else(Vec::new, OneOrMany::all),
-        }
+        })
     }
 
     /// Read the metadata of a GGUF file.
@@ -257,12 +298,23 @@ impl Config {
         let vocab = count("vocab_size")
             .or_else(|| file.length("tokenizer.ggml.tokens"))
             .ok_or_else(|| refused("neither a vocabulary nor its size is there".into()))?;
-        let scaling = match file.text(&format!("{prefix}.rope.scaling.type")) {
-            None | Some("none") => Scaling::None,
-            Some("linear") => Scaling::Linear {
+        let head_dim = count("attention.key_length").unwrap_or(hidden / heads.max(1));
+        let turned = count("rope.dimension_count").unwrap_or(head_dim);
+        if turned != head_dim {
+            return Err(refused(format!(
+                "it turns {turned} of each head's {head_dim} numbers by position; only all of them are turned here"
+            )));
+        }
+        let kind = file.text(&format!("{prefix}.rope.scaling.type"));
+        let scaling = match (kind, file.tensor("rope_freqs.weight")) {
+            (None | Some("none"), None) => Scaling::None,
+            (None | Some("none"), Some(divisors)) => {
+                divided(&divisors, head_dim).map_err(refused)?
+            }
+            (Some("linear"), None) => Scaling::Linear {
                 factor: number("rope.scaling.factor").unwrap_or(1.0),
             },
-            Some(other) => {
+            (Some(other), _) => {
                 return Err(refused(format!(
                     "its rotary positions are scaled by `{other}`, which is not computed here"
                 )));
@@ -274,7 +326,7 @@ impl Config {
             layers: need("block_count")?,
             heads,
             kv_heads: count("attention.head_count_kv").unwrap_or(heads),
-            head_dim: count("attention.key_length").unwrap_or(hidden / heads.max(1)),
+            head_dim,
             intermediate: need("feed_forward_length")?,
             vocab,
             context: need("context_length")?,
@@ -302,6 +354,12 @@ impl Config {
     #[must_use]
     pub fn kv_width(&self) -> usize {
         self.kv_heads * self.head_dim
+    }
+
+    /// Longest text of one stream, in tokens: the model's own, within what positions are tabled for.
+    #[must_use]
+    pub fn longest(&self) -> usize {
+        self.context.min(MOST_POSITIONS)
     }
 
     /// Weights, counted.
@@ -359,6 +417,20 @@ impl Config {
 #[expect(clippy::cast_possible_truncation, reason = "see above")]
 fn single(value: &serde_json::Value) -> Option<f32> {
     Some(value.as_f64()? as f32)
+}
+
+/// `rope_freqs.weight`, which llama.cpp's converter writes for Llama 3.1 and later in place of a kind of scaling.
+fn divided(tensor: &Tensor<'_>, head_dim: usize) -> Result<Scaling, String> {
+    let divisors = tensor.floats().unwrap_or_default();
+    let sound = |divisor: &f32| divisor.is_finite() && *divisor > 0.0;
+    if divisors.len() != head_dim / 2 || !divisors.iter().all(sound) {
+        return Err(format!(
+            "`rope_freqs.weight` should be {} positive numbers, one for each pair of a head, but it is {:?}",
+            head_dim / 2,
+            tensor.shape
+        ));
+    }
+    Ok(Scaling::Divided(divisors))
 }
 
 fn scaling_of(value: Option<&serde_json::Value>) -> Result<Scaling, String> {

@@ -405,7 +405,7 @@ fn sized(buffer: &mut Vec<f32>, numbers: usize) {
 /// The table of rotations.
 fn rotary(config: &Config) -> Rotary {
     let inverse = inverse_frequencies(config);
-    Rotary::from_inverse_frequencies(&inverse, 1.0, config.context.min(MOST_POSITIONS))
+    Rotary::from_inverse_frequencies(&inverse, 1.0, config.longest())
 }
 
 /// Radians a position for each pair of a head, scaled as the model wants them.
@@ -418,27 +418,25 @@ pub(super) fn inverse_frequencies(config: &Config) -> Vec<f32> {
     (0..config.head_dim / 2)
         .map(|at| {
             let plain = theta.powf(-(2.0 * at as f64) / config.head_dim as f64);
-            scaled(plain, config.scaling) as f32
+            scaled(plain, at, &config.scaling) as f32
         })
         .collect()
 }
 
-/// Longest table: longer contexts are refused when a stream reaches it.
-pub const MOST_POSITIONS: usize = 1 << 18;
-
 /// Llama 3.1's rule is that of `transformers`' `_compute_llama3_parameters`.
-fn scaled(frequency: f64, scaling: Scaling) -> f64 {
+fn scaled(frequency: f64, at: usize, scaling: &Scaling) -> f64 {
     match scaling {
         Scaling::None => frequency,
-        Scaling::Linear { factor } => frequency / f64::from(factor),
+        Scaling::Linear { factor } => frequency / f64::from(*factor),
+        Scaling::Divided(by) => frequency / by.get(at).copied().map_or(1.0, f64::from),
         Scaling::Llama3 {
             factor,
             low,
             high,
             original,
         } => {
-            let (factor, low, high) = (f64::from(factor), f64::from(low), f64::from(high));
-            let original = f64::from(original);
+            let (factor, low, high) = (f64::from(*factor), f64::from(*low), f64::from(*high));
+            let original = f64::from(*original);
             let wavelength = 2.0 * std::f64::consts::PI / frequency;
             if wavelength < original / high {
                 frequency

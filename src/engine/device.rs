@@ -80,7 +80,7 @@ impl Place {
 #[must_use]
 pub fn free_memory(device: &Device) -> Option<u64> {
     match device {
-        Device::Cpu => super::plan::free_memory(),
+        Device::Cpu => super::memory::free(),
         #[cfg(feature = "cuda")]
         Device::Cuda(gpu) => {
             let (free, _whole) = gpu.cuda_stream().context().mem_get_info().ok()?;

@@ -2,7 +2,8 @@
 //!
 //! Mental model: such a model keeps its own keys and values and knows one text; a new text begins by forgetting the old one.
 //! So nothing is shared and nothing runs together, but everything above (schedule, sampling, templates, tools) is the same.
-//! Weights are those of a Hugging Face folder; GGUF files are for the decoders that are ours.
+//! Weights are those of a Hugging Face folder; GGUF files are for the decoders that are ours. A prompt comes in several pieces, for
+//! which those models' sliding windows are not written: the context ends where the window does ([`super::config`]).
 
 use std::collections::HashMap;
 
@@ -110,11 +111,7 @@ impl Foreign {
                 why: "a GGUF file of this architecture is not computed here; its safetensors folder is".into(),
             });
         };
-        let dtype = if device.is_cpu() {
-            DType::F32
-        } else {
-            DType::BF16
-        };
+        let dtype = dtype(device);
         let mut tensors = HashMap::new();
         for (name, tensor) in all {
             let stored = match tensor.format {
@@ -160,6 +157,15 @@ impl Foreign {
             }
             Wanted::All => candle_core::bail!("only the last token's logits can be had"),
         }
+    }
+}
+
+/// What it computes with on a device, keys and values, too.
+pub(super) fn dtype(device: &Device) -> DType {
+    if device.is_cpu() {
+        DType::F32
+    } else {
+        DType::BF16
     }
 }
 

@@ -1,8 +1,8 @@
 //! GGUF files (versions 2 and 3): metadata and tensors, read in place.
 //!
 //! Source of the format: `docs/gguf.md` of the ggml project. Mental model: a header with counts, key-value pairs, a list of
-//! tensors (name, shape, type, offset), then aligned data; nothing is copied, a tensor is a slice of the file. The file is
-//! untrusted: every count and offset is checked against what is there before it is used.
+//! tensors (name, shape, type, offset), then aligned data; nothing is copied, a tensor is a slice of the file. A large model is split
+//! into several such files, with the metadata in the first. A file is untrusted: every count and offset is checked against what is there before it is used.
 
 use std::collections::HashMap;
 
@@ -30,19 +30,10 @@ pub enum Value<'a> {
     List(Vec<Self>),
 }
 
-struct Info {
-    format: Format,
-    /// Rows first.
-    shape: Vec<usize>,
-    begin: usize,
-    end: usize,
-}
-
 /// See the module.
 pub struct Gguf<'a> {
-    bytes: &'a [u8],
     values: HashMap<&'a str, Value<'a>>,
-    tensors: HashMap<&'a str, Info>,
+    tensors: HashMap<&'a str, Tensor<'a>>,
 }
 
 impl<'a> Gguf<'a> {
@@ -58,7 +49,11 @@ impl<'a> Gguf<'a> {
     }
 
     fn parse(bytes: &'a [u8]) -> Result<Self, String> {
-        let mut at = Reader { bytes, at: 0 };
+        let mut at = Reader {
+            bytes,
+            at: 0,
+            listed: 0,
+        };
         if at.take(4)? != b"GGUF" {
             return Err("it does not begin as a GGUF file".into());
         }
@@ -111,30 +106,32 @@ impl<'a> Gguf<'a> {
                 .ok()
                 .and_then(|offset| data.checked_add(offset));
             let end = begin.and_then(|begin| begin.checked_add(size));
-            match (begin, end) {
-                (Some(begin), Some(end)) if end <= bytes.len() => {
-                    let info = Info {
-                        format,
-                        shape,
-                        begin,
-                        end,
-                    };
-                    tensors.insert(name, info);
-                }
-                _ => {
-                    return Err(format!(
-                        "`{name}` should end at byte {}, but the file has {}: it is cut off",
-                        end.map_or("?".to_owned(), |end| end.to_string()),
-                        bytes.len()
-                    ));
-                }
-            }
+            let within = begin
+                .zip(end)
+                .and_then(|(begin, end)| bytes.get(begin..end));
+            let Some(within) = within else {
+                return Err(format!(
+                    "`{name}` should end at byte {}, but the file has {}: it is cut off",
+                    end.map_or("?".to_owned(), |end| end.to_string()),
+                    bytes.len()
+                ));
+            };
+            let tensor = Tensor {
+                format,
+                shape,
+                bytes: within,
+            };
+            tensors.insert(name, tensor);
         }
-        Ok(Self {
-            bytes,
-            values,
-            tensors,
-        })
+        Ok(Self { values, tensors })
+    }
+
+    /// Take the tensors of the files behind the first one of a model that is split; the metadata is the first one's.
+    #[must_use]
+    pub(super) fn with(mut self, others: impl IntoIterator<Item = Self>) -> Self {
+        self.tensors
+            .extend(others.into_iter().flat_map(|other| other.tensors));
+        self
     }
 
     /// A value of the metadata.
@@ -186,25 +183,22 @@ impl<'a> Gguf<'a> {
 
     /// Formats and shapes of all tensors.
     pub(super) fn shapes(&self) -> impl Iterator<Item = (Format, &[usize])> {
-        let infos = self.tensors.values();
-        infos.map(|info| (info.format, info.shape.as_slice()))
+        let tensors = self.tensors.values();
+        tensors.map(|tensor| (tensor.format, tensor.shape.as_slice()))
     }
 
     /// A tensor, in place.
     #[must_use]
     pub fn tensor(&self, name: &str) -> Option<Tensor<'a>> {
-        let info = self.tensors.get(name)?;
-        Some(Tensor {
-            format: info.format,
-            shape: info.shape.clone(),
-            bytes: self.bytes.get(info.begin..info.end)?,
-        })
+        self.tensors.get(name).cloned()
     }
 }
 
 struct Reader<'a> {
     bytes: &'a [u8],
     at: usize,
+    /// Entries of all lists: each takes more memory than it has bytes in the file.
+    listed: u64,
 }
 
 impl<'a> Reader<'a> {
@@ -262,6 +256,13 @@ impl<'a> Reader<'a> {
             8 => Value::Text(self.text()?),
             9 if depth < 4 => {
                 let (kind, count) = (self.u32()?, self.count()?);
+                self.listed += count;
+                if self.listed > MOST {
+                    return Err(format!(
+                        "its lists claim {} entries at byte {}",
+                        self.listed, self.at
+                    ));
+                }
                 let mut list = Vec::new();
                 for _ in 0..count {
                     list.push(self.value(kind, depth + 1)?);

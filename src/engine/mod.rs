@@ -28,6 +28,7 @@ pub mod kernels;
 mod loader;
 pub mod lookup;
 mod map;
+pub mod memory;
 mod open;
 pub mod plan;
 pub mod prefix;

@@ -17,14 +17,15 @@ use super::constraint::{Constraint, Grammars};
 use super::decoder::{Decoder, Precision};
 use super::device::{self, Place};
 use super::error::EngineError;
-use super::foreign::Foreign;
+use super::foreign::{self, Foreign};
 use super::gguf::{self, Gguf};
 use super::kernels::{Cpu, Options};
-use super::plan::{Plan, free_memory};
+use super::memory;
+use super::plan::{Keeping, Plan};
 use super::sample::Settings;
 use super::schedule::{self, Ask, Load, Requests, Said, Speaking};
 use super::template::ChatTemplate;
-use super::tensors::OnTensors;
+use super::tensors::{self, OnTensors};
 use super::tokenizer::{Stream, Tokenizer};
 use super::weights::{Checkpoint, Files};
 
@@ -107,12 +108,12 @@ impl Engine {
             template,
             ends,
         } = about;
-        if tokenizer.size() > config.vocab {
+        if tokenizer.rows() > config.vocab {
             return Err(EngineError::Tokenizer {
                 origin,
                 why: format!(
-                    "its tokenizer has {} entries, its embedding only {} rows",
-                    tokenizer.size(),
+                    "its tokenizer needs {} entries, its embedding has only {} rows",
+                    tokenizer.rows(),
                     config.vocab
                 ),
             });
@@ -120,9 +121,30 @@ impl Engine {
         let device = wishes.place.open()?;
         let free = device
             .as_ref()
-            .map_or_else(free_memory, device::free_memory);
+            .map_or_else(memory::free, device::free_memory);
         let precision = wishes.precision;
-        let plan = Plan::of(&config, &checkpoint, precision, wishes.cache_tokens, free)?;
+        let is_foreign = matches!(config.architecture, Architecture::Foreign(_));
+        let on_gpu = device.as_ref().is_some_and(|device| !device.is_cpu());
+        let as_it_is = precision == Precision::Stored || precision == Precision::F32 && !on_gpu;
+        if is_foreign && !as_it_is {
+            return Err(EngineError::Config {
+                origin,
+                why: "candle-transformers computes this architecture, in single precision on a processor and in bfloat16 \
+                      on a GPU; --quant and --dtype are for Qwen2, Qwen3 and Llama"
+                    .into(),
+            });
+        }
+        let keeping = match &device {
+            _ if is_foreign => Keeping::Foreign {
+                number: foreign::dtype(device.as_ref().unwrap_or(&Device::Cpu)).size_in_bytes(),
+            },
+            Some(device) => Keeping::Tensors {
+                precision,
+                number: tensors::dtype_of(&checkpoint, precision, device).size_in_bytes(),
+            },
+            None => Keeping::Kernels(precision),
+        };
+        let plan = Plan::of(&config, &checkpoint, keeping, wishes.cache_tokens, free)?;
         let mut kernels = None;
         let (compute, computed): (Box<dyn Compute>, String) = match (config.architecture, device) {
             (Architecture::Foreign(family), device) => {
@@ -174,8 +196,12 @@ impl Engine {
     /// Where it cannot be read, or is none of this model.
     pub fn load_adapter(&self, name: &str, folder: &Path) -> Result<(), EngineError> {
         let Some(cpu) = &self.kernels else {
+            let way_out = match self.config.architecture {
+                Architecture::Foreign(_) => "merge the adapter into the model with PEFT",
+                _ => "open it with --device cpu",
+            };
             return Err(EngineError::Device(format!(
-                "adapters are applied by the processor's kernels only, and {} is computed by {}: open it with --device cpu",
+                "adapters are applied by the processor's kernels only, and {} is computed by {}: {way_out}",
                 self.name, self.computed
             )));
         };
@@ -221,7 +247,7 @@ impl Engine {
     #[must_use]
     pub fn context(&self) -> usize {
         self.config
-            .context
+            .longest()
             .min(self.plan.pages as usize * super::prefix::PAGE)
     }
 
@@ -241,7 +267,8 @@ impl Engine {
         self.requests.look().await
     }
 
-    /// A conversation as tokens, the assistant's turn begun. Messages and tools are as the OpenAI protocol has them.
+    /// A conversation as tokens, the assistant's turn begun. Messages and tools are as the OpenAI protocol has them; the
+    /// template may read `variables` besides.
     ///
     /// # Errors
     /// Where the template refuses it, or there is none.
@@ -249,6 +276,7 @@ impl Engine {
         &self,
         messages: &impl Serialize,
         tools: Option<&impl Serialize>,
+        variables: &serde_json::Map<String, Value>,
     ) -> Result<Vec<u32>, EngineError> {
         let Some(template) = &self.template else {
             return Err(EngineError::Template(format!(
@@ -257,7 +285,7 @@ impl Engine {
             )));
         };
         self.tokenizer
-            .encode(&template.render(messages, tools, true)?)
+            .encode(&template.render_with(messages, tools, true, variables)?)
     }
 
     /// A grammar that a reply is held to, in llguidance's Lark form. The first one of an engine takes a moment.

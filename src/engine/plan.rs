@@ -18,6 +18,80 @@ const FEWEST: usize = 2_048;
 /// Memory that is left to others.
 const SPARE: u64 = 256 << 20;
 
+/// What holds the weights, and in which form.
+#[derive(Debug, Clone, Copy)]
+pub enum Keeping {
+    /// The kernels of this processor.
+    Kernels(Precision),
+    /// Tensors of a device: blocks as they are stored, all else in numbers of so many bytes.
+    Tensors {
+        /// What was wished for.
+        precision: Precision,
+        /// Bytes of a number, of keys and values, too.
+        number: usize,
+    },
+    /// A decoder that is not ours: everything in numbers of so many bytes, one stream.
+    Foreign {
+        /// Bytes of a number.
+        number: usize,
+    },
+}
+
+impl Keeping {
+    /// Of one matrix.
+    fn weights(self, stored: Format, numbers: u64) -> u64 {
+        match self {
+            Self::Kernels(precision) => packed(precision, stored, numbers),
+            Self::Foreign { number } => numbers * number as u64,
+            Self::Tensors { precision, number } => {
+                let form = match precision {
+                    Precision::Q8_0 => Format::Q8_0,
+                    Precision::Q4_0 => Format::Q4_0,
+                    Precision::Stored if stored.block_len() > 1 => stored,
+                    _ => return numbers * number as u64,
+                };
+                numbers * form.block_bytes() as u64 / form.block_len() as u64
+            }
+        }
+    }
+
+    /// Of the embedding once more: rows of blocks cannot be looked up, so they lie there as numbers, too.
+    fn table(self, config: &Config, checkpoint: &Checkpoint<'_>) -> u64 {
+        let Self::Tensors { precision, number } = self else {
+            return 0;
+        };
+        let stored = checkpoint.tensor("model.embed_tokens.weight");
+        let blocks = match precision {
+            Precision::Q8_0 | Precision::Q4_0 => true,
+            Precision::Stored => stored.is_some_and(|tensor| tensor.format.block_len() > 1),
+            Precision::F32 | Precision::Bf16 => false,
+        };
+        if blocks {
+            (config.vocab * config.hidden * number) as u64
+        } else {
+            0
+        }
+    }
+
+    /// Of one page of keys and values.
+    fn page(self, config: &Config) -> u64 {
+        match self {
+            Self::Kernels(precision) => Cache::page_bytes(config, precision),
+            Self::Tensors { number, .. } | Self::Foreign { number } => {
+                (2 * number * config.layers * PAGE * config.kv_width()) as u64
+            }
+        }
+    }
+
+    /// Tokens of cache where nobody says.
+    fn tokens(self, config: &Config) -> usize {
+        match self {
+            Self::Foreign { .. } => TOKENS.min(config.context),
+            Self::Kernels(_) | Self::Tensors { .. } => TOKENS.min(8 * config.context),
+        }
+    }
+}
+
 /// See the module. All in bytes but for the pages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Plan {
@@ -39,19 +113,19 @@ impl Plan {
     pub fn of(
         config: &Config,
         checkpoint: &Checkpoint<'_>,
-        precision: Precision,
+        keeping: Keeping,
         tokens: Option<usize>,
         free: Option<u64>,
     ) -> Result<Self, EngineError> {
-        let weights = checkpoint
-            .matrices()
-            .into_iter()
-            .map(|(format, numbers)| bytes_of(precision, format, numbers))
-            .sum();
+        let matrices = checkpoint.matrices().into_iter();
+        let weights = matrices
+            .map(|(format, numbers)| keeping.weights(format, numbers))
+            .sum::<u64>()
+            + keeping.table(config, checkpoint);
         let widest = config.hidden * 3 + config.query_width() * 3 + config.kv_width() * 2;
         let step = (256 * (widest + 3 * config.intermediate) * 4 + 40 * config.vocab * 4) as u64;
-        let page = Cache::page_bytes(config, precision);
-        let wanted = tokens.unwrap_or(TOKENS.min(8 * config.context));
+        let page = keeping.page(config);
+        let wanted = tokens.unwrap_or(keeping.tokens(config));
         let mut pages = wanted.div_ceil(PAGE) as u64;
         if let Some(free) = free {
             let left = free.saturating_sub(weights + step + SPARE);
@@ -92,19 +166,8 @@ impl Plan {
     }
 }
 
-/// Memory that the system could give, where it says.
-#[must_use]
-pub fn free_memory() -> Option<u64> {
-    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let line = text
-        .lines()
-        .find(|line| line.starts_with("MemAvailable:"))?;
-    let kib: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
-    Some(kib * 1024)
-}
-
 /// What the kernels make of so many weights.
-fn bytes_of(precision: Precision, stored: Format, numbers: u64) -> u64 {
+fn packed(precision: Precision, stored: Format, numbers: u64) -> u64 {
     let (bytes, weights) = match (precision, stored) {
         (Precision::Stored, Format::BF16) | (Precision::Bf16, _) => (2, 1),
         (Precision::Stored, Format::F32 | Format::F16) | (Precision::F32, _) => (4, 1),
@@ -136,7 +199,8 @@ mod tests {
         let config = config_of(folder.path());
         let files = Files::open(folder.path()).unwrap();
         let checkpoint = files.checkpoint().unwrap();
-        let plan = |tokens, free| Plan::of(&config, &checkpoint, Precision::F32, tokens, free);
+        let keeping = Keeping::Kernels(Precision::F32);
+        let plan = |tokens, free| Plan::of(&config, &checkpoint, keeping, tokens, free);
         let whole = plan(None, None).unwrap();
         assert_eq!(whole.pages as usize * PAGE, TOKENS.min(8 * config.context));
         assert!(whole.weights > 4 * 190 * 64);
@@ -148,5 +212,28 @@ mod tests {
             why.contains("too little memory") && why.contains("MiB"),
             "{why}"
         );
+    }
+
+    #[test]
+    fn what_candle_holds_is_reckoned_as_candle_holds_it() {
+        let folder = tiny("qwen2", 1);
+        let config = config_of(folder.path());
+        let files = Files::open(folder.path()).unwrap();
+        let checkpoint = files.checkpoint().unwrap();
+        let plan = |keeping| Plan::of(&config, &checkpoint, keeping, Some(64), None).unwrap();
+        let numbers: u64 = checkpoint.matrices().iter().map(|(_, n)| n).sum();
+        let single = plan(Keeping::Foreign { number: 4 });
+        assert_eq!(single.weights, 4 * numbers);
+        let half = plan(Keeping::Foreign { number: 2 });
+        assert_eq!((half.weights, half.cache), (2 * numbers, single.cache / 2));
+        // Blocks of a device, and beside them the embedding as numbers.
+        let precision = Precision::Q4_0;
+        let blocks = plan(Keeping::Tensors {
+            precision,
+            number: 4,
+        });
+        let table = 4 * (config.vocab * config.hidden) as u64;
+        assert_eq!(blocks.weights, numbers * 18 / 32 + table);
+        assert_eq!(blocks.cache, single.cache);
     }
 }

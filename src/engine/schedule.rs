@@ -25,15 +25,17 @@ use std::time::Instant;
 use tokio::sync::mpsc as channel;
 
 use super::EngineError;
-use super::adapter::{self, Adapter};
+use super::adapter::Adapter;
 use super::compute::Compute;
 use super::constraint::Constraint;
 use super::decoder::{Part, Wanted};
 use super::lookup::Lookup;
 use super::prefix::{Counts, Held, PAGE, Page, Tree};
 use super::sample::{Drawn, Sampler, Settings};
+use stream::{Stream, owner};
 use turn::{Turn, together};
 
+mod stream;
 mod turn;
 
 /// Rows of one step: tokens of replies, then of prompts.
@@ -168,6 +170,8 @@ impl Requests {
 /// Where the system gives none.
 pub fn start(compute: Box<dyn Compute>, pages: u32, ahead: usize) -> Result<Requests, EngineError> {
     let ahead = if compute.guesses() { ahead } else { 0 };
+    // Not bounded: what waits in it is bounded by who asks (attempts at a time, the server's queue), and nobody may wait for it, the
+    // screen's thread least of all.
     let (asks, receiver) = mpsc::channel();
     let schedule = Schedule {
         compute,
@@ -192,96 +196,6 @@ pub fn start(compute: Box<dyn Compute>, pages: u32, ahead: usize) -> Result<Requ
     Ok(Requests { asks })
 }
 
-struct Stream {
-    ask: Ask,
-    held: Held,
-    /// Prompt and reply.
-    text: Vec<u32>,
-    sampler: Sampler,
-    lookup: Lookup,
-    drawn: usize,
-    /// Tokens of the prompt that were there; told with the first token.
-    found: Option<usize>,
-    number: u64,
-    there: usize,
-    /// When its first token was drawn.
-    began: Option<Instant>,
-}
-
-impl Stream {
-    /// Tokens whose keys and values are not computed.
-    fn left(&self) -> usize {
-        self.text.len().saturating_sub(self.held.length())
-    }
-
-    fn speaking(&self) -> Speaking {
-        Speaking {
-            number: self.number,
-            prompt: self.ask.prompt.len(),
-            found: self.there,
-            computed: self.held.length(),
-            drawn: self.drawn,
-            seconds: self
-                .began
-                .map_or(0.0, |began| began.elapsed().as_secs_f64()),
-        }
-    }
-
-    /// Everything before the last token drawn is computed.
-    fn speaks(&self) -> bool {
-        self.drawn > 0 && self.left() <= 1
-    }
-
-    /// Draw the next token, and say it; the end where it is one.
-    fn draw(&mut self, row: &mut [f32], context: usize) -> Result<u32, End> {
-        let drawn = match &mut self.ask.constraint {
-            None => self.sampler.draw(row),
-            Some(constraint) => {
-                let allowed = constraint.allowed().map_err(End::Failed)?;
-                self.sampler.draw_among(row, |row| allowed.leave(row))
-            }
-        };
-        let Some(drawn) = drawn else {
-            let why = "no logit is a number".to_owned();
-            return Err(End::Failed(EngineError::Computing(why)));
-        };
-        let token = drawn.token;
-        if self.ask.ends.contains(&token) {
-            return Err(End::Stop);
-        }
-        let complete = match &mut self.ask.constraint {
-            None => false,
-            Some(constraint) => constraint.take(token).map_err(End::Failed)?,
-        };
-        self.drawn += 1;
-        self.began.get_or_insert_with(Instant::now);
-        self.text.push(token);
-        self.lookup.push(token);
-        let _ = self.ask.reply.try_send(Said::Token(drawn));
-        if complete {
-            return Err(End::Stop);
-        }
-        if self.drawn >= self.ask.most || self.text.len() >= context {
-            return Err(End::Length);
-        }
-        Ok(token)
-    }
-
-    /// The key of its adapter.
-    fn owner(&self) -> u64 {
-        owner(&self.ask)
-    }
-
-    /// Tokens that it may guess: its listener has room for them, and they are wanted if they are right.
-    fn room_to_guess(&self, context: usize) -> usize {
-        let wanted = self.ask.most.saturating_sub(self.drawn + 1);
-        let fit = context.saturating_sub(self.text.len() + 1);
-        wanted
-            .min(fit)
-            .min(self.ask.reply.capacity().saturating_sub(2))
-    }
-}
-
 struct Schedule {
     compute: Box<dyn Compute>,
     tree: Tree,
@@ -291,12 +205,6 @@ struct Schedule {
     waiting: VecDeque<Ask>,
     asked: u64,
     load: Load,
-}
-
-fn owner(ask: &Ask) -> u64 {
-    ask.adapter
-        .as_ref()
-        .map_or(adapter::NONE, |adapter| adapter.key())
 }
 
 /// A stream's share of a step.
@@ -323,16 +231,8 @@ impl Schedule {
             while let Ok(message) = asks.try_recv() {
                 self.hear(message);
             }
-            self.let_go();
-            self.admit();
-            if self.streams.is_empty() {
-                continue;
-            }
-            let began = Instant::now();
-            let step = catch_unwind(AssertUnwindSafe(|| self.step()));
-            self.load.steps += 1;
-            self.load.busy += began.elapsed().as_secs_f64();
-            let why = match step {
+            let round = catch_unwind(AssertUnwindSafe(|| self.round()));
+            let why = match round {
                 Ok(Ok(())) => continue,
                 Ok(Err(error)) => error.to_string(),
                 Err(_panic) => "a step of the engine panicked".to_owned(),
@@ -345,6 +245,20 @@ impl Schedule {
             self.tree = Tree::new(self.pages);
             self.compute.forget();
         }
+    }
+
+    /// Who is gone goes, who waits comes, and all are taken a step further.
+    fn round(&mut self) -> Result<(), EngineError> {
+        self.let_go();
+        self.admit();
+        if self.streams.is_empty() {
+            return Ok(());
+        }
+        let began = Instant::now();
+        let step = self.step();
+        self.load.steps += 1;
+        self.load.busy += began.elapsed().as_secs_f64();
+        step
     }
 
     fn hear(&mut self, message: Message) {
@@ -383,17 +297,8 @@ impl Schedule {
             let Some(ask) = self.waiting.pop_front() else {
                 return;
             };
-            let most = self.compute.config().context;
-            let room = self.pages as usize * PAGE;
-            if ask.prompt.is_empty() || ask.prompt.len() >= most.min(room) {
-                let why = format!(
-                    "the request has {} tokens; there is room for {} (context {most}, cache {room})",
-                    ask.prompt.len(),
-                    most.min(room)
-                );
-                let _ = ask
-                    .reply
-                    .try_send(Said::Over(End::Failed(EngineError::TooLong(why))));
+            if let Err(error) = self.check(&ask.prompt) {
+                let _ = ask.reply.try_send(Said::Over(End::Failed(error)));
                 continue;
             }
             let (tree, compute) = (&mut self.tree, &mut self.compute);
@@ -427,13 +332,33 @@ impl Schedule {
         }
     }
 
+    /// A step computes many streams: what one of them may not have must not come as far as that.
+    fn check(&self, prompt: &[u32]) -> Result<(), EngineError> {
+        let config = self.compute.config();
+        let (most, vocab) = (config.longest(), config.vocab);
+        let room = self.pages as usize * PAGE;
+        if prompt.is_empty() || prompt.len() >= most.min(room) {
+            return Err(EngineError::TooLong(format!(
+                "the request has {} tokens; there is room for {} (context {most}, cache {room})",
+                prompt.len(),
+                most.min(room)
+            )));
+        }
+        let unknown = prompt.iter().find(|token| **token as usize >= vocab);
+        unknown.map_or(Ok(()), |token| {
+            Err(EngineError::Computing(format!(
+                "token {token} is none of the {vocab} that the model knows"
+            )))
+        })
+    }
+
     /// Who gets how many rows: one for each stream that speaks and whose listener has room, then prompts, oldest first.
     fn shares(&mut self) -> Vec<Share> {
         let speak = self.streams.iter().filter(|stream| stream.speaks()).count();
         let mut budget = if speak > 0 { speak + BESIDE } else { BUDGET };
         let most = self.compute.streams();
         let mut spare = most + DRAWS - most.min(self.streams.len());
-        let context = self.compute.config().context;
+        let context = self.compute.config().longest();
         let mut shares = Vec::new();
         let order = |stream: &Stream| !stream.speaks();
         let mut turn: Vec<usize> = (0..self.streams.len()).collect();
@@ -512,7 +437,7 @@ impl Schedule {
         let adapters: Vec<Option<&Adapter>> = adapters.iter().map(Option::as_deref).collect();
         let mut logits = self.compute.step(&parts, &adapters)?;
         let config = self.compute.config();
-        let (vocab, context) = (config.vocab, config.context);
+        let (vocab, context) = (config.vocab, config.longest());
         let mut rows = logits.chunks_exact_mut(vocab);
         let mut streams: Vec<Option<&mut Stream>> = self.streams.iter_mut().map(Some).collect();
         let mut turns: Vec<Turn<'_>> = Vec::new();

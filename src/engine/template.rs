@@ -77,6 +77,20 @@ impl ChatTemplate {
         tools: Option<&impl Serialize>,
         answer: bool,
     ) -> Result<String, EngineError> {
+        self.render_with(messages, tools, answer, &serde_json::Map::new())
+    }
+
+    /// The same, with variables of the caller besides; those above stay what they are.
+    ///
+    /// # Errors
+    /// What the template refuses.
+    pub fn render_with(
+        &self,
+        messages: &impl Serialize,
+        tools: Option<&impl Serialize>,
+        answer: bool,
+        variables: &serde_json::Map<String, serde_json::Value>,
+    ) -> Result<String, EngineError> {
         let template = self
             .environment
             .get_template(NAME)
@@ -87,6 +101,7 @@ impl ChatTemplate {
             add_generation_prompt => answer,
             bos_token => self.bos.as_str(),
             eos_token => self.eos.as_str(),
+            ..Value::from(Serde(variables))
         };
         template.render(context).map_err(EngineError::template)
     }

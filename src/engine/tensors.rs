@@ -13,7 +13,7 @@ use super::EngineError;
 use super::adapter::Adapter;
 use super::compute::Compute;
 use super::config::Config;
-use super::decoder::{MOST_POSITIONS, Part, Precision, inverse_frequencies};
+use super::decoder::{Part, Precision, inverse_frequencies};
 use super::kernels::Format;
 use super::loader::{Layer, Loader};
 use super::prefix::{PAGE, Page};
@@ -291,7 +291,7 @@ impl Step {
         for part in parts {
             let (first, count) = (tokens.len(), part.tokens.len());
             let length = part.past + count;
-            if length > config.context.min(MOST_POSITIONS) || length > part.pages.len() * PAGE {
+            if length > config.longest() || length > part.pages.len() * PAGE {
                 candle_core::bail!("{length} tokens do not fit");
             }
             let slot = |at: usize| {
@@ -339,7 +339,11 @@ impl Step {
 }
 
 /// What is computed with: as the weights are where the device can, single precision on the processor and beside blocks.
-fn dtype_of(checkpoint: &Checkpoint<'_>, precision: Precision, device: &Device) -> DType {
+pub(super) fn dtype_of(
+    checkpoint: &Checkpoint<'_>,
+    precision: Precision,
+    device: &Device,
+) -> DType {
     let formats = checkpoint.matrices();
     let blocks = |format: &Format| !matches!(format, Format::F32 | Format::F16 | Format::BF16);
     let packed = matches!(precision, Precision::Q8_0 | Precision::Q4_0)
@@ -441,7 +445,7 @@ fn small(
 /// Cosines and sines [positions, half a head].
 fn turns(config: &Config, dtype: DType, device: &Device) -> Result<(Tensor, Tensor)> {
     let inverse = inverse_frequencies(config);
-    let positions = config.context.min(MOST_POSITIONS);
+    let positions = config.longest();
     let inverse = Tensor::new(inverse.as_slice(), device)?.unsqueeze(0)?;
     let count = u32::try_from(positions).unwrap_or(u32::MAX);
     let at = Tensor::arange(0, count, device)?.to_dtype(DType::F32)?;

@@ -174,6 +174,14 @@ impl Tokenizer {
         self.0.get_vocab_size(true)
     }
 
+    /// Rows that an embedding must have for it: added tokens may have any numbers.
+    #[must_use]
+    pub fn rows(&self) -> usize {
+        let added = self.0.get_added_tokens_decoder();
+        let rows = added.keys().max().map_or(0, |last| *last as usize + 1);
+        rows.max(self.size())
+    }
+
     /// Text as it comes.
     #[must_use]
     pub fn stream(self: &Arc<Self>) -> Stream {

@@ -76,8 +76,8 @@ impl Tensor<'_> {
 
 /// The files of a model, mapped.
 pub enum Files {
-    /// One GGUF file.
-    Gguf(PathBuf, Mapped),
+    /// A GGUF file, or all files that it was split into, the first one first.
+    Gguf(Vec<(PathBuf, Mapped)>),
     /// Shards of a folder, and which tensor lies in which.
     Folder(Vec<(PathBuf, Mapped)>),
 }
@@ -88,13 +88,19 @@ struct ShardIndex {
 }
 
 impl Files {
-    /// Map what a path names: a `.gguf` file, or a folder with safetensors (an index, or one file).
+    /// Map what a path names: a `.gguf` file (of a model that is split, any of its files), or a folder with safetensors (an index,
+    /// or one file).
     ///
     /// # Errors
     /// Where a file or a shard that the index names is missing; the sentence names all that are.
     pub fn open(path: &Path) -> Result<Self, EngineError> {
         if path.is_file() {
-            return Ok(Self::Gguf(path.to_owned(), Mapped::open(path)?));
+            let name = path.file_name().map(|name| name.to_string_lossy());
+            let folder = path.parent().unwrap_or(Path::new(""));
+            return match name.and_then(|name| parts_of(&name)) {
+                Some(names) => Ok(Self::Gguf(mapped(folder, &names)?)),
+                None => Ok(Self::Gguf(vec![(path.to_owned(), Mapped::open(path)?)])),
+            };
         }
         let index = path.join("model.safetensors.index.json");
         let mut names: Vec<String> = if index.is_file() {
@@ -120,25 +126,7 @@ impl Files {
                 why: format!("`{name}` is no file of this folder"),
             });
         }
-        let missing: Vec<&str> = names
-            .iter()
-            .filter(|name| !path.join(name).is_file())
-            .map(String::as_str)
-            .collect();
-        if !missing.is_empty() {
-            return Err(EngineError::Missing {
-                folder: path.display().to_string(),
-                of: names.len(),
-                files: missing.join(", "),
-            });
-        }
-        let mut shards = Vec::new();
-        for name in &names {
-            let at = path.join(name);
-            let mapped = Mapped::open(&at)?;
-            shards.push((at, mapped));
-        }
-        Ok(Self::Folder(shards))
+        Ok(Self::Folder(mapped(path, &names)?))
     }
 
     /// Read the heads of the files.
@@ -147,9 +135,17 @@ impl Files {
     /// Where one is not what it should be.
     pub fn checkpoint(&self) -> Result<Checkpoint<'_>, EngineError> {
         match self {
-            Self::Gguf(path, mapped) => {
-                let origin = path.display().to_string();
-                Ok(Checkpoint::Gguf(Gguf::read(mapped.bytes(), &origin)?))
+            Self::Gguf(parts) => {
+                let mut read = Vec::new();
+                for (path, mapped) in parts {
+                    read.push(Gguf::read(mapped.bytes(), &path.display().to_string())?);
+                }
+                let mut read = read.into_iter();
+                let first = read.next().ok_or_else(|| EngineError::Weights {
+                    origin: "a model".into(),
+                    why: "it has no file".into(),
+                })?;
+                Ok(Checkpoint::Gguf(first.with(read)))
             }
             Self::Folder(shards) => {
                 let mut all = HashMap::new();
@@ -165,6 +161,44 @@ impl Files {
             }
         }
     }
+}
+
+/// Map files of a folder.
+fn mapped(folder: &Path, names: &[String]) -> Result<Vec<(PathBuf, Mapped)>, EngineError> {
+    let missing: Vec<&str> = names
+        .iter()
+        .filter(|name| !folder.join(name).is_file())
+        .map(String::as_str)
+        .collect();
+    if !missing.is_empty() {
+        return Err(EngineError::Missing {
+            folder: folder.display().to_string(),
+            of: names.len(),
+            files: missing.join(", "),
+        });
+    }
+    let map = |name| {
+        let at = folder.join(name);
+        Mapped::open(&at).map(|mapped| (at, mapped))
+    };
+    names.iter().map(map).collect()
+}
+
+/// The names of all files that a model was split into, by the name of one of them: `NAME-00002-of-00003.gguf`, as
+/// `llama-gguf-split` gives them.
+fn parts_of(name: &str) -> Option<Vec<String>> {
+    let (rest, of) = name.strip_suffix(".gguf")?.rsplit_once("-of-")?;
+    let (name, number) = rest.rsplit_once('-')?;
+    let is_number = |text: &str| text.len() == 5 && text.bytes().all(|b| b.is_ascii_digit());
+    if !is_number(number) || !is_number(of) {
+        return None;
+    }
+    let count: u32 = of.parse().ok()?;
+    let all = 1..=count;
+    Some(
+        all.map(|number| format!("{name}-{number:05}-of-{of}.gguf"))
+            .collect(),
+    )
 }
 
 /// Named tensors.
@@ -248,8 +282,41 @@ struct Entry {
     data_offsets: (usize, usize),
 }
 
-/// The tensors of a safetensors file: a length, a JSON head, the data.
-pub(super) fn safetensors(bytes: &[u8]) -> Result<HashMap<String, Tensor<'_>>, String> {
+/// A tensor of whatever kind, as it lies in a safetensors file.
+pub(super) struct Stored<'a> {
+    /// The kind, in the file's word: `BF16`, `I64`, `F8_E4M3`, …
+    pub(super) dtype: String,
+    pub(super) shape: Vec<usize>,
+    /// Where it begins in the data.
+    pub(super) begin: usize,
+    pub(super) bytes: &'a [u8],
+}
+
+impl<'a> Stored<'a> {
+    /// With numbers that can be computed with; `None` where it has others.
+    pub(super) fn tensor(&self) -> Result<Option<Tensor<'a>>, String> {
+        let format = match self.dtype.as_str() {
+            "F32" => Format::F32,
+            "F16" => Format::F16,
+            "BF16" => Format::BF16,
+            _ => return Ok(None),
+        };
+        let (shape, bytes) = (self.shape.clone(), self.bytes);
+        if bytes_of(format, &shape) != Some(bytes.len()) {
+            return Err(format!("{shape:?} in {} bytes of {format:?}", bytes.len()));
+        }
+        Ok(Some(Tensor {
+            format,
+            shape,
+            bytes,
+        }))
+    }
+}
+
+/// What a safetensors file holds (a length, a JSON head, the data): its tensors, and what it says of itself.
+pub(super) fn stored(
+    bytes: &[u8],
+) -> Result<(HashMap<String, Stored<'_>>, Option<serde_json::Value>), String> {
     let (length, rest) = bytes
         .split_first_chunk::<8>()
         .ok_or("it is shorter than a safetensors head")?;
@@ -258,22 +325,13 @@ pub(super) fn safetensors(bytes: &[u8]) -> Result<HashMap<String, Tensor<'_>>, S
         .get(..length)
         .ok_or_else(|| format!("its head should have {length} bytes; the file is cut off"))?;
     let data = rest.get(length..).unwrap_or_default();
-    let head: HashMap<String, serde_json::Value> =
+    let mut head: HashMap<String, serde_json::Value> =
         serde_json::from_slice(head).map_err(|error| format!("its head: {error}"))?;
-    let mut tensors = HashMap::new();
+    let about = head.remove("__metadata__");
+    let mut all = HashMap::with_capacity(head.len());
     for (name, value) in head {
-        if name == "__metadata__" {
-            continue;
-        }
         let entry: Entry =
             serde_json::from_value(value).map_err(|error| format!("`{name}`: {error}"))?;
-        let format = match entry.dtype.as_str() {
-            "F32" => Format::F32,
-            "F16" => Format::F16,
-            "BF16" => Format::BF16,
-            // Not every tensor of a file is a weight of the decoder.
-            _ => continue,
-        };
         let (begin, end) = entry.data_offsets;
         let there = data.get(begin..end).ok_or_else(|| {
             format!(
@@ -281,19 +339,27 @@ pub(super) fn safetensors(bytes: &[u8]) -> Result<HashMap<String, Tensor<'_>>, S
                 data.len()
             )
         })?;
-        if bytes_of(format, &entry.shape) != Some(there.len()) {
-            return Err(format!(
-                "`{name}`: {:?} in {} bytes of {format:?}",
-                entry.shape,
-                there.len()
-            ));
-        }
-        let tensor = Tensor {
-            format,
+        let one = Stored {
+            dtype: entry.dtype,
             shape: entry.shape,
+            begin,
             bytes: there,
         };
-        tensors.insert(name, tensor);
+        all.insert(name, one);
+    }
+    Ok((all, about))
+}
+
+/// The tensors of a safetensors file that can be computed with.
+pub(super) fn safetensors(bytes: &[u8]) -> Result<HashMap<String, Tensor<'_>>, String> {
+    let (all, _) = stored(bytes)?;
+    let mut tensors = HashMap::with_capacity(all.len());
+    for (name, stored) in all {
+        let tensor = stored.tensor().map_err(|why| format!("`{name}`: {why}"))?;
+        // Not every tensor of a file is a weight of the decoder.
+        if let Some(tensor) = tensor {
+            tensors.insert(name, tensor);
+        }
     }
     Ok(tensors)
 }

@@ -10,7 +10,8 @@ use tokio::io::AsyncWriteExt as _;
 
 use super::api::{self, Meta};
 use super::http::chain;
-use super::{Hub, HubError, Progress, Snapshot, cache, verify};
+use super::verify::{self, Difference};
+use super::{Hub, HubError, Progress, Snapshot, cache};
 
 /// Attempts in a row that may bring nothing new before the download is given up.
 const ATTEMPTS: u32 = 5;
@@ -75,17 +76,18 @@ async fn content(
         }
     }
     let (path, etag) = (partial.to_owned(), meta.etag.clone());
-    let checked = tokio::task::spawn_blocking(move || verify::matches(&path, &etag)).await;
-    let right = checked
+    let checked = tokio::task::spawn_blocking(move || verify::difference(&path, &etag)).await;
+    let difference = checked
         .unwrap_or_else(|error| Err(std::io::Error::other(error)))
         .map_err(HubError::io(partial))?;
-    if right {
+    let Some(Difference { expected, found }) = difference else {
         return Ok(());
-    }
+    };
     std::fs::remove_file(partial).map_err(HubError::io(partial))?;
     Err(HubError::Corrupt {
-        what: name.to_owned(),
-        check: "hash",
+        what,
+        expected,
+        found,
     })
 }
 
@@ -163,11 +165,14 @@ async fn attempt(
             Some(Err(error)) => break Err(Failed::Perhaps(chain(&error))),
             Some(Ok(piece)) => {
                 done += piece.len() as u64;
-                if meta.size.is_some_and(|size| done > size) {
+                if let Some(size) = meta.size
+                    && done > size
+                {
                     let _ = std::fs::remove_file(partial);
                     break Err(Failed::ForGood(HubError::Corrupt {
-                        what: name.to_owned(),
-                        check: "size",
+                        what,
+                        expected: format!("{size} bytes"),
+                        found: format!("at least {done} bytes"),
                     }));
                 }
                 file.write_all(&piece).await.map_err(for_good)?;

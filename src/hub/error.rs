@@ -77,19 +77,22 @@ pub enum HubError {
         /// What is wrong.
         why: String,
     },
-    /// The content does not have the hash that the hub names.
+    /// The content does not have the size or the hash that the hub names.
     #[error(
-        "`{what}`: what was downloaded has another {check} than the hub says; it was deleted, try again"
+        "{what}: what was downloaded has {found}, but the hub says {expected}; it was deleted: try again, and if it happens again look \
+         at what stands in between (a proxy, the mirror in HF_ENDPOINT)"
     )]
     Corrupt {
         /// File.
         what: String,
-        /// `hash` or `size`.
-        check: &'static str,
+        /// Size or hash, as the hub says it.
+        expected: String,
+        /// Size or hash of what came.
+        found: String,
     },
     /// Which file to read is not clear.
     #[error("{0}")]
-    Split(String),
+    Unclear(String),
     /// The cache cannot be written or read.
     #[error("{}: {source}", path.display())]
     Io {

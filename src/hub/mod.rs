@@ -12,16 +12,20 @@
 //! [`Hub::resolve`] turns a revision into a commit and its list of files ([`Snapshot`]); [`Hub::file`] gives one file's
 //! path in the cache, downloading it if need be: resumed where an earlier download broke off, checked against size
 //! and hash, under a lock that other processes and the Python client honour. Without a network (or with `HF_HUB_OFFLINE`) what is in
-//! the cache is used. This room does not know what the files are for.
+//! the cache is used. Which files are wanted can be chosen by their names ([`splits`] of a dataset, [`weights`] of a model);
+//! what is in them, this room does not know.
 
 mod api;
 mod cache;
 mod download;
 mod error;
 pub mod http;
+#[cfg(test)]
+pub(crate) mod scripted;
 mod settings;
 pub mod splits;
 mod verify;
+pub mod weights;
 
 use std::fmt;
 use std::path::PathBuf;

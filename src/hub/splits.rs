@@ -18,7 +18,7 @@ pub fn choose(repo: &Repo, files: &[String], split: Option<&str>) -> Result<Vec<
             return one(repo, splits, split);
         }
     }
-    Err(HubError::Split(format!(
+    Err(HubError::Unclear(format!(
         "{repo} has no Parquet or JSONL files at this revision; try `@refs/convert/parquet`"
     )))
 }
@@ -71,7 +71,7 @@ fn one(repo: &Repo, mut splits: Splits, wanted: Option<&str>) -> Result<Vec<Stri
         Some(name) => name.to_owned(),
         None if splits.len() == 1 => known.clone(),
         None => {
-            return Err(HubError::Split(format!(
+            return Err(HubError::Unclear(format!(
                 "{repo} has several splits ({known}); name one, as in `{}:{}`",
                 repo.id,
                 splits.keys().next().map_or("", String::as_str)
@@ -79,7 +79,7 @@ fn one(repo: &Repo, mut splits: Splits, wanted: Option<&str>) -> Result<Vec<Stri
         }
     };
     let Some(mut folders) = splits.remove(&name) else {
-        return Err(HubError::Split(format!(
+        return Err(HubError::Unclear(format!(
             "{repo} has no split `{name}`; it has: {known}"
         )));
     };
@@ -91,7 +91,7 @@ fn one(repo: &Repo, mut splits: Splits, wanted: Option<&str>) -> Result<Vec<Stri
         (None, 1) => folders.into_values().next().unwrap_or_default(),
         (None, _) => {
             let folders = folders.into_keys().collect::<Vec<_>>().join(", ");
-            return Err(HubError::Split(format!(
+            return Err(HubError::Unclear(format!(
                 "{repo} has split `{name}` in several configurations ({folders}); download the one you mean and give its folder"
             )));
         }

@@ -1,152 +1,13 @@
 //! Downloads from a local server that behaves as the hub does, and as networks do.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 
-use axum::Router;
-use axum::body::{Body, Bytes};
-use axum::extract::{Request, State};
-use axum::http::{HeaderMap, Response, StatusCode};
 use sha2::{Digest as _, Sha256};
 
+use super::scripted::{COMMIT, Script, hub, serve};
 use super::*;
 use crate::text::hex::hex;
-use crate::text::secret::Secret;
-
-const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
-
-/// A scripted hub: one dataset `o/n` with files, and how it misbehaves.
-#[derive(Default)]
-struct Script {
-    files: HashMap<String, Vec<u8>>,
-    /// Send small files with a git hash instead of as large files behind a redirect.
-    small: bool,
-    /// Break the connection after this many bytes, this many times.
-    cut: (usize, usize),
-    /// Answer everything so.
-    refuse: Option<(u16, &'static str)>,
-    /// Ignore `Range`.
-    no_ranges: bool,
-    /// Announce the hash of other content.
-    lie: bool,
-    seen: Vec<(String, Option<String>, bool)>,
-}
-
-type Shared = Arc<Mutex<Script>>;
-
-async fn serve(script: Script) -> (String, Shared) {
-    let shared = Arc::new(Mutex::new(script));
-    let app = Router::new().fallback(answer).with_state(shared.clone());
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
-    (url, shared)
-}
-
-async fn answer(State(shared): State<Shared>, request: Request) -> Response<Body> {
-    let mut script = shared.lock().unwrap();
-    let path = request.uri().path().to_owned();
-    let header = |name: &str| header_of(request.headers(), name);
-    let range = header("range");
-    script.seen.push((
-        format!("{} {path}", request.method()),
-        range.clone(),
-        header("authorization").is_some(),
-    ));
-    let build = Response::builder();
-    if let Some((status, code)) = script.refuse {
-        return build
-            .status(status)
-            .header("x-error-code", code)
-            .body(Body::empty())
-            .unwrap();
-    }
-    if path.starts_with("/api/datasets/o/n/revision/") {
-        let siblings: Vec<_> = script
-            .files
-            .keys()
-            .map(|f| serde_json::json!({"rfilename": f}))
-            .collect();
-        let body = serde_json::json!({"sha": COMMIT, "siblings": siblings}).to_string();
-        return build.body(Body::from(body)).unwrap();
-    }
-    let name = path
-        .strip_prefix(&format!("/datasets/o/n/resolve/{COMMIT}/"))
-        .or_else(|| path.strip_prefix("/cdn/"));
-    let Some(content) = name.and_then(|name| script.files.get(name)).cloned() else {
-        return build
-            .status(404)
-            .header("x-error-code", "EntryNotFound")
-            .body(Body::empty())
-            .unwrap();
-    };
-    let hashed = if script.lie {
-        b"another".to_vec()
-    } else {
-        content.clone()
-    };
-    if path.starts_with("/datasets/") && !script.small {
-        return build
-            .status(302)
-            .header(
-                "location",
-                path.replace(&format!("/datasets/o/n/resolve/{COMMIT}/"), "/cdn/"),
-            )
-            .header(
-                "x-linked-etag",
-                format!("\"{}\"", hex(&Sha256::digest(&hashed))),
-            )
-            .header("x-linked-size", content.len())
-            .body(Body::empty())
-            .unwrap();
-    }
-    let from = range.filter(|_| !script.no_ranges).and_then(|range| {
-        range
-            .strip_prefix("bytes=")?
-            .strip_suffix('-')?
-            .parse::<usize>()
-            .ok()
-    });
-    let git = git2::Oid::hash_object(git2::ObjectType::Blob, &hashed).unwrap();
-    let build = build.header("etag", format!("\"{git}\""));
-    let build = match from {
-        Some(from) => build.status(StatusCode::PARTIAL_CONTENT).header(
-            "content-range",
-            format!("bytes {from}-{}/{}", content.len() - 1, content.len()),
-        ),
-        None => build,
-    };
-    let rest = content[from.unwrap_or(0)..].to_vec();
-    let build = build.header("content-length", rest.len());
-    if request.method() == "GET" && script.cut.1 > 0 {
-        script.cut.1 -= 1;
-        let part = Bytes::copy_from_slice(&rest[..script.cut.0.min(rest.len())]);
-        let pieces = futures_util::stream::unfold(Some(part), |part| async {
-            if let Some(part) = part {
-                return Some((Ok(part), None));
-            }
-            // What was sent must reach the client before the connection breaks.
-            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-            Some((Err(std::io::Error::other("cut")), None))
-        });
-        return build.body(Body::from_stream(pieces)).unwrap();
-    }
-    build.body(Body::from(rest)).unwrap()
-}
-
-fn header_of(headers: &HeaderMap, name: &str) -> Option<String> {
-    headers.get(name)?.to_str().ok().map(str::to_owned)
-}
-
-fn hub(url: &str, cache: &std::path::Path, offline: bool) -> Hub {
-    Hub::new(Settings {
-        endpoint: url.to_owned(),
-        cache: cache.to_owned(),
-        token: Secret::new("hf_secret"),
-        offline,
-    })
-    .unwrap()
-}
 
 fn content() -> Vec<u8> {
     (0..100_000_u32).flat_map(u32::to_le_bytes).collect()
@@ -272,7 +133,7 @@ async fn a_server_that_cannot_resume_sends_the_whole_again() {
 }
 
 #[tokio::test]
-async fn content_with_another_hash_is_deleted_and_reported() {
+async fn content_with_another_hash_is_deleted_and_reported_with_both_hashes() {
     for small in [false, true] {
         let (url, _) = serve(Script {
             lie: true,
@@ -282,13 +143,46 @@ async fn content_with_another_hash_is_deleted_and_reported() {
         .await;
         let dir = tempfile::tempdir().unwrap();
         let error = fetch(&hub(&url, dir.path(), false)).await.unwrap_err();
-        assert!(
-            matches!(error, HubError::Corrupt { check: "hash", .. }),
-            "{error}"
+        let hash = |content: &[u8]| {
+            let (kind, whole) = if small {
+                let id = git2::Oid::hash_object(git2::ObjectType::Blob, content).unwrap();
+                ("git blob", id.to_string())
+            } else {
+                ("sha256", hex(&Sha256::digest(content)))
+            };
+            format!("{kind} {}", whole.get(..12).unwrap())
+        };
+        let sentence = format!(
+            "`{NAME}` of dataset o/n: what was downloaded has {}, but the hub says {}; it was deleted: try again",
+            hash(&content()),
+            hash(b"another")
         );
+        assert!(error.to_string().starts_with(&sentence), "{error}");
+        assert!(matches!(error, HubError::Corrupt { .. }));
         let blobs = std::fs::read_dir(dir.path().join("datasets--o--n/blobs")).unwrap();
         assert_eq!(blobs.count(), 0);
     }
+}
+
+#[tokio::test]
+async fn content_of_another_size_is_deleted_and_reported_with_both_sizes() {
+    let (url, _) = serve(Script {
+        announce: Some(1000),
+        ..script()
+    })
+    .await;
+    let dir = tempfile::tempdir().unwrap();
+    let error = fetch(&hub(&url, dir.path(), false)).await.unwrap_err();
+    assert!(matches!(error, HubError::Corrupt { .. }), "{error}");
+    let error = error.to_string();
+    let beginning = format!("`{NAME}` of dataset o/n: what was downloaded has at least ");
+    assert!(error.starts_with(&beginning), "{error}");
+    assert!(
+        error.contains(" bytes, but the hub says 1000 bytes; it was deleted: try again"),
+        "{error}"
+    );
+    let blobs = std::fs::read_dir(dir.path().join("datasets--o--n/blobs")).unwrap();
+    assert_eq!(blobs.count(), 0);
 }
 
 #[tokio::test]

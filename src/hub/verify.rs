@@ -8,19 +8,39 @@ use sha2::{Digest, Sha256};
 
 use crate::text::hex::hex;
 
-/// Whether the content belongs to the etag: SHA-256 for large files, git's blob id for small ones. An etag of
-/// another kind (a mirror's) says nothing about the content.
-pub(super) fn matches(path: &Path, etag: &str) -> std::io::Result<bool> {
-    let hex = etag.bytes().all(|b| b.is_ascii_hexdigit());
-    match etag.len() {
-        64 if hex => Ok(sha256(path)?.eq_ignore_ascii_case(etag)),
-        40 if hex => {
+/// The hash that a file should have, and the one that it has, as a sentence says them.
+#[derive(Debug)]
+pub(super) struct Difference {
+    pub(super) expected: String,
+    pub(super) found: String,
+}
+
+/// How the content differs from what the etag names, if it does: SHA-256 for large files, git's blob id for small ones. An
+/// etag of another kind (a mirror's) says nothing about the content.
+pub(super) fn difference(path: &Path, etag: &str) -> std::io::Result<Option<Difference>> {
+    if !etag.bytes().all(|b| b.is_ascii_hexdigit()) {
+        return Ok(None);
+    }
+    let (kind, found) = match etag.len() {
+        64 => ("sha256", sha256(path)?),
+        40 => {
             let id = git2::Oid::hash_file(git2::ObjectType::Blob, path)
                 .map_err(std::io::Error::other)?;
-            Ok(id.to_string().eq_ignore_ascii_case(etag))
+            ("git blob", id.to_string())
         }
-        _ => Ok(true),
+        _ => return Ok(None),
+    };
+    if found.eq_ignore_ascii_case(etag) {
+        return Ok(None);
     }
+    let short = |hash: &str| {
+        let beginning = hash.get(..12).unwrap_or(hash);
+        format!("{kind} {}", beginning.to_ascii_lowercase())
+    };
+    Ok(Some(Difference {
+        expected: short(etag),
+        found: short(&found),
+    }))
 }
 
 fn sha256(path: &Path) -> std::io::Result<String> {

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, TryLockError, Weak};
 
 use async_trait::async_trait;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -126,12 +126,28 @@ async fn adapted(engine: &Arc<Engine>, folder: &Path) -> Result<Arc<Adapter>, Mo
 /// # Errors
 /// What the engine says.
 pub async fn engine(path: &Path, precision: Precision) -> Result<Arc<Engine>, ModelError> {
-    let path = std::fs::canonicalize(path)
-        .map_err(|error| ModelError::Spec(format!("{}: {error}", path.display())))?;
+    let path = absolute(path)?;
     let opened = tokio::task::spawn_blocking(move || shared(path, precision)).await;
     opened
         .map_err(|error| ModelError::Spec(error.to_string()))?
         .map_err(|error| ModelError::Spec(error.to_string()))
+}
+
+/// A path from the root of the file system. A file keeps its own name where it is a link: in the hub's cache that is the file's name, and
+/// what it links to is called by its hash, with the other pieces of a split file somewhere else.
+///
+/// # Errors
+/// Where there is nothing.
+pub(super) fn absolute(path: &Path) -> Result<PathBuf, ModelError> {
+    let whole = |path: &Path| {
+        std::fs::canonicalize(path)
+            .map_err(|error| ModelError::Spec(format!("{}: {error}", path.display())))
+    };
+    let Some(name) = path.file_name().filter(|_| path.is_file()) else {
+        return whole(path);
+    };
+    let folder = path.parent().filter(|folder| *folder != Path::new(""));
+    Ok(whole(folder.unwrap_or(Path::new(".")))?.join(name))
 }
 
 fn shared(path: PathBuf, precision: Precision) -> Result<Arc<Engine>, EngineError> {
@@ -167,7 +183,8 @@ impl ChatModel for Local {
         let held = request.sampling.require_call && !request.tools.is_empty();
         let question = Question {
             grammar: held.then(|| grammar::of_calls(&self.engine, &request.tools)),
-            prompt: prompt(&self.engine, &request.messages, &request.tools).map_err(failed)?,
+            prompt: prompt(&self.engine, &request.messages, &request.tools, &Map::new())
+                .map_err(failed)?,
             sampling: request.sampling.clone(),
             adapter: self.adapter.clone(),
             seed: 0,
@@ -209,7 +226,7 @@ impl ChatModel for Local {
     }
 }
 
-/// A conversation as tokens, the assistant's turn begun.
+/// A conversation as tokens, the assistant's turn begun; the model's template may read `variables` besides.
 ///
 /// # Errors
 /// Where the model's template refuses it.
@@ -217,10 +234,12 @@ pub fn prompt(
     engine: &Engine,
     messages: &[Message],
     tools: &[ToolSpec],
+    variables: &Map<String, Value>,
 ) -> Result<Vec<u32>, EngineError> {
     let messages: Vec<Value> = messages.iter().map(as_templates_read_it).collect();
     let tools: Vec<Value> = tools.iter().map(offered).collect();
-    engine.prompt(&messages, (!tools.is_empty()).then_some(&tools))
+    let tools = (!tools.is_empty()).then_some(&tools);
+    engine.prompt(&messages, tools, variables)
 }
 
 fn failed(error: EngineError) -> ModelError {
@@ -270,4 +289,29 @@ fn offered(tool: &ToolSpec) -> Value {
         "name": tool.name, "description": tool.description, "parameters": tool.parameters,
     });
     json!({"type": "function", "function": function})
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_to_a_file_keeps_its_name_and_its_neighbours() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = std::fs::canonicalize(folder.path()).unwrap();
+        let snapshot = root.join("snapshots/1");
+        std::fs::create_dir_all(&snapshot).unwrap();
+        std::fs::write(root.join("0a1b"), "GGUF").unwrap();
+        let link = snapshot.join("m-00001-of-00002.gguf");
+        std::os::unix::fs::symlink("../../0a1b", &link).unwrap();
+        assert_eq!(
+            absolute(&snapshot.join("../1/m-00001-of-00002.gguf")).unwrap(),
+            link
+        );
+        assert_eq!(
+            absolute(&root.join("snapshots/.")).unwrap(),
+            root.join("snapshots")
+        );
+        assert!(absolute(&root.join("nothing")).is_err());
+    }
 }

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! http://host:port/v1#name     an OpenAI-compatible server (https too); without #name it has to offer exactly one
-//! hub:org/name                 weights of the Hugging Face hub, for the local engine
+//! hub:org/name                 weights of the Hugging Face hub, for the local engine: safetensors, or its only GGUF file
+//! hub:org/name/FILE.gguf       one GGUF file of a repository there
 //! PATH                         weights on this machine, for the local engine: a folder, or a GGUF file
 //! policy                       the small policy that comes with the program, for the gym's tasks
 //! hub:org/name#q8_0, …         the same, kept as f32, bf16, q8_0 or q4_0, whatever they are stored as
@@ -11,15 +12,17 @@
 //! recorded:PATH                the answers of an earlier trajectory
 //! ```
 
+mod fetch;
+
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use super::http::{HttpModel, HttpSettings};
-use super::local::Local;
+use super::local::{self, Local};
 use super::{ChatModel, ModelError, bundled, human};
 use crate::engine::Precision;
-use crate::hub::{Hub, Progress, Repo};
+use crate::hub::{Hub, Progress, weights};
 
 /// Which model to open.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +38,8 @@ pub enum ModelSpec {
     Hub {
         /// org/name.
         id: String,
+        /// A GGUF file of it; else what it has.
+        file: Option<String>,
         /// How they are kept.
         precision: Precision,
     },
@@ -93,22 +98,8 @@ impl FromStr for ModelSpec {
             }
             return base.with_adapter(adapter.into());
         }
-        if let Some(id) = text.strip_prefix("hub:") {
-            let (id, precision) = match id.split_once('#') {
-                Some((id, name)) => match Precision::of_name(name) {
-                    Some(precision) => (id, precision),
-                    None => return bad(UNKNOWN),
-                },
-                None => (id, Precision::Stored),
-            };
-            let parts: Vec<&str> = id.split('/').collect();
-            return match parts.as_slice() {
-                [org, name] if !org.is_empty() && !name.is_empty() => {
-                    let id = id.to_owned();
-                    Ok(Self::Hub { id, precision })
-                }
-                _ => bad("a model of the hub is written hub:org/name"),
-            };
+        if let Some(name) = text.strip_prefix("hub:") {
+            return of_hub(name).or_else(|why| bad(&why));
         }
         if text.starts_with("http://") || text.starts_with("https://") {
             let (base, name) = text.split_once('#').unwrap_or((text, ""));
@@ -142,6 +133,31 @@ impl FromStr for ModelSpec {
     }
 }
 
+/// `org/name[/FILE.gguf][#PRECISION]`, or why it is none.
+fn of_hub(text: &str) -> Result<ModelSpec, String> {
+    let (text, precision) = match text.split_once('#') {
+        Some((text, name)) => (text, Precision::of_name(name).ok_or(UNKNOWN)?),
+        None => (text, Precision::Stored),
+    };
+    let parts: Vec<&str> = text.splitn(3, '/').collect();
+    let (org, name, file) = match parts.as_slice() {
+        [org, name] => (*org, *name, None),
+        [org, name, file] => (*org, *name, Some(*file)),
+        _ => ("", "", None),
+    };
+    if org.is_empty() || name.is_empty() {
+        return Err("a model of the hub is written hub:org/name or hub:org/name/FILE.gguf".into());
+    }
+    if let Some(file) = file {
+        weights::check(file).map_err(|error| error.to_string())?;
+    }
+    Ok(ModelSpec::Hub {
+        id: format!("{org}/{name}"),
+        file: file.map(str::to_owned),
+        precision,
+    })
+}
+
 impl fmt::Display for ModelSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -150,8 +166,15 @@ impl fmt::Display for ModelSpec {
                 name: Some(name),
             } => write!(f, "{base}#{name}"),
             Self::Http { base, name: None } => f.write_str(base),
-            Self::Hub { id, precision } => {
+            Self::Hub {
+                id,
+                file,
+                precision,
+            } => {
                 write!(f, "hub:{id}")?;
+                if let Some(file) = file {
+                    write!(f, "/{file}")?;
+                }
                 kept(f, *precision)
             }
             Self::Path { path, precision } => {
@@ -183,7 +206,11 @@ impl ModelSpec {
     /// Where the model is none that this program computes.
     pub fn with_precision(self, precision: Precision) -> Result<Self, ModelError> {
         match self {
-            Self::Hub { id, .. } => Ok(Self::Hub { id, precision }),
+            Self::Hub { id, file, .. } => Ok(Self::Hub {
+                id,
+                file,
+                precision,
+            }),
             Self::Path { path, .. } => Ok(Self::Path { path, precision }),
             Self::Bundled { .. } => Ok(Self::Bundled { precision }),
             Self::Adapted { base, adapter } => Ok(Self::Adapted {
@@ -247,18 +274,14 @@ impl ModelSpec {
 impl ModelSpec {
     /// Its paths from the root of the file system.
     fn absolute(self) -> Result<Self, ModelError> {
-        let whole = |path: PathBuf| {
-            std::fs::canonicalize(&path)
-                .map_err(|error| ModelError::Spec(format!("{}: {error}", path.display())))
-        };
         Ok(match self {
             Self::Path { path, precision } => Self::Path {
-                path: whole(path)?,
+                path: local::absolute(&path)?,
                 precision,
             },
             Self::Adapted { base, adapter } => Self::Adapted {
                 base: Box::new(base.absolute()?),
-                adapter: whole(adapter)?,
+                adapter: local::absolute(&adapter)?,
             },
             other => other,
         })
@@ -292,7 +315,11 @@ impl ModelSpec {
     pub async fn weights(&self, progress: &Progress<'_>) -> Result<PathBuf, ModelError> {
         match self {
             Self::Path { path, .. } => Ok(path.clone()),
-            Self::Hub { id, .. } => fetched(id, progress).await,
+            Self::Hub { id, file, .. } => {
+                let hub = Hub::from_env();
+                let hub = hub.map_err(|error| ModelError::Spec(format!("hub:{id}: {error}")))?;
+                Box::pin(fetch::fetched(&hub, id, file.as_deref(), progress)).await
+            }
             Self::Bundled { .. } => bundled::folder(),
             Self::Adapted { base, .. } => Box::pin(base.weights(progress)).await,
             other => Err(ModelError::Spec(format!(
@@ -301,43 +328,6 @@ impl ModelSpec {
         }
     }
 }
-
-/// The files of a model that the engine reads, in the hub's cache; downloaded where they are not there.
-async fn fetched(id: &str, progress: &Progress<'_>) -> Result<PathBuf, ModelError> {
-    let failed = |error: crate::hub::HubError| ModelError::Spec(format!("hub:{id}: {error}"));
-    let hub = Hub::from_env().map_err(failed)?;
-    let repo = Repo::model(id);
-    let snapshot = hub.resolve(&repo, None).await.map_err(failed)?;
-    let mut folder = None;
-    let wanted = |name: &str| {
-        !name.contains('/') && (name.ends_with(".safetensors") || READ.contains(&name))
-    };
-    let names: Vec<String> = snapshot
-        .files
-        .iter()
-        .filter(|name| wanted(name))
-        .cloned()
-        .collect();
-    for name in &names {
-        let at = hub.file(&snapshot, name, progress).await.map_err(failed)?;
-        folder = at.parent().map(Path::to_path_buf);
-    }
-    folder.ok_or_else(|| {
-        ModelError::Spec(format!(
-            "hub:{id}: there are no files of a model that the engine reads"
-        ))
-    })
-}
-
-/// Files of a model beside its weights.
-const READ: [&str; 6] = [
-    "config.json",
-    "generation_config.json",
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "chat_template.jinja",
-    "model.safetensors.index.json",
-];
 
 #[cfg(test)]
 mod tests {
@@ -364,6 +354,7 @@ mod tests {
                 "hub:a/b",
                 ModelSpec::Hub {
                     id: "a/b".into(),
+                    file: None,
                     precision: Precision::Stored,
                 },
             ),
@@ -371,7 +362,16 @@ mod tests {
                 "hub:a/b#q4_0",
                 ModelSpec::Hub {
                     id: "a/b".into(),
+                    file: None,
                     precision: Precision::Q4_0,
+                },
+            ),
+            (
+                "hub:a/b/q/c-Q4_K_M.gguf#bf16",
+                ModelSpec::Hub {
+                    id: "a/b".into(),
+                    file: Some("q/c-Q4_K_M.gguf".into()),
+                    precision: Precision::Bf16,
                 },
             ),
             (
@@ -400,6 +400,7 @@ mod tests {
                 ModelSpec::Adapted {
                     base: Box::new(ModelSpec::Hub {
                         id: "a/b".into(),
+                        file: None,
                         precision: Precision::Q8_0,
                     }),
                     adapter: "src".into(),
@@ -424,6 +425,11 @@ mod tests {
             "gpt-4",
             "hub:x",
             "hub:a/b#q9",
+            "hub:/b",
+            "hub:a/b/",
+            "hub:a/b/model.safetensors",
+            "hub:a/b/../../c.gguf",
+            "hub:a/b//etc/c.gguf",
             "src#q9",
             "src+not-there",
             "src+src+src",

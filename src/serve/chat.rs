@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use hyper::StatusCode;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::fields::Fields;
 use super::generation::{Generation, Told, finish_word, room, usage_json};
@@ -11,7 +11,7 @@ use super::messages;
 use super::refusal::Refusal;
 use super::stream::{self, Form};
 use super::wrapping::{Head, Wrapping};
-use super::{Answer, House, routes, sampling};
+use super::{Answer, House, routes, sampling, unserved};
 use crate::engine::adapter::Adapter;
 use crate::model::local::grammar;
 use crate::model::local::speech::{MOST_LIKELIEST, Question};
@@ -24,6 +24,8 @@ struct Asked {
     adapter: Option<Arc<Adapter>>,
     messages: Vec<Message>,
     tools: Vec<ToolSpec>,
+    /// What the template may read besides.
+    variables: Map<String, Value>,
     sampling: Sampling,
     /// What the reply is held to.
     grammar: Option<String>,
@@ -37,10 +39,11 @@ struct Asked {
 /// Answer it.
 pub(super) async fn answer(house: &Arc<House>, body: &Value) -> Result<Answer, Refusal> {
     let asked = read(house, body)?;
-    let (engine, messages, tools) = (
+    let (engine, messages, tools, variables) = (
         Arc::clone(&house.engine),
         asked.messages,
         asked.tools.clone(),
+        asked.variables,
     );
     // Long conversations take a while to become tokens.
     let grammar = asked.grammar.clone();
@@ -49,7 +52,7 @@ pub(super) async fn answer(house: &Arc<House>, body: &Value) -> Result<Answer, R
         if let Some(grammar) = grammar {
             engine.constraint(&grammar)?;
         }
-        local::prompt(&engine, &messages, &tools)
+        local::prompt(&engine, &messages, &tools, &variables)
     });
     let prompt = made
         .await
@@ -100,20 +103,12 @@ pub(super) async fn answer(house: &Arc<House>, body: &Value) -> Result<Answer, R
 fn read(house: &House, body: &Value) -> Result<Asked, Refusal> {
     let fields = Fields::top(body)?;
     let (model, adapter) = routes::model(house, fields)?;
-    for (field, neutral) in [
-        ("functions", json!([])),
-        ("function_call", json!("none")),
-        ("audio", Value::Null),
-        ("modalities", json!(["text"])),
-        ("prediction", Value::Null),
-        ("web_search_options", Value::Null),
-    ] {
-        fields.unserved(field, &[neutral])?;
-    }
+    unserved::in_chats(fields)?;
     let list = fields
         .list("messages")?
         .ok_or_else(|| fields.refused("messages", "is missing; it must be an array"))?;
     let messages = messages::conversation(list)?;
+    let variables = messages::variables(fields)?;
     let mut tools = messages::tools(fields)?;
     let chosen = tool_choice(fields, &mut tools)?;
     let json = response_format(fields)?;
@@ -139,14 +134,17 @@ fn read(house: &House, body: &Value) -> Result<Asked, Refusal> {
     }
     sampling.top_logprobs = likeliest.and_then(|likeliest| u8::try_from(likeliest).ok());
     let (streamed, usage_at_the_end) = streamed(fields)?;
+    let choices = choices(house, fields)?;
+    unserved::best_of(fields, choices)?;
     Ok(Asked {
         model,
         adapter,
         messages,
         tools,
+        variables,
         sampling,
         grammar,
-        choices: choices(house, fields)?,
+        choices,
         calls: if one_call { 1 } else { usize::MAX },
         streamed,
         usage_at_the_end,

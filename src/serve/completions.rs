@@ -11,7 +11,7 @@ use super::generation::{Generation, Told, finish_word, room, usage_json};
 use super::refusal::Refusal;
 use super::stream::{self, Form};
 use super::wrapping::{Head, Wrapping};
-use super::{Answer, House, routes, sampling};
+use super::{Answer, House, routes, sampling, unserved};
 use crate::engine::Engine;
 use crate::model::local::speech::Question;
 use crate::model::local::writing::Nameless;
@@ -28,44 +28,45 @@ const PROMPTS: usize = 128;
 pub(super) async fn answer(house: &Arc<House>, body: &Value) -> Result<Answer, Refusal> {
     let fields = Fields::top(body)?;
     let (model, adapter) = routes::model(house, fields)?;
-    fields.unserved("suffix", &[json!("")])?;
+    unserved::in_completions(fields)?;
     let mut sampling = sampling::read(fields, &house.limits, &["max_tokens"])?;
     let likeliest = fields.whole("logprobs", 0..=LIKELIEST)?;
     sampling.logprobs = likeliest.is_some();
     sampling.top_logprobs = likeliest.and_then(|likeliest| u8::try_from(likeliest).ok());
     let per_prompt = choices(house, fields)?;
-    if let Some(best_of) = fields.whole("best_of", 1..=u64::MAX)?
-        && best_of != per_prompt as u64
-    {
-        return Err(fields.refused("best_of", "must be the same as `n` here"));
-    }
+    unserved::best_of(fields, per_prompt)?;
     let (streamed, usage_at_the_end) = streamed(fields)?;
     let echo = fields.flag("echo")?.unwrap_or(false);
     if echo && sampling.logprobs {
         return Err(fields.refused("echo", "is not served together with `logprobs`"));
     }
-    let contexts = contexts(&house.engine, fields)?;
-    let count = contexts.len() * per_prompt;
+    let prompts = prompts(&house.engine, fields)?;
+    let count = prompts.len() * per_prompt;
     if count > house.limits.running {
         let most = house.limits.running;
         let why = format!("makes {count} choices with `n`; there is room for {most}");
         return Err(fields.refused("prompt", why));
     }
+    let asked = sampling.max_tokens.unwrap_or(MOST);
+    let there = Arc::clone(house);
+    // Long texts take a while to become tokens, and their tokens to become text again.
+    let made = tokio::task::spawn_blocking(move || {
+        let each = prompts.into_iter();
+        let contexts = each.map(|prompt| Context::of(&there, prompt, asked, echo));
+        contexts.collect::<Result<Vec<Context>, Refusal>>()
+    });
+    let contexts = made
+        .await
+        .map_err(|error| Refusal::wrong(format!("The prompt cannot be read: {error}")))??;
     let scored = sampling.logprobs;
     let mut before = Vec::with_capacity(count);
     let mut questions = Vec::with_capacity(contexts.len());
     for context in contexts {
-        let asked = sampling.max_tokens.unwrap_or(MOST);
         let mut sampling = sampling.clone();
-        sampling.max_tokens = Some(room(house, context.len(), Some(asked))?);
-        let text = if echo {
-            house.engine.decoded(&context)
-        } else {
-            String::new()
-        };
-        before.extend(std::iter::repeat_n(text, per_prompt));
+        sampling.max_tokens = Some(context.room);
+        before.extend(std::iter::repeat_n(context.echo, per_prompt));
         questions.push(Question {
-            prompt: context,
+            prompt: context.tokens,
             sampling,
             adapter: adapter.clone(),
             grammar: None,
@@ -109,12 +110,44 @@ pub(super) async fn answer(house: &Arc<House>, body: &Value) -> Result<Answer, R
     Ok(super::json(StatusCode::OK, &body))
 }
 
+/// What goes on, as the request has it.
+enum Prompt {
+    Text(String),
+    Tokens(Vec<u32>),
+}
+
+/// What goes on, as the engine has it.
+struct Context {
+    tokens: Vec<u32>,
+    /// Tokens that may come after it.
+    room: u32,
+    /// What of it is sent back.
+    echo: String,
+}
+
+impl Context {
+    /// This may take seconds.
+    fn of(house: &House, prompt: Prompt, asked: u32, echo: bool) -> Result<Self, Refusal> {
+        let tokens = match prompt {
+            Prompt::Text(text) => house.engine.encoded(&text)?,
+            Prompt::Tokens(tokens) => tokens,
+        };
+        let room = room(house, tokens.len(), Some(asked))?;
+        let echo = if echo {
+            house.engine.decoded(&tokens)
+        } else {
+            String::new()
+        };
+        Ok(Self { tokens, room, echo })
+    }
+}
+
 /// A text, texts, tokens, or lists of tokens.
-fn contexts(engine: &Engine, fields: Fields<'_>) -> Result<Vec<Vec<u32>>, Refusal> {
+fn prompts(engine: &Engine, fields: Fields<'_>) -> Result<Vec<Prompt>, Refusal> {
     let form = "must be a string, an array of strings, an array of tokens, or an array of arrays of tokens";
     let items = match fields.get("prompt") {
         None => return Err(fields.refused("prompt", format!("is missing; it {form}"))),
-        Some(Value::String(text)) => return Ok(vec![engine.encoded(text)?]),
+        Some(Value::String(text)) => return Ok(vec![Prompt::Text(text.clone())]),
         Some(Value::Array(items)) => items,
         Some(other) => {
             return Err(fields.refused("prompt", format!("{form}, not {}", kind(other))));
@@ -136,15 +169,19 @@ fn contexts(engine: &Engine, fields: Fields<'_>) -> Result<Vec<Vec<u32>>, Refusa
             })
     };
     if items.iter().all(Value::is_number) {
-        return Ok(vec![items.iter().map(token).collect::<Result<_, _>>()?]);
+        let tokens = items.iter().map(token).collect::<Result<_, _>>()?;
+        return Ok(vec![Prompt::Tokens(tokens)]);
     }
     if items.len() > PROMPTS {
         let why = format!("must hold at most {PROMPTS} texts, not {}", items.len());
         return Err(fields.refused("prompt", why));
     }
     let one = |item: &Value| match item {
-        Value::String(text) => Ok(engine.encoded(text)?),
-        Value::Array(tokens) => tokens.iter().map(token).collect(),
+        Value::String(text) => Ok(Prompt::Text(text.clone())),
+        Value::Array(tokens) => {
+            let tokens = tokens.iter().map(token).collect::<Result<_, _>>()?;
+            Ok(Prompt::Tokens(tokens))
+        }
         other => Err(fields.refused("prompt", format!("{form}; one of them is {}", kind(other)))),
     };
     items.iter().map(one).collect()

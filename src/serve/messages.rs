@@ -1,4 +1,4 @@
-//! Messages and tools of a request, as the protocol has them.
+//! Messages and tools of a request, as the protocol has them, and what else its template is given.
 
 use std::collections::BTreeSet;
 
@@ -12,6 +12,14 @@ use crate::model::{Message, Role, ToolCall, ToolSpec};
 const TOOLS: usize = 128;
 /// Letters of a tool's name.
 const NAME: usize = 64;
+/// Variables of templates that the server itself sets.
+const SET: [&str; 5] = [
+    "messages",
+    "tools",
+    "add_generation_prompt",
+    "bos_token",
+    "eos_token",
+];
 
 /// The conversation.
 pub(super) fn conversation(list: &[Value]) -> Result<Vec<Message>, Refusal> {
@@ -39,6 +47,7 @@ fn message(at: usize, value: &Value) -> Result<Message, Refusal> {
     message.name = fields.text("name")?.map(str::to_owned);
     match role {
         Role::Assistant => {
+            fields.unserved("function_call", &[])?;
             message.reasoning = fields.text("reasoning_content")?.map(str::to_owned);
             let calls = fields.list("tool_calls")?.unwrap_or_default().iter();
             message.tool_calls = calls
@@ -96,6 +105,26 @@ fn call(place: &str, number: usize, value: &Value) -> Result<ToolCall, Refusal> 
         name: function.needed_text("name")?.to_owned(),
         arguments: arguments.to_owned(),
     })
+}
+
+/// What the model's template may read besides messages and tools, `enable_thinking` for one; the field is vLLM's.
+pub(super) fn variables(fields: Fields<'_>) -> Result<Map<String, Value>, Refusal> {
+    let field = "chat_template_kwargs";
+    let variables = match fields.get(field) {
+        None => return Ok(Map::new()),
+        Some(Value::Object(variables)) => variables,
+        Some(other) => {
+            let why = format!("must be an object, not {}", kind(other));
+            return Err(fields.refused(field, why));
+        }
+    };
+    match SET.iter().find(|name| variables.contains_key(**name)) {
+        Some(name) => Err(fields.refused(
+            format!("{field}.{name}").as_str(),
+            "is set by the server; leave it out",
+        )),
+        None => Ok(variables.clone()),
+    }
 }
 
 /// The tools that are offered.

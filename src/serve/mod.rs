@@ -6,10 +6,11 @@
 //!                                     one JSON answer, or server-sent events ◀─ generation
 //! ```
 //!
-//! Mental model: a request is read strictly (what is not served is refused in the protocol's own error form, never
-//! ignored), waits for its turn in a queue of bounded length, and is then one stream of the engine for each choice. The
-//! answer *is* the request's life: a client that goes away drops it, which ends the streams within one step of the engine
-//! and gives their pages back. Who reads slowly holds up nobody; who does not read at all is cut off.
+//! Mental model: a request is read strictly (a field that would change its reply and is not served is refused by its name, in
+//! the protocol's own error form, never ignored: `unserved` has the list; what nobody has heard of is passed over), waits for
+//! its turn in a queue of bounded length, and is then one stream of the engine for each choice. The answer *is* the request's
+//! life: a client that goes away drops it, which ends the streams within one step of the engine and gives their pages back.
+//! Who reads slowly holds up nobody; who does not read at all is cut off.
 //!
 //! It binds to this machine alone unless told otherwise, and knows nothing of rollouts.
 
@@ -26,6 +27,7 @@ mod refusal;
 mod routes;
 mod sampling;
 mod stream;
+mod unserved;
 mod wrapping;
 
 use std::convert::Infallible;

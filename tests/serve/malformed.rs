@@ -165,6 +165,76 @@ async fn wrong_values_are_refused_with_the_name_of_what_is_wrong() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_served_is_refused_by_its_name_unless_it_asks_for_nothing() {
+    let served = Served::new().await;
+    let text = json!({"model": "tiny", "prompt": "a", "max_tokens": 2});
+    let both = [
+        ("min_tokens", json!(5), json!(0)),
+        ("ignore_eos", json!(true), json!(false)),
+        ("guided_json", json!({"type": "object"}), Value::Null),
+        ("guided_choice", json!(["a", "b"]), Value::Null),
+        ("guided_regex", json!("a+"), Value::Null),
+        ("guided_grammar", json!("root ::= \"a\""), Value::Null),
+        ("structured_outputs", json!({"regex": "a+"}), json!({})),
+        ("reasoning_effort", json!("low"), Value::Null),
+        ("best_of", json!(3), json!(1)),
+        ("suffix", json!("x"), json!("")),
+        ("stop_token_ids", json!([5]), json!([])),
+        ("repeat_penalty", json!(1.1), json!(1.0)),
+        ("function_call", json!("auto"), json!("none")),
+    ];
+    let in_text = [
+        (
+            "tools",
+            json!([{"type": "function", "function": {"name": "f"}}]),
+            json!([]),
+        ),
+        (
+            "response_format",
+            json!({"type": "json_object"}),
+            json!({"type": "text"}),
+        ),
+        (
+            "chat_template_kwargs",
+            json!({"enable_thinking": false}),
+            json!({}),
+        ),
+        ("max_completion_tokens", json!(5), Value::Null),
+    ];
+    let in_chat = [
+        ("echo", json!(true), json!(false)),
+        ("add_generation_prompt", json!(false), json!(true)),
+        ("chat_template_kwargs", json!("x"), json!({})),
+    ];
+    for (path, mut neutral, own) in [
+        (CHAT, chat("hi", json!({})), &in_chat[..]),
+        (TEXT, text, &in_text[..]),
+    ] {
+        let asked = neutral.clone();
+        for (name, value, nothing) in both.iter().chain(own) {
+            let mut body = asked.clone();
+            body[*name] = value.clone();
+            let got = post(served.at, path, &body).await;
+            assert_eq!(got.status, 400, "{path} {name} {got:?}");
+            let error = got.error();
+            assert_eq!(error["param"], *name, "{error}");
+            assert_eq!(error["type"], "invalid_request_error");
+            neutral[*name] = nothing.clone();
+        }
+        // What nobody has heard of changes nothing that anybody could say.
+        neutral["user"] = "somebody".into();
+        neutral["never_heard_of"] = json!({"x": 1});
+        let got = post(served.at, path, &neutral).await;
+        assert_eq!(got.status, 200, "{path} {got:?}");
+    }
+    let own = json!({"chat_template_kwargs": {"messages": []}});
+    let got = post(served.at, CHAT, &chat("hi", own)).await;
+    assert_eq!(got.status, 400, "{got:?}");
+    assert_eq!(got.error()["param"], "chat_template_kwargs.messages");
+    served.is_at_rest().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn unknown_models_and_addresses_say_what_there_is() {
     let served = Served::new().await;
     for (path, body) in [

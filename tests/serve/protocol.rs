@@ -222,6 +222,51 @@ async fn long_requests_are_refused_with_numbers_and_long_replies_end_with_the_co
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn variables_of_a_request_reach_the_template() {
+    let served = Served::new().await;
+    let ask = |more: Value| {
+        let at = served.at;
+        async move {
+            let got = post(at, CHAT, &chat("hello", more)).await;
+            assert_eq!(got.status, 200, "{got:?}");
+            got.json()["usage"]["prompt_tokens"].as_u64().unwrap()
+        }
+    };
+    let plain = ask(json!({})).await;
+    let thinking = |thinks: bool| json!({"chat_template_kwargs": {"enable_thinking": thinks}});
+    assert_eq!(ask(thinking(true)).await, plain);
+    assert!(ask(thinking(false)).await > plain);
+}
+
+/// Where threads for what takes long are all held, a prompt waits for one; the thread that serves everybody goes on.
+#[test]
+fn nobody_waits_while_a_prompt_becomes_tokens() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(1)
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let served = Served::new().await;
+        let (release, held) = std::sync::mpsc::channel::<()>();
+        let holder = tokio::task::spawn_blocking(move || held.recv());
+        let body = json!({"model": "tiny", "prompt": "hello", "max_tokens": 1});
+        let bytes = request("POST", TEXT, "", &body.to_string());
+        let at = served.at;
+        let answer = tokio::spawn(async move { send(at, &bytes).await });
+        for _ in 0..20 {
+            let health = get(at, "/health").await;
+            assert_eq!(health.status, 200, "{health:?}");
+        }
+        assert!(!answer.is_finished());
+        release.send(()).unwrap();
+        let got = answer.await.unwrap();
+        assert_eq!(got.status, 200, "{got:?}");
+        holder.await.unwrap().unwrap();
+    });
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_key_opens_everything_but_health() {
     let served = Served::with(Limits::default(), Some("sk-right"), few_threads()).await;
     for path in ["/v1/models", "/metrics", "/nothing"] {

@@ -18,7 +18,8 @@ const VOCABULARY: usize = 160;
 const TEMPLATE: &str = "{%- if tools %}<|im_start|>system\n{%- for tool in tools %}{{ tool | tojson }}\n{%- endfor %}<|im_end|>\n{%- endif %}\
 {%- for message in messages %}<|im_start|>{{ message.role }}\n{{ message.content }}\
 {%- for call in message.tool_calls or [] %}<tool_call>{{ call.function | tojson }}</tool_call>{%- endfor %}<|im_end|>\n{%- endfor %}\
-{%- if add_generation_prompt %}<|im_start|>assistant\n{%- endif %}";
+{%- if add_generation_prompt %}<|im_start|>assistant\n\
+{%- if enable_thinking is defined and enable_thinking is false %}<think></think>{%- endif %}{%- endif %}";
 
 /// Make it in an empty or missing folder.
 pub fn put(folder: &Path) {

@@ -27,7 +27,7 @@ pub(crate) struct Args {
     /// Which tasks, for example: repo:pandas files:1 f2p:<5
     #[arg(long, value_name = "FILTER", conflicts_with = "ids")]
     pub(super) filter: Option<String>,
-    /// What acts: a model's folder or GGUF file, hub:org/name, http://host:port/v1#name, policy, human, recorded:PATH [default: policy for --tasks gym]
+    /// What acts: a model's folder or GGUF file, hub:org/name[/FILE.gguf], http://host:port/v1#name, policy, human, recorded:PATH [default: policy for --tasks gym]
     #[arg(long, value_name = "MODEL", env = "SPOTTER_MODEL")]
     pub(super) model: Option<String>,
     /// The agent's design: codeact, bash, gym, or a folder with a scaffold.toml [default: codeact; gym for --tasks gym]
@@ -74,7 +74,7 @@ pub(crate) struct Args {
     /// Seed of the first attempt; each further one counts it up
     #[arg(long, value_name = "N")]
     pub(super) seed: Option<u64>,
-    /// Every reply must be a tool call; a local model is held to the tool's schema while it writes
+    /// Every reply must be a tool call (of a scaffold with native ones); a local model is held to the tool's schema while it writes
     #[arg(long)]
     pub(super) require_call: bool,
     /// Ask for log-probabilities of the sampled tokens

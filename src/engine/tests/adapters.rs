@@ -220,6 +220,112 @@ fn the_export_is_the_base_with_the_adapter_added() {
     assert!(again.unwrap_err().to_string().contains("not empty"));
 }
 
+/// Head and data of a file of safetensors.
+fn taken_apart(path: &Path) -> (serde_json::Value, Vec<u8>) {
+    let file = std::fs::read(path).unwrap();
+    let (length, rest) = file.split_first_chunk::<8>().unwrap();
+    let (head, data) = rest.split_at(u64::from_le_bytes(*length) as usize);
+    (serde_json::from_slice(head).unwrap(), data.to_vec())
+}
+
+fn put_together(path: &Path, head: &serde_json::Value, data: &[u8]) {
+    let head = head.to_string();
+    let length = (head.len() as u64).to_le_bytes();
+    std::fs::write(path, [length.as_slice(), head.as_bytes(), data].concat()).unwrap();
+}
+
+#[test]
+fn tensors_of_other_kinds_and_what_the_file_says_of_itself_are_in_the_export_as_they_were() {
+    let base = tiny("llama", 3);
+    let weights = base.path().join("model.safetensors");
+    let (mut head, mut data) = taken_apart(&weights);
+    head["__metadata__"] = serde_json::json!({"format": "pt", "made": "by hand"});
+    // By their names they would lie otherwise, and floats at an odd byte.
+    for (name, dtype, shape, bytes) in [
+        ("steps", "I64", vec![2], vec![7; 16]),
+        ("a.mask", "BOOL", vec![5], vec![1; 5]),
+        ("a.scales", "F8_E4M3", vec![3], vec![9; 3]),
+    ] {
+        let from = data.len();
+        data.extend_from_slice(&bytes);
+        let place = [from, data.len()];
+        head[name] = serde_json::json!({"dtype": dtype, "shape": shape, "data_offsets": place});
+    }
+    put_together(&weights, &head, &data);
+    let adapter = tiny_adapter(&Shape::strong(5));
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("new/merged");
+    merge::export(base.path(), adapter.path(), &out).unwrap();
+    let (ours, merged) = taken_apart(&out.join("model.safetensors"));
+    // Each has its kind, shape and place.
+    assert_eq!(ours, head);
+    for (name, about) in head.as_object().unwrap() {
+        if name == "__metadata__" {
+            continue;
+        }
+        let at = |end: usize| about["data_offsets"][end].as_u64().unwrap() as usize;
+        let same = merged[at(0)..at(1)] == data[at(0)..at(1)];
+        assert_eq!(same, !name.contains("_proj."), "{name}");
+    }
+}
+
+#[test]
+fn an_export_that_cannot_be_made_is_refused_before_anything_is_written() {
+    let adapter = tiny_adapter(&Shape::strong(5));
+    let name = "model.layers.1.mlp.down_proj.weight";
+    let refused = |change: &dyn Fn(&mut serde_json::Value), why: &str| {
+        let base = tiny("llama", 3);
+        let weights = base.path().join("model.safetensors");
+        let (mut head, data) = taken_apart(&weights);
+        change(&mut head);
+        put_together(&weights, &head, &data);
+        let folder = tempfile::tempdir().unwrap();
+        let out = folder.path().join("merged");
+        let error = merge::export(base.path(), adapter.path(), &out).unwrap_err();
+        let error = error.to_string();
+        assert!(error.contains(name) && error.contains(why), "{error}");
+        let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().collect();
+        assert!(left.is_empty(), "{left:?}");
+    };
+    let gone = |head: &mut serde_json::Value| {
+        head.as_object_mut().unwrap().remove(name);
+    };
+    refused(&gone, "which the adapter changes, is not there");
+    let whole = |head: &mut serde_json::Value| head[name]["dtype"] = "I32".into();
+    refused(&whole, "is stored as I32");
+    let turned = |head: &mut serde_json::Value| head[name]["shape"] = serde_json::json!([96, 64]);
+    refused(&turned, "has the shape [96, 64], not 64 × 96");
+}
+
+#[test]
+fn an_export_takes_the_place_of_an_empty_folder_and_an_export_that_fails_leaves_it() {
+    let base = tiny("llama", 3);
+    let adapter = tiny_adapter(&Shape::strong(5));
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("merged");
+    std::fs::create_dir(&out).unwrap();
+    // Weights that are not called so are copied, too, and then cannot be written: found out in the middle.
+    let beside = ["weights.bin", "model.safetensors.index.json"].map(|name| base.path().join(name));
+    std::fs::copy(base.path().join("model.safetensors"), &beside[0]).unwrap();
+    let index = serde_json::json!({"weight_map": {"x": "weights.bin"}});
+    std::fs::write(&beside[1], index.to_string()).unwrap();
+    let error = merge::export(base.path(), adapter.path(), &out).unwrap_err();
+    assert!(error.to_string().contains("weights.bin"), "{error}");
+    let names = |folder: &Path| -> Vec<String> {
+        let all = std::fs::read_dir(folder).unwrap();
+        all.map(|one| one.unwrap().file_name().into_string().unwrap())
+            .collect()
+    };
+    assert_eq!(names(folder.path()), ["merged"]);
+    assert!(names(&out).is_empty());
+    for file in beside {
+        std::fs::remove_file(file).unwrap();
+    }
+    merge::export(base.path(), adapter.path(), &out).unwrap();
+    assert_eq!(names(folder.path()), ["merged"]);
+    assert_eq!(names(&out).len(), 2);
+}
+
 #[test]
 fn what_is_no_adapter_of_this_model_is_refused_in_a_sentence() {
     let cpu = cpu(1);

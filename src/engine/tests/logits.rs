@@ -188,8 +188,9 @@ fn eight_bits_stay_near() {
 #[test]
 fn a_gguf_file_gives_the_same_logits_with_llamas_rows_put_back_in_order() {
     let cpu = cpu(2);
-    for name in ["qwen2", "llama"] {
-        let path = fixture(&format!("gguf/{name}.gguf"));
+    // Llama's is split, and says its scaling of positions as divisors.
+    for (name, file) in [("qwen2", "qwen2"), ("llama", "llama-00002-of-00002")] {
+        let path = fixture(&format!("gguf/{file}.gguf"));
         let files = Files::open(&path).unwrap();
         let checkpoint = files.checkpoint().unwrap();
         let Checkpoint::Gguf(file) = &checkpoint else {
@@ -197,10 +198,21 @@ fn a_gguf_file_gives_the_same_logits_with_llamas_rows_put_back_in_order() {
         };
         let config = Config::from_gguf(file, "test").unwrap();
         let decoder = Decoder::load(&config, &checkpoint, Precision::F32, &cpu, "test").unwrap();
-        let (worst, largest) =
-            difference_of(&decoder, &cpu, &fixture(&format!("gguf/{name}.json")));
+        let (worst, largest) = difference_of(&decoder, &cpu, &fixture(name).join("expected.json"));
         assert!(worst < 1e-4, "{name}: {worst} of {largest}");
     }
+}
+
+#[test]
+fn a_part_of_a_split_file_without_the_others_is_refused_by_their_names() {
+    let folder = tempfile::tempdir().unwrap();
+    let part = folder.path().join("llama-00001-of-00002.gguf");
+    std::fs::copy(fixture("gguf/llama-00001-of-00002.gguf"), &part).unwrap();
+    let why = Files::open(&part).err().unwrap().to_string();
+    assert!(
+        why.contains("of 2 files of weights these are missing: llama-00002-of-00002.gguf"),
+        "{why}"
+    );
 }
 
 #[test]

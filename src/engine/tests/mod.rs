@@ -6,6 +6,8 @@
 )]
 
 pub(super) mod adapters;
+mod configs;
+mod failures;
 mod guesses;
 mod logits;
 mod streams;

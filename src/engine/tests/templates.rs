@@ -35,6 +35,26 @@ fn every_conversation_is_rendered_as_transformers_does_and_refused_with_the_temp
 }
 
 #[test]
+fn variables_of_the_caller_are_read_besides_and_change_none_of_the_others() {
+    let source = "{{ messages[0].content }}\
+{%- if enable_thinking is defined and enable_thinking is false %} quietly{% endif %}{{ eos_token }}";
+    let template = ChatTemplate::new(source, "", ".").unwrap();
+    let messages = serde_json::json!([{"content": "hi"}]);
+    let with = |variables: Value| {
+        let variables = variables.as_object().unwrap();
+        template
+            .render_with(&messages, None::<&()>, true, variables)
+            .unwrap()
+    };
+    assert_eq!(with(serde_json::json!({})), "hi.");
+    assert_eq!(with(serde_json::json!({"enable_thinking": true})), "hi.");
+    assert_eq!(
+        with(serde_json::json!({"enable_thinking": false, "eos_token": "!"})),
+        "hi quietly."
+    );
+}
+
+#[test]
 fn a_template_that_is_none_is_refused_with_its_line() {
     let why = ChatTemplate::new("a\n{% if %}", "", "")
         .err()

@@ -255,3 +255,20 @@ async fn a_family_that_is_not_ours_is_computed_by_candle_transformers_stream_aft
         assert_eq!(said, expected);
     }
 }
+
+#[test]
+fn a_form_that_candle_transformers_has_not_is_refused() {
+    let (folder, _) = small_mistral();
+    let open = |precision| {
+        let wishes = Wishes {
+            place: Place::Cpu,
+            precision,
+            ..Wishes::default()
+        };
+        Engine::open(folder.path(), &wishes)
+    };
+    let why = open(Precision::Q4_0).err().unwrap().to_string();
+    assert!(why.contains("--quant and --dtype are for Qwen2"), "{why}");
+    let engine = open(Precision::F32).unwrap();
+    assert_eq!(engine.context(), 512);
+}

@@ -300,6 +300,9 @@ impl Parser {
 
     fn bare(&mut self, out: &mut Vec<Piece>, last: bool) -> bool {
         let inside = self.text.trim_start();
+        if begins_a_call(inside) {
+            return self.object(out, last, 0, State::Another);
+        }
         let Some(length) = json_scan::balanced(inside) else {
             if last {
                 self.state = State::Prose;
@@ -394,4 +397,15 @@ impl Parser {
         taken.truncate(taken.len() - self.text.len());
         taken
     }
+}
+
+/// Whether a bare object is meant as a call, even where none can be read from it: then its problem is told, and not lost
+/// among words.
+fn begins_a_call(text: &str) -> bool {
+    let begins = |words: &[&str]| {
+        let mut words = words.iter();
+        let rest = words.try_fold(text, |rest, word| rest.trim_start().strip_prefix(*word));
+        rest.is_some()
+    };
+    begins(&["{", "\"name\""]) || begins(&["{", "\"type\"", ":", "\"function\""])
 }

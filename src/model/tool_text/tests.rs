@@ -199,7 +199,60 @@ fn llama_calls_are_read_after_the_tag_or_bare() {
 }
 
 #[test]
+fn a_bare_call_that_is_cut_off_or_no_json_is_reported_with_its_text() {
+    for (text, why) in [
+        (
+            "{\"name\": \"bash\", \"parameters\": {\"command\": \"ls",
+            "not valid JSON",
+        ),
+        (" {\n \"name\"", "not valid JSON"),
+        (
+            "{\"name\": bash, \"parameters\": {\"command\": \"ls\"}}",
+            "not valid JSON",
+        ),
+        (
+            "{ \"type\" : \"function\", \"function\": {\"name\": \"bash\"",
+            "not valid JSON",
+        ),
+        (
+            "{\"name\": \"bash\", \"command\": \"ls\"}",
+            "`name` and `arguments`",
+        ),
+    ] {
+        for form in [Form::Llama, Form::Any] {
+            let mut pieces = parse(text, form, &tools());
+            let Some(Piece::Call(call)) = pieces.pop() else {
+                panic!("no call in {text}");
+            };
+            assert_eq!((pieces, call.raw.as_str()), (Vec::new(), text));
+            let problem = call.problem.unwrap();
+            assert!(problem.contains(why), "{text}: {problem}");
+        }
+        assert_eq!(words(text, Form::Hermes), text);
+    }
+    // One that follows a good one is a call as well.
+    let object = "{\"name\": \"bash\", \"parameters\": {\"command\": \"ls\"}}";
+    let two = calls(&format!("{object}; {{\"name\": \"ba"), Form::Llama);
+    assert_eq!(two[0], bash("ls"));
+    assert!(two[1].2.as_ref().unwrap().contains("not valid JSON"));
+    // Until it is whole nothing of it is said.
+    let mut parser = Parser::new(Form::Any, &tools());
+    assert!(parser.push("{\"name\": \"bash\", ").is_empty());
+    assert!(parser.push("\"parameters\": {}").is_empty());
+    assert!(matches!(parser.finish().as_slice(), [Piece::Call(call)] if call.problem.is_some()));
+}
+
+#[test]
 fn prose_that_only_looks_like_a_call_stays_prose() {
+    let answers = [
+        "{\"names\": [\"a\"]",
+        "{\"type\": \"fruit\", ",
+        "{",
+        "{\"nam",
+    ];
+    for text in answers {
+        assert_eq!(words(text, Form::Any), text);
+    }
     for text in ["a < b and <function", "<tool_cal", "x <functional> y", ""] {
         assert_eq!(words(text, Form::Any), text);
         assert_eq!(calls(text, Form::Any), []);
@@ -265,6 +318,8 @@ fn any_text() -> impl Strategy<Value = String> {
         Just("<|python_tag|>".to_owned()),
         Just("<|eom_id|>".to_owned()),
         Just("{\"name\": \"bash\", \"arguments\": {\"command\": \"ü\"}}".to_owned()),
+        Just("{\"name\": \"bash\"".to_owned()),
+        Just("{ \"type\": \"function\", ".to_owned()),
         "[ -~\nä<{}\"]{0,6}",
     ];
     prop::collection::vec(part, 0..10).prop_map(|parts| parts.concat())
