@@ -115,7 +115,7 @@ impl Form {
                 ),
                 entry(
                     "steps",
-                    "most model calls; empty for the scaffold's own limit",
+                    "most model calls; empty leaves it to the scaffold",
                     Kind::Limit(1, 10_000),
                     "",
                 ),

@@ -55,6 +55,7 @@ pub fn demonstrations(
     let hints = hints(&order.tasks)?;
     let scaffold =
         Arc::new(Scaffold::load(SCAFFOLD).map_err(|error| MakeError::Row(error.to_string()))?);
+    let most_steps = usize::try_from(scaffold.limits().turns).unwrap_or(usize::MAX);
     let wishes = wishes();
     let most = order.most.unwrap_or(usize::MAX);
     let mut jobs = Vec::new();
@@ -64,7 +65,7 @@ pub fn demonstrations(
             MakeError::Row(format!("{}: {what}", task.instance_id))
         })?;
         let mut random = Random::of(order.seed, number);
-        let replies = expert::plan(&task, hint, &mut random, order.mistakes)?;
+        let replies = expert::plan(&task, hint, &mut random, order.mistakes, most_steps)?;
         let draft = draft(order, store, Arc::new(task), &scaffold, replies, &wishes);
         jobs.push(job(draft, wishes.clone(), &supply::untold()));
     }

@@ -29,24 +29,32 @@ pub(super) struct Hint {
     decoys: Vec<Mistake>,
 }
 
-/// The answers of an expert for a task; of a hundred, so many as `percent` says begin with a mistake.
+/// The answers of an expert for a task, at most `most`; of a hundred, so many as `percent` says begin with a mistake.
 pub(super) fn plan(
     task: &Task,
     hint: &Hint,
     random: &mut Random,
     percent: usize,
+    most: usize,
 ) -> Result<Vec<Reply>, MakeError> {
     let places = Places::of(task, hint)?;
-    let mistakes = if random.chance(percent) {
+    let mut mistakes = if random.chance(percent) {
         let mut functions = vec![(hint.reported.as_str(), places.reported)];
         if places.faulty != places.reported {
             functions.push((hint.module.as_str(), places.faulty));
         }
-        mistake::draw(task, &hint.decoys, &functions, random)
+        let faulty = (hint.module.as_str(), places.change.line);
+        mistake::draw(task, &hint.decoys, &functions, faulty, random)
     } else {
         Vec::new()
     };
-    carried_out(task, &places, &mistakes)
+    loop {
+        let replies = carried_out(task, &places, &mistakes)?;
+        // Who makes too many mistakes does not come to the end of it.
+        if replies.len() <= most || mistakes.pop().is_none() {
+            return Ok(replies);
+        }
+    }
 }
 
 /// Where it goes, and what it does there in the end.
@@ -252,7 +260,7 @@ mod tests {
     #[test]
     fn a_changed_line_is_replaced_and_a_missing_guard_is_put_in() {
         let fixed = SOURCE.replace("total = 1", "total = 0");
-        let plan = super::plan(&task(&fixed), &hint(), &mut Random::of(1, 1), 50).unwrap();
+        let plan = super::plan(&task(&fixed), &hint(), &mut Random::of(1, 1), 0, 16).unwrap();
         assert_eq!(
             texts(&plan),
             [
@@ -266,7 +274,7 @@ mod tests {
             "    total = 1\n",
             "    if not xs:\n        return None\n    total = 1\n",
         );
-        let plan = super::plan(&task(&guarded), &hint(), &mut Random::of(1, 1), 50).unwrap();
+        let plan = super::plan(&task(&guarded), &hint(), &mut Random::of(1, 1), 0, 16).unwrap();
         assert_eq!(
             texts(&plan)[1],
             "change f total = 1\n=> if not xs:\n    return None\ntotal = 1"
@@ -319,7 +327,6 @@ mod tests {
             wrong("m", 5, Some("total -= x")),
             wrong("m", 6, None),
             wrong("m", 3, Some("total = 2")),
-            wrong("m", 3, None),
         ];
         let plan = carried_out(&task, &places, &mistakes).unwrap();
         assert_eq!(
@@ -332,7 +339,6 @@ mod tests {
                 "change f return min(total, n)\n=> return min(total, n)",
                 "change f total = 1\n=> total = 2",
                 "test",
-                "change f total = 2\n=> total = 2",
                 "change f total = 2\n=> total = 0",
                 "test",
                 "submit"
@@ -343,8 +349,23 @@ mod tests {
             .filter(|(_, reply)| reply.served_by.as_deref() == Some(ON_PURPOSE))
             .map(|(at, _)| at)
             .collect();
-        assert_eq!(marked, [1, 4, 5, 7]);
+        assert_eq!(marked, [1, 4, 5]);
         assert!(!model(plan).info_kind_counts());
+    }
+
+    #[test]
+    fn no_plan_has_more_steps_than_there_are() {
+        let fixed = SOURCE.replace("total = 1", "total = 0");
+        let task = task(&fixed);
+        let mut longest = 0;
+        for number in 0..100 {
+            let plan =
+                |most| super::plan(&task, &hint(), &mut Random::of(1, number), 100, most).unwrap();
+            longest = longest.max(plan(16).len());
+            let few = plan(5);
+            assert!(few.len() <= 5 && texts(&few).last() == Some(&"submit"));
+        }
+        assert!(longest > 5, "{longest}");
     }
 
     impl Recorded {

@@ -2,7 +2,8 @@
 //!
 //! Mental model: two kinds, both seen in models that learn from it. A **decoy** of the row changes a line to what fails; one goes on from
 //! it by the tests' words. A line **said again as it stands** is what a model does that has chosen a line and knows nothing better for it;
-//! the tool refuses, and one goes on to another line.
+//! the tool refuses, and one goes on to another line. It is never the faulty line: a line that is as likely to be refused as any other,
+//! whether it is the one or not, would tell nothing, and a model that learned from that said its first choice again and again.
 
 use serde::Deserialize;
 
@@ -26,17 +27,20 @@ pub(super) struct Mistake {
     pub(super) text: Option<String>,
 }
 
-/// One mistake or more out of the row's decoys and the lines of functions, each a module's and its own name; none twice.
+/// One mistake or more, where there can be one, out of the row's decoys and the lines of functions, each a module's and its own name; none
+/// twice. The `faulty` line, of a module and from 1, is not said again.
 pub(super) fn draw(
     task: &Task,
     decoys: &[Mistake],
     functions: &[(&str, &str)],
+    faulty: (&str, usize),
     random: &mut Random,
 ) -> Vec<Mistake> {
     let mut decoys = decoys.to_vec();
     let bodies = functions.iter();
     let mut unchanged: Vec<Mistake> = bodies
         .flat_map(|(module, function)| unchanged(source_of(task, module), module, function))
+        .filter(|mistake| (mistake.module.as_str(), mistake.line) != faulty)
         .collect();
     random.shuffle(&mut decoys);
     random.shuffle(&mut unchanged);
@@ -96,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn there_is_always_a_mistake_of_both_kinds_in_turn_and_none_twice() {
+    fn mistakes_are_of_both_kinds_none_is_made_twice_and_the_faulty_line_is_not_said_again() {
         let decoy = Mistake {
             module: "m".into(),
             line: 6,
@@ -109,11 +113,13 @@ mod tests {
                 &task(),
                 std::slice::from_ref(&decoy),
                 &[("m", "f"), ("m", "g")],
+                ("m", 6),
                 &mut random,
             );
             assert!(!made.is_empty());
             for (at, mistake) in made.iter().enumerate() {
                 assert!(!made[..at].contains(mistake));
+                assert!(mistake.text.is_some() || mistake.line != 6);
             }
             wrong += made.iter().filter(|made| made.text.is_some()).count();
             unchanged += made.iter().filter(|made| made.text.is_none()).count();
@@ -122,6 +128,13 @@ mod tests {
             wrong > 60 && unchanged > wrong,
             "{wrong} wrong, {unchanged} unchanged"
         );
-        assert!(draw(&task(), &[], &[], &mut Random::of(1, 1)).is_empty());
+        let none = draw(
+            &task(),
+            &[],
+            &[("m", "g")],
+            ("m", 11),
+            &mut Random::of(1, 1),
+        );
+        assert!(none.is_empty());
     }
 }
