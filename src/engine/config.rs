@@ -235,11 +235,7 @@ impl Config {
             .into_iter()
             .chain(by_layers.filter(|said| said.is_object()))
         {
-            let kind = said.get("rope_type").or_else(|| said.get("type"));
-            let kind = kind
-                .and_then(serde_json::Value::as_str)
-                .unwrap_or("default");
-            if kind != "default" {
+            if let Some(kind) = kind_of_scaling(said) {
                 return Err(format!(
                     "its rotary positions are scaled by `{kind}`, which candle-transformers does not compute as it was trained; \
                      within its first context remove `rope_scaling` from config.json"
@@ -433,6 +429,12 @@ fn divided(tensor: &Tensor<'_>, head_dim: usize) -> Result<Scaling, String> {
     Ok(Scaling::Divided(divisors))
 }
 
+/// How positions are scaled, by the older or the newer name of the field, if they are.
+fn kind_of_scaling(value: &serde_json::Value) -> Option<&str> {
+    let kind = value.get("rope_type").or_else(|| value.get("type"))?;
+    kind.as_str().filter(|kind| *kind != "default")
+}
+
 fn scaling_of(value: Option<&serde_json::Value>) -> Result<Scaling, String> {
     let Some(value) = value.filter(|value| !value.is_null()) else {
         return Ok(Scaling::None);
@@ -443,12 +445,8 @@ fn scaling_of(value: Option<&serde_json::Value>) -> Result<Scaling, String> {
             .filter(|number| number.is_finite() && *number > 0.0)
             .ok_or_else(|| format!("its rotary scaling says no `{name}`"))
     };
-    let kind = value
-        .get("rope_type")
-        .or_else(|| value.get("type"))
-        .and_then(serde_json::Value::as_str);
-    match kind {
-        None | Some("default") => Ok(Scaling::None),
+    match kind_of_scaling(value) {
+        None => Ok(Scaling::None),
         Some("linear") => Ok(Scaling::Linear {
             factor: number("factor")?,
         }),

@@ -34,6 +34,7 @@ pub mod plan;
 pub mod prefix;
 pub mod sample;
 pub mod schedule;
+pub mod split;
 pub mod template;
 pub mod tensors;
 pub mod tokenizer;

@@ -13,6 +13,7 @@ use super::EngineError;
 use super::gguf::Gguf;
 use super::kernels::Format;
 use super::map::Mapped;
+use super::split;
 
 /// Bytes of a tensor; `None` where the rows are no whole blocks, or the product is beyond reason.
 #[must_use]
@@ -97,8 +98,12 @@ impl Files {
         if path.is_file() {
             let name = path.file_name().map(|name| name.to_string_lossy());
             let folder = path.parent().unwrap_or(Path::new(""));
-            return match name.and_then(|name| parts_of(&name)) {
-                Some(names) => Ok(Self::Gguf(mapped(folder, &names)?)),
+            return match name.as_deref().and_then(split::parts) {
+                Some((stem, count)) => {
+                    let parts = (1..=count).map(|number| split::part(stem, number, count));
+                    let names: Vec<String> = parts.collect();
+                    Ok(Self::Gguf(mapped(folder, &names)?))
+                }
                 None => Ok(Self::Gguf(vec![(path.to_owned(), Mapped::open(path)?)])),
             };
         }
@@ -182,23 +187,6 @@ fn mapped(folder: &Path, names: &[String]) -> Result<Vec<(PathBuf, Mapped)>, Eng
         Mapped::open(&at).map(|mapped| (at, mapped))
     };
     names.iter().map(map).collect()
-}
-
-/// The names of all files that a model was split into, by the name of one of them: `NAME-00002-of-00003.gguf`, as
-/// `llama-gguf-split` gives them.
-fn parts_of(name: &str) -> Option<Vec<String>> {
-    let (rest, of) = name.strip_suffix(".gguf")?.rsplit_once("-of-")?;
-    let (name, number) = rest.rsplit_once('-')?;
-    let is_number = |text: &str| text.len() == 5 && text.bytes().all(|b| b.is_ascii_digit());
-    if !is_number(number) || !is_number(of) {
-        return None;
-    }
-    let count: u32 = of.parse().ok()?;
-    let all = 1..=count;
-    Some(
-        all.map(|number| format!("{name}-{number:05}-of-{of}.gguf"))
-            .collect(),
-    )
 }
 
 /// Named tensors.

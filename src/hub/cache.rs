@@ -23,7 +23,7 @@ pub(super) fn blob(cache: &Path, repo: &Repo, etag: &str) -> PathBuf {
 }
 
 /// A relative path that stays below its folder: names come from the network.
-pub(super) fn check_name(name: &str) -> Result<(), HubError> {
+pub(crate) fn check_name(name: &str) -> Result<(), HubError> {
     let inside = Path::new(name)
         .components()
         .all(|part| matches!(part, Component::Normal(_)));

@@ -12,8 +12,7 @@
 //! [`Hub::resolve`] turns a revision into a commit and its list of files ([`Snapshot`]); [`Hub::file`] gives one file's
 //! path in the cache, downloading it if need be: resumed where an earlier download broke off, checked against size
 //! and hash, under a lock that other processes and the Python client honour. Without a network (or with `HF_HUB_OFFLINE`) what is in
-//! the cache is used. Which files are wanted can be chosen by their names ([`splits`] of a dataset, [`weights`] of a model);
-//! what is in them, this room does not know.
+//! the cache is used. This room does not know what the files are for.
 
 mod api;
 mod cache;
@@ -25,11 +24,11 @@ pub(crate) mod scripted;
 mod settings;
 pub mod splits;
 mod verify;
-pub mod weights;
 
 use std::fmt;
 use std::path::PathBuf;
 
+pub(crate) use cache::check_name;
 pub use error::HubError;
 pub use settings::Settings;
 

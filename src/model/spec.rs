@@ -13,6 +13,7 @@
 //! ```
 
 mod fetch;
+mod weights;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -22,7 +23,7 @@ use super::http::{HttpModel, HttpSettings};
 use super::local::{self, Local};
 use super::{ChatModel, ModelError, bundled, human};
 use crate::engine::Precision;
-use crate::hub::{Hub, Progress, weights};
+use crate::hub::{Hub, Progress};
 
 /// Which model to open.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -56,6 +56,20 @@ impl Compute for Failing {
     }
 }
 
+/// Serve a small decoder that panics and fails at these steps, 0 for never, and takes none as long as `held` is set.
+fn serve(panics_at: u32, fails_at: u32, held: &Arc<AtomicBool>) -> Requests {
+    let cpu = cpu(1);
+    let decoder = load(tiny("qwen2", 7).path(), Precision::F32, &cpu);
+    let failing = Failing {
+        kernels: OnCpu::new(decoder, cpu, 32),
+        steps: 0,
+        panics_at,
+        fails_at,
+        held: Arc::clone(held),
+    };
+    schedule::start(Box::new(failing), 32, 0).unwrap()
+}
+
 /// Ask for five tokens.
 fn ask(requests: &Requests, prompt: &[u32]) -> Receiver<Said> {
     let (sender, receiver) = channel(64);
@@ -89,18 +103,9 @@ fn reply(mut pieces: Receiver<Said>) -> (usize, Vec<u32>, Option<String>) {
 
 #[test]
 fn a_panic_and_a_failure_end_whom_they_served_and_the_next_finds_an_empty_cache() {
-    let cpu = cpu(1);
-    let decoder = load(tiny("qwen2", 7).path(), Precision::F32, &cpu);
     let held = Arc::new(AtomicBool::new(false));
     // Five steps for each reply of five tokens.
-    let failing = Failing {
-        kernels: OnCpu::new(decoder, cpu, 32),
-        steps: 0,
-        panics_at: 12,
-        fails_at: 19,
-        held: Arc::clone(&held),
-    };
-    let requests = schedule::start(Box::new(failing), 32, 0).unwrap();
+    let requests = serve(12, 19, &held);
     let prompt: Vec<u32> = (0..70).map(|at| (at * 37 + 11) % 190).collect();
     let (found, right, why) = reply(ask(&requests, &prompt));
     assert_eq!((found, right.len(), why), (0, 5, None));
@@ -108,7 +113,7 @@ fn a_panic_and_a_failure_end_whom_they_served_and_the_next_finds_an_empty_cache(
     assert!(found > 32, "{found}");
     assert_eq!(said, right);
 
-    // Step 11 is taken when both are there, step 12 panics.
+    // The one that came first waits in step 11 until both are there; step 12 serves both, and panics.
     held.store(true, Ordering::Relaxed);
     let (one, other) = (ask(&requests, &prompt), ask(&requests, &prompt[1..]));
     held.store(false, Ordering::Relaxed);
@@ -129,17 +134,8 @@ fn a_panic_and_a_failure_end_whom_they_served_and_the_next_finds_an_empty_cache(
 
 #[test]
 fn who_asks_for_a_token_that_there_is_not_is_refused_and_nobody_else() {
-    let cpu = cpu(1);
-    let decoder = load(tiny("qwen2", 7).path(), Precision::F32, &cpu);
     let held = Arc::new(AtomicBool::new(true));
-    let failing = Failing {
-        kernels: OnCpu::new(decoder, cpu, 32),
-        steps: 0,
-        panics_at: 0,
-        fails_at: 0,
-        held: Arc::clone(&held),
-    };
-    let requests = schedule::start(Box::new(failing), 32, 0).unwrap();
+    let requests = serve(0, 0, &held);
     let sound = ask(&requests, &[1, 2, 3]);
     let unsound = ask(&requests, &[1, 190, 3]);
     held.store(false, Ordering::Relaxed);

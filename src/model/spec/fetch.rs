@@ -6,8 +6,8 @@
 
 use std::path::{Path, PathBuf};
 
+use super::weights::{self, Choice};
 use crate::engine::config::Config;
-use crate::hub::weights::{self, Choice};
 use crate::hub::{Hub, HubError, Progress, Repo, Snapshot};
 use crate::model::ModelError;
 

@@ -8,12 +8,12 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::cache::check_name;
-use super::{HubError, Snapshot};
+use crate::engine::split;
+use crate::hub::{HubError, Snapshot, check_name};
 
 /// A model's files, by their paths in the repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Choice {
+pub(super) enum Choice {
     /// A GGUF file, or the pieces of one, the first piece first.
     Gguf(Vec<String>),
     /// Safetensors, and what describes them.
@@ -43,7 +43,7 @@ const LISTED: usize = 40;
 ///
 /// # Errors
 /// Where there is no such file, no model, or several to choose from; the sentence says what is there.
-pub fn choose(snapshot: &Snapshot, file: Option<&str>) -> Result<Choice, HubError> {
+pub(super) fn choose(snapshot: &Snapshot, file: Option<&str>) -> Result<Choice, HubError> {
     let models = by_model(&snapshot.files);
     let weights = safetensors(&snapshot.files);
     let id = &snapshot.repo.id;
@@ -97,7 +97,7 @@ pub fn choose(snapshot: &Snapshot, file: Option<&str>) -> Result<Choice, HubErro
 ///
 /// # Errors
 /// Where the path leaves the repository, or is that of another kind of file.
-pub fn check(file: &str) -> Result<(), HubError> {
+pub(super) fn check(file: &str) -> Result<(), HubError> {
     check_name(file)?;
     if is_gguf(file) {
         return Ok(());
@@ -127,16 +127,10 @@ fn is_gguf(file: &str) -> bool {
     kind.is_some_and(|kind| kind.eq_ignore_ascii_case("gguf"))
 }
 
-/// `x-00002-of-00003.gguf` is a piece, as `llama-gguf-split` names them; its first one is `x-00001-of-00003.gguf`. A file that
-/// is whole is its own first piece.
+/// The first piece of the file that this one is a piece of; a file that is whole is its own.
 fn first_piece(file: &str) -> String {
-    let number = |text: &str| text.len() == 5 && text.bytes().all(|b| b.is_ascii_digit());
-    let piece = || {
-        let (rest, of) = file.strip_suffix(".gguf")?.rsplit_once("-of-")?;
-        let (name, at) = rest.rsplit_once('-')?;
-        (number(at) && number(of)).then(|| format!("{name}-00001-of-{of}.gguf"))
-    };
-    piece().unwrap_or_else(|| file.to_owned())
+    let first = |(stem, count)| split::part(stem, 1, count);
+    split::parts(file).map_or_else(|| file.to_owned(), first)
 }
 
 /// Those at the top that transformers reads, in order.
