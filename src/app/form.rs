@@ -115,7 +115,7 @@ impl Form {
                 ),
                 entry(
                     "steps",
-                    "most model calls; empty leaves it to the scaffold",
+                    "most model calls, or empty",
                     Kind::Limit(1, 10_000),
                     "",
                 ),
