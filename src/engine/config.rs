@@ -121,11 +121,11 @@ struct HfConfig {
     rms_norm_eps: f32,
     #[serde(default)]
     tie_word_embeddings: bool,
-    #[serde(default)]
-    use_sliding_window: bool,
+    use_sliding_window: Option<bool>,
     sliding_window: Option<usize>,
     hidden_act: Option<String>,
     partial_rotary_factor: Option<f64>,
+    query_pre_attn_scalar: Option<f64>,
     attention_bias: Option<bool>,
     mlp_bias: Option<bool>,
     eos_token_id: Option<OneOrMany>,
@@ -169,7 +169,7 @@ impl Config {
                 "the architecture `{name}` is not computed here; known: {known}"
             )));
         };
-        if found.use_sliding_window {
+        if found.use_sliding_window == Some(true) {
             return Err(refused(
                 "it attends through a sliding window, which is not computed here".into(),
             ));
@@ -186,12 +186,14 @@ impl Config {
                 "its activation is `{act}`; only silu is computed here"
             )));
         }
-        if let Some(part) = found.partial_rotary_factor.filter(|part| *part < 1.0) {
+        let parameters = found.rope_parameters.as_ref();
+        let part = found.partial_rotary_factor;
+        let part = part.or_else(|| parameters?.get("partial_rotary_factor")?.as_f64());
+        if let Some(part) = part.filter(|part| *part < 1.0) {
             return Err(refused(format!(
                 "it turns {part} of each head by position; only whole heads are turned here"
             )));
         }
-        let parameters = found.rope_parameters.as_ref();
         let theta = |value: &serde_json::Value| single(value.get("rope_theta")?);
         let config = Self {
             architecture: *architecture,
@@ -222,8 +224,8 @@ impl Config {
 
     /// What planning and serving need of a decoder that is not ours; candle-transformers reads the rest itself.
     ///
-    /// Of what it computes otherwise than the model was trained (candle-transformers 0.11), scaled positions are refused, and the
-    /// context ends where a sliding window would begin to slide.
+    /// Of what it computes otherwise than the model was trained (candle-transformers 0.11), scaled positions and Gemma's own scale of
+    /// attention are refused, and the context ends where a sliding window would begin to slide. Gemma 3 fails with several key heads.
     fn of_family(family: Family, found: HfConfig) -> Result<Self, String> {
         let said = found
             .rope_scaling
@@ -243,20 +245,37 @@ impl Config {
             }
         }
         let heads = found.num_attention_heads;
+        let kv_heads = found.num_key_value_heads.unwrap_or(heads);
+        let head_dim = found.head_dim.unwrap_or(found.hidden_size / heads.max(1));
+        if let Some(scalar) = found
+            .query_pre_attn_scalar
+            .filter(|scalar| (scalar - head_dim as f64).abs() > 1e-6)
+        {
+            return Err(format!(
+                "its attention is scaled by the root of {scalar}, and candle-transformers takes that of a head's width, {head_dim}"
+            ));
+        }
+        if family == Family::Gemma3 && kv_heads > 1 {
+            return Err(format!(
+                "it has {kv_heads} key heads, and candle-transformers computes Gemma 3 with one only"
+            ));
+        }
+        let context = found.max_position_embeddings;
+        let window = found.sliding_window.unwrap_or(context);
         Ok(Self {
             architecture: Architecture::Foreign(family),
             hidden: found.hidden_size,
             layers: found.num_hidden_layers,
             heads,
-            kv_heads: found.num_key_value_heads.unwrap_or(heads),
-            head_dim: found.head_dim.unwrap_or(found.hidden_size / heads.max(1)),
+            kv_heads,
+            head_dim,
             intermediate: found.intermediate_size,
             vocab: found.vocab_size,
-            context: found
-                .sliding_window
-                .map_or(found.max_position_embeddings, |window| {
-                    window.min(found.max_position_embeddings)
-                }),
+            context: if found.use_sliding_window == Some(false) {
+                context
+            } else {
+                context.min(window)
+            },
             rope_theta: found.rope_theta.unwrap_or(10_000.0),
             scaling: Scaling::None,
             rms_eps: found.rms_norm_eps,

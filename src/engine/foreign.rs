@@ -5,8 +5,6 @@
 //! Weights are those of a Hugging Face folder; GGUF files are for the decoders that are ours. A prompt comes in several pieces, for
 //! which those models' sliding windows are not written: the context ends where the window does ([`super::config`]).
 
-use std::collections::HashMap;
-
 use candle_core::{DType, Device, Result, Tensor};
 use candle_nn::VarBuilder;
 use candle_transformers::models::{
@@ -18,9 +16,13 @@ use super::adapter::Adapter;
 use super::compute::Compute;
 use super::config::Config;
 use super::decoder::{Part, Wanted};
-use super::kernels::Format;
 use super::prefix::Page;
 use super::weights::Checkpoint;
+
+use self::offered::{Asking, Offered};
+
+mod offered;
+mod wording;
 
 /// Declares the families: a variant, the name in `config.json`, the module, the model's type, and what is built first.
 macro_rules! families {
@@ -111,22 +113,19 @@ impl Foreign {
                 why: "a GGUF file of this architecture is not computed here; its safetensors folder is".into(),
             });
         };
-        let dtype = dtype(device);
-        let mut tensors = HashMap::new();
-        for (name, tensor) in all {
-            let stored = match tensor.format {
-                Format::F16 => DType::F16,
-                Format::BF16 => DType::BF16,
-                _ => DType::F32,
-            };
-            let read = Tensor::from_raw_buffer(tensor.bytes, stored, &tensor.shape, device)
-                .and_then(|read| read.to_dtype(dtype));
-            tensors.insert(name.clone(), read.map_err(refused)?);
+        let offered = Offered::new(all);
+        let asking = Box::new(Asking(&offered));
+        let weights = VarBuilder::from_backend(asking, dtype(device), device.clone());
+        let model = Model::build(family, &wording::older(json), weights).map_err(refused)?;
+        if let Some(why) = offered.left_over(config.tied) {
+            return Err(EngineError::Weights {
+                origin: origin.to_owned(),
+                why,
+            });
         }
-        let weights = VarBuilder::from_tensors(tensors, dtype, device);
         Ok(Self {
             config: config.clone(),
-            model: Model::build(family, json, weights).map_err(refused)?,
+            model,
             device: device.clone(),
             past: 0,
         })

@@ -25,13 +25,22 @@ fn what_candle_transformers_would_compute_wrongly_is_refused_or_not_reached() {
     let window = json!({"sliding_window": 4096});
     for name in [
         "MistralForCausalLM",
-        "Gemma3ForCausalLM",
+        "Gemma2ForCausalLM",
         "Starcoder2ForCausalLM",
     ] {
         assert_eq!(longest(name, &window), Ok(4096));
     }
+    let unused = json!({"sliding_window": 0, "use_sliding_window": false});
+    assert_eq!(longest("Qwen2MoeForCausalLM", &unused), Ok(8192));
     let unset = json!({"sliding_window": null, "rope_parameters": {"rope_type": "default"}});
     assert_eq!(longest("Gemma2ForCausalLM", &unset), Ok(8192));
+    let scaled = json!({"query_pre_attn_scalar": 144, "head_dim": 128});
+    let why = longest("Gemma2ForCausalLM", &scaled).unwrap_err();
+    assert!(why.contains("root of 144"), "{why}");
+    let why = longest("Gemma3ForCausalLM", &plain).unwrap_err();
+    assert!(why.contains("2 key heads"), "{why}");
+    let one = json!({"num_key_value_heads": 1, "sliding_window": 512});
+    assert_eq!(longest("Gemma3ForCausalLM", &one), Ok(512));
     for scaling in [
         json!({"rope_scaling": {"type": "longrope", "short_factor": [1.0]}}),
         json!({"rope_parameters": {"full_attention": {"rope_type": "longrope"}}}),
@@ -46,6 +55,10 @@ fn what_our_own_decoders_do_not_compute_is_refused() {
     let refused = |more: Value| longest("LlamaForCausalLM", &more).unwrap_err();
     for (more, why) in [
         (json!({"partial_rotary_factor": 0.5}), "0.5 of each head"),
+        (
+            json!({"rope_parameters": {"partial_rotary_factor": 0.5}}),
+            "0.5 of each head",
+        ),
         (json!({"use_sliding_window": true}), "sliding window"),
         (json!({"rope_scaling": {"type": "yarn"}}), "`yarn`"),
         (json!({"hidden_act": "gelu"}), "`gelu`"),

@@ -8,6 +8,7 @@
 pub(super) mod adapters;
 mod configs;
 mod failures;
+mod families;
 mod guesses;
 mod logits;
 mod streams;
