@@ -170,7 +170,10 @@ pub fn write_card(folder: &Path, shape: &Shape, made: &Made) -> Result<(), Train
         );
     }
     let others = if made.context_weight > 0.0 {
-        format!("every other token counts {} of one", made.context_weight)
+        format!(
+            "what it only reads counts {} of one, its mistakes nothing",
+            made.context_weight
+        )
     } else {
         "everything else is masked".into()
     };

@@ -2,10 +2,12 @@
 //!
 //! Mental model: a lesson is rendered by the chat template exactly as it is for inference. Before each turn that is learned
 //! the conversation so far, with the assistant's turn begun, must be the beginning of the whole text, to the byte; what
-//! follows, up to the token that ends the turn, is learned, and everything else is masked (or counts a little, where that is
-//! asked for: reading teaches copying, too). Texts are encoded piece by piece between turns' borders, which are tokens of
+//! follows, up to the token that ends the turn, is learned. What the assistant said and should not have, a mistake on purpose or a
+//! reply that was dropped, counts nothing at all; everything else is masked, or counts a little, where that is asked for (reading
+//! teaches copying, too). Texts are encoded piece by piece between turns' borders, which are tokens of
 //! their own, so the pieces' tokens are those of the whole; a test holds that.
 
+use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use super::TrainError;
@@ -45,7 +47,7 @@ pub struct Maker<'a> {
     pub tokenizer: &'a Tokenizer,
     /// Its template.
     pub template: &'a ChatTemplate,
-    /// What a token counts that is not the assistant's; 0 masks it.
+    /// What a token counts that is none of the assistant's; 0 masks it.
     pub context_weight: f32,
     /// Longest row: longer ones are left out whole, never cut.
     pub longest: usize,
@@ -61,8 +63,8 @@ pub enum Unfit {
 }
 
 impl Maker<'_> {
-    /// The text of a lesson in pieces, and which of them are learned.
-    fn pieces(&self, lesson: &Lesson) -> Result<Result<Vec<(String, bool)>, Unfit>, TrainError> {
+    /// The text of a lesson in pieces, each with what its tokens count.
+    fn pieces(&self, lesson: &Lesson) -> Result<Result<Vec<(String, f32)>, Unfit>, TrainError> {
         let render = |count: usize, answer: bool| {
             let messages = lesson.messages.get(..count).unwrap_or_default();
             self.template.render(&messages, None::<&()>, answer)
@@ -70,27 +72,28 @@ impl Maker<'_> {
         let whole = render(lesson.messages.len(), false)?;
         let mut pieces = Vec::new();
         let mut done = 0;
-        for (at, _) in lesson
-            .learned
-            .iter()
-            .enumerate()
-            .filter(|(_, learned)| **learned)
-        {
+        let last = lesson.learned.iter().rposition(|learned| *learned);
+        let turns = lesson.messages.iter().zip(&lesson.learned).enumerate();
+        for (at, (message, learned)) in turns.take(last.map_or(0, |last| last + 1)) {
+            if message.get("role").and_then(Value::as_str) != Some("assistant") {
+                continue;
+            }
             let asked = render(at, true)?;
             let answered = render(at + 1, false)?;
             let own = answered.strip_prefix(asked.as_str());
-            let (Some(own), true) = (own, whole.starts_with(&answered)) else {
-                return Ok(Err(Unfit::Rewritten));
+            let own = own.filter(|_| whole.starts_with(&answered));
+            let length = own.and_then(|own| Some(own.rfind(END)? + END.len()));
+            let own = length.and_then(|length| own?.get(..length));
+            let (Some(before), Some(own)) = (whole.get(done..asked.len()), own) else {
+                if *learned {
+                    return Ok(Err(Unfit::Rewritten));
+                }
+                // It stands in the text otherwise than it was said: part of what is read.
+                continue;
             };
-            let Some(length) = own.rfind(END).map(|end| end + END.len()) else {
-                return Ok(Err(Unfit::Rewritten));
-            };
-            let Some(before) = whole.get(done..asked.len()) else {
-                return Ok(Err(Unfit::Rewritten));
-            };
-            pieces.push((before.to_owned(), false));
-            pieces.push((own.get(..length).unwrap_or_default().to_owned(), true));
-            done = asked.len() + length;
+            pieces.push((before.to_owned(), self.context_weight));
+            pieces.push((own.to_owned(), if *learned { 1.0 } else { 0.0 }));
+            done = asked.len() + own.len();
         }
         // Nothing is learned from what comes after the last of them.
         Ok(Ok(pieces))
@@ -106,11 +109,10 @@ impl Maker<'_> {
             Err(unfit) => return Ok(Err(unfit)),
         };
         let mut row = Row::default();
-        for (text, learned) in &pieces {
+        for (text, weight) in &pieces {
             let tokens = self.tokenizer.encode(text)?;
-            let weight = if *learned { 1.0 } else { self.context_weight };
             row.weights
-                .extend(std::iter::repeat_n(weight, tokens.len()));
+                .extend(std::iter::repeat_n(*weight, tokens.len()));
             row.tokens.extend(tokens);
         }
         if row.tokens.len() > self.longest {

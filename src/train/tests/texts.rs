@@ -88,6 +88,27 @@ fn training_reads_byte_for_byte_what_inference_is_asked_with_and_learns_the_repl
         format!("replace 2     return n + n{END}{END}"),
         "the replies and their ends, and nothing else"
     );
+    let reading = Maker {
+        context_weight: 0.25,
+        ..maker
+    };
+    let weighed = reading.row(&lesson).unwrap().unwrap();
+    assert_eq!(weighed.tokens, row.tokens);
+    let of = |weight: f32| -> String {
+        let weighed = weighed.tokens.iter().zip(&weighed.weights);
+        let alike: Vec<u32> = weighed
+            .filter(|(_, found)| **found == weight)
+            .map(|(token, _)| *token)
+            .collect();
+        tokenizer.decode(&alike)
+    };
+    assert_eq!(of(1.0), tokenizer.decode(&learned));
+    assert_eq!(
+        of(0.0),
+        format!("test — twice{END}"),
+        "what it said and should not have is not learned by reading either"
+    );
+    assert!(of(0.25).contains("total(3) gives 7"));
 }
 
 #[test]
