@@ -2,7 +2,7 @@
 //!
 //! Version 5 gathers what is said about rotary positions in `rope_parameters` (Gemma 3 by kinds of layers) and the kinds of layers in
 //! `layer_types`, calls experts local ones, and leaves away what no longer counts. What stands there is said again by the older names,
-//! where those say nothing themselves. A window that is not used is as wide as the context: candle's Qwen2 MoE looks through it anyhow.
+//! where those say nothing themselves. A window that is not used is as wide as the context: candle's `qwen2_moe` looks through it anyhow.
 
 use serde_json::{Map, Value};
 

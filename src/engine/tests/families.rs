@@ -47,13 +47,13 @@ fn last(model: &mut Foreign, tokens: &[u32], at_once: usize) -> Result<Vec<f32>,
     let mut logits = Vec::new();
     let mut past = 0;
     for tokens in tokens.chunks(at_once) {
-        let part = Part {
+        let piece = Part {
             tokens,
             past,
             pages: &pages,
             wanted: Wanted::Last,
         };
-        let step = model.step(&[part], &[None]);
+        let step = model.step(&[piece], &[None]);
         logits = step.map_err(|error| format!("{at_once} at once, {past} past: {error}"))?;
         past += tokens.len();
     }

@@ -97,7 +97,7 @@ fn training_reads_byte_for_byte_what_inference_is_asked_with_and_learns_the_repl
     let of = |weight: f32| -> String {
         let weighed = weighed.tokens.iter().zip(&weighed.weights);
         let alike: Vec<u32> = weighed
-            .filter(|(_, found)| **found == weight)
+            .filter(|(_, found)| found.to_bits() == weight.to_bits())
             .map(|(token, _)| *token)
             .collect();
         tokenizer.decode(&alike)
