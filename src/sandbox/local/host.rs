@@ -259,16 +259,14 @@ fn greet(
     map_to: Option<u32>,
     map: impl Fn(i32, u32) -> std::io::Result<()>,
 ) -> Result<(i32, bool), String> {
-    let (mut pid, mut needs_map) = (None, false);
+    let (mut pid, mut needs_map, mut ready) = (None, false, None);
     loop {
         let notice =
             receive::<Notice>(socket.as_fd()).map_err(|error| format!("no answer: {error}"))?;
         match notice.map(|(notice, _)| notice) {
             Some(Notice::Forked { pid: forked }) => pid = Some(forked),
             Some(Notice::NeedsMap) => needs_map = true,
-            Some(Notice::Ready { landlock, .. }) => {
-                return Ok((pid.ok_or("it never said who it is")?, landlock));
-            }
+            Some(Notice::Ready { landlock, .. }) => ready = Some(landlock),
             Some(Notice::Failed { why }) => return Err(why),
             Some(Notice::MemoryExceeded { .. }) => {}
             None => return Err("it ended while starting".into()),
@@ -278,6 +276,9 @@ fn greet(
             let id = map_to.ok_or("it asked for id maps that it should not need")?;
             map(pid, id).map_err(|error| format!("write id maps: {error}"))?;
             send(socket.as_fd(), &Request::Mapped, &[]).map_err(|error| error.to_string())?;
+        }
+        if let (Some(pid), Some(landlock)) = (pid, ready) {
+            return Ok((pid, landlock));
         }
     }
 }
@@ -518,15 +519,33 @@ fn report(
 mod tests {
     use super::*;
 
+    fn sockets() -> (OwnedFd, OwnedFd) {
+        let (family, kind) = (AddressFamily::Unix, SockType::SeqPacket);
+        socketpair(family, kind, None, SockFlag::SOCK_CLOEXEC).unwrap()
+    }
+
+    #[test]
+    fn an_init_that_is_ready_before_its_parent_has_said_its_pid_is_waited_for() {
+        let (ours, theirs) = sockets();
+        let tell = |notice: &Notice| send(theirs.as_fd(), notice, &[]).unwrap();
+        tell(&Notice::Ready {
+            landlock: true,
+            seccomp: true,
+        });
+        tell(&Notice::Forked { pid: 7 });
+        assert_eq!(greet(&ours, None, |_, _| Ok(())), Ok((7, true)));
+        tell(&Notice::Ready {
+            landlock: true,
+            seccomp: true,
+        });
+        drop(theirs);
+        let why = greet(&ours, None, |_, _| Ok(())).unwrap_err();
+        assert!(why.contains("ended while starting"), "{why}");
+    }
+
     #[test]
     fn an_init_that_is_heard_before_its_parent_gets_its_id_maps() {
-        let (ours, theirs) = socketpair(
-            AddressFamily::Unix,
-            SockType::SeqPacket,
-            None,
-            SockFlag::SOCK_CLOEXEC,
-        )
-        .unwrap();
+        let (ours, theirs) = sockets();
         let tell = |notice: &Notice| send(theirs.as_fd(), notice, &[]).unwrap();
         tell(&Notice::NeedsMap);
         tell(&Notice::Forked { pid: 7 });
