@@ -14,14 +14,11 @@ use std::collections::BTreeMap;
 use spotter::grade::Verdict;
 use spotter::gym;
 use spotter::model::ModelKind;
-use spotter::task::{self, sample};
+use spotter::task::{self, Task, sample};
 use spotter::train::lesson::Lessons;
 use spotter::trajectory::event::{Ended, Event, MISTAKE};
 use spotter::trajectory::fold::State;
 use workbench::Bench;
-
-/// What the gym's scaffold says to a change that changes nothing.
-const SAME: &str = "error: that is what it says already";
 
 /// Make tasks in the bench's folder; the rows' text.
 async fn rows(bench: &Bench, count: &str, split: &str, folder: &str) -> String {
@@ -111,7 +108,7 @@ async fn the_expert_s_demonstrations_resolve_and_say_what_they_are() {
     let store = bench.store();
     let ids = store.list().unwrap();
     assert_eq!(ids.len(), 24);
-    let (mut mistakes, mut unchanged, mut said) = (0, 0, 0);
+    let (mut mistakes, mut said) = (0, 0);
     for id in ids {
         let records = store.read(&id).unwrap();
         let state = State::of(&records);
@@ -129,21 +126,13 @@ async fn the_expert_s_demonstrations_resolve_and_say_what_they_are() {
             (start.scaffold.as_str(), start.tasks.as_str()),
             ("gym", "tasks")
         );
-        let (mut wrong, mut refused) = (Vec::new(), false);
+        let mut wrong = Vec::new();
         for record in &records {
             match &record.event {
                 Event::Replied { .. } => said += 1,
                 Event::Marked(mark) if mark.kind == MISTAKE => wrong.push(mark.step),
-                Event::Observed { step, outcome, .. } if wrong.contains(step) => {
-                    if outcome.text == SAME {
-                        unchanged += 1;
-                    }
-                    refused = outcome.text == SAME;
-                }
-                Event::Observed { step, outcome, .. }
-                    if wrong.contains(&(step - 1)) && !refused =>
-                {
-                    // What follows a mistake that the tool carried out is the check, and it fails.
+                Event::Observed { step, outcome, .. } if wrong.contains(&(step - 1)) => {
+                    // What follows a mistake is the check, and it fails.
                     assert!(
                         outcome.text.starts_with("failed: ") || outcome.text.starts_with("error: "),
                         "{}",
@@ -156,14 +145,151 @@ async fn the_expert_s_demonstrations_resolve_and_say_what_they_are() {
         mistakes += wrong.len();
     }
     assert!(
-        mistakes >= 8 && (3..mistakes).contains(&unchanged),
-        "{mistakes} mistakes of 24 demonstrations at 60 %, {unchanged} of them changes that change nothing"
+        mistakes >= 8,
+        "{mistakes} mistakes of 24 demonstrations at 60 %"
     );
     // A policy learns every turn of them but the mistakes, from one lesson each.
     let lessons = Lessons::read(store.root(), &mut |_, _| true).unwrap();
     assert_eq!((lessons.all.len(), lessons.left_out.len()), (24, 0));
     let learned = lessons.all.iter().flat_map(|lesson| &lesson.learned);
     assert_eq!(learned.filter(|learned| **learned).count(), said - mistakes);
+}
+
+/// A function of the task's first module, and its last statement.
+fn a_function(task: &Task) -> (String, String) {
+    let text = task
+        .files
+        .iter()
+        .find(|(name, text)| name.as_str() != "check.py" && text.contains("\ndef "));
+    let (_, text) = text.unwrap();
+    let from = text.find("def ").unwrap();
+    let body = text[from..].split("\n\n").next().unwrap();
+    let name = body["def ".len()..].split('(').next().unwrap();
+    let last = body.lines().last().unwrap().trim();
+    (name.to_owned(), last.to_owned())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_expert_goes_on_from_attempts_that_failed_and_what_they_said_is_not_learned() {
+    let bench = Bench::new();
+    rows(&bench, "4", "train", "tasks").await;
+    let tasks = task::load(&bench.folder.path().join("tasks"))
+        .unwrap()
+        .tasks;
+    // Each attempt says again what is right, then does harm, and hands in; the last one is shown how it is done.
+    for task in &tasks[..3] {
+        let (name, last) = a_function(task);
+        let replies = [
+            format!("find {name}"),
+            format!("change {name} {last}\n=> {last}"),
+            format!("change {name} {last}\n=> return 'nothing'"),
+            format!("change {name} return 'nothing'\n=> return 'nothing'"),
+            format!("change {name} return 'nothing'\n=> return 'nothing'"),
+            "submit".to_owned(),
+        ];
+        let lines = replies.map(|said| {
+            let said = serde_json::json!({"role": "assistant", "content": said});
+            said.to_string()
+        });
+        let file = bench.file("wrong.jsonl", &lines.join("\n"));
+        let model = format!("recorded:{}", file.display());
+        let ran = bench
+            .spotter(&[
+                "run",
+                "--tasks",
+                "tasks",
+                &task.instance_id,
+                "--scaffold",
+                "gym",
+                "--model",
+                &model,
+                "--store",
+                "attempts",
+            ])
+            .await;
+        assert_eq!(ran.code, 1, "{ran:?}");
+    }
+    let ran = bench
+        .spotter(&[
+            "gym",
+            "demonstrate",
+            "--tasks",
+            "tasks",
+            "--store",
+            "attempts",
+        ])
+        .await;
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let ran = bench
+        .spotter(&[
+            "gym",
+            "demonstrate",
+            "--tasks",
+            "tasks",
+            "--after",
+            "attempts",
+            "--grade",
+        ])
+        .await;
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(
+        ran.err.contains("passed over: 4 rollouts of the expert")
+            && ran.out.contains("3 of 3 demonstrations handed in"),
+        "{ran:?}"
+    );
+    let store = bench.store();
+    let ids = store.list().unwrap();
+    assert_eq!(ids.len(), 3);
+    let (mut said, mut marked) = (0, 0);
+    for id in &ids {
+        let records = store.read(id).unwrap();
+        assert_eq!(State::of(&records).verdict, Some(Verdict::Resolved));
+        let steps: Vec<u32> = records
+            .iter()
+            .filter_map(|record| match &record.event {
+                Event::Marked(mark) if mark.kind == MISTAKE => Some(mark.step),
+                _ => None,
+            })
+            .collect();
+        // From the first change on; not the reply that was said twice, nor the end.
+        assert!((2..=4).contains(&steps.len()), "{steps:?}");
+        assert!(
+            steps
+                .iter()
+                .copied()
+                .eq(1..=u32::try_from(steps.len()).unwrap())
+        );
+        said += State::of(&records).answers as usize;
+        marked += steps.len();
+    }
+    let lessons = Lessons::read(store.root(), &mut |_, _| true).unwrap();
+    let learned = lessons.all.iter().flat_map(|lesson| &lesson.learned);
+    assert_eq!(learned.filter(|learned| **learned).count(), said - marked);
+    let ran = bench
+        .spotter(&["gym", "demonstrate", "--tasks", "tasks", "--after", "tasks"])
+        .await;
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(ran.err.contains("tasks is no store"), "{ran:?}");
+    // What nobody can say again any more is passed over, and where nothing is left that is said.
+    for id in std::fs::read_dir(bench.folder.path().join("attempts/rollouts")).unwrap() {
+        std::fs::remove_dir_all(id.unwrap().path().join("sandbox")).unwrap();
+    }
+    let ran = bench
+        .spotter(&[
+            "gym",
+            "demonstrate",
+            "--tasks",
+            "tasks",
+            "--after",
+            "attempts",
+        ])
+        .await;
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(
+        ran.err.contains("3 rollouts whose snapshots are gone")
+            && ran.err.contains("attempts has no attempt at these tasks"),
+        "{ran:?}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,7 +1,7 @@
 //! `spotter gym`: make small repair tasks, and let the expert show how they are solved.
 
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -14,6 +14,7 @@ use super::place::{self, StoreArgs};
 use super::{Failure, INTERRUPTED, ink};
 use crate::batch::{self, News};
 use crate::gym::{self, Demonstrations, LEVELS, Split};
+use crate::trajectory::Store;
 use crate::trajectory::event::Ended;
 use crate::trajectory::fold::State;
 
@@ -62,7 +63,11 @@ struct DemonstrateArgs {
     /// Of a hundred demonstrations so many begin with a mistake or more, marked as made on purpose, and what corrects it
     #[arg(long, value_name = "PERCENT", default_value_t = 30)]
     mistakes: usize,
-    /// Chooses the mistakes
+    /// Go on from failed attempts instead: those at the tasks that a model made in this store, with the scaffold `gym`, graded. What it said,
+    /// up to a step, is said again and marked; the expert takes back what was wrong and does the rest
+    #[arg(long, value_name = "DIR", conflicts_with = "mistakes")]
+    after: Option<PathBuf>,
+    /// Chooses the mistakes, or the step of an attempt to go on from
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
     /// Grade each, too
@@ -121,17 +126,36 @@ async fn make(args: MakeArgs) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// A store that is there already.
+fn attempts(path: &Path) -> Result<Store, Failure> {
+    if !path.join("rollouts").is_dir() {
+        let what = "is no store (a folder with `rollouts`), so there are no attempts to go on from";
+        return Err(Failure::error(format!("{} {what}", path.display())));
+    }
+    Store::open(path).map_err(Failure::error)
+}
+
 async fn demonstrate(args: DemonstrateArgs) -> Result<ExitCode, Failure> {
     let store = args.store.open(&place::settings())?;
+    let after = args.after.as_deref().map(attempts).transpose()?;
     let order = Demonstrations {
         tasks: args.tasks,
         most: args.most,
         mistakes: args.mistakes,
+        after,
         seed: args.seed,
         graded: args.grade,
     };
-    let (jobs, problems) = gym::demonstrations(&order, &store).map_err(Failure::error)?;
-    place::warn(&problems);
+    let planned = gym::demonstrations(&order, &store).map_err(Failure::error)?;
+    place::warn(&planned.problems);
+    for (why, count) in &planned.passed_over {
+        ink::complain(&format!("passed over: {count} {why}"));
+    }
+    let jobs = planned.jobs;
+    if let Some(after) = args.after.filter(|_| jobs.is_empty()) {
+        let what = "has no attempt at these tasks that failed and can be gone on from";
+        return Err(Failure::error(format!("{} {what}", after.display())));
+    }
     let count = jobs.len();
     let bar = bar(count as u64);
     let began = Instant::now();

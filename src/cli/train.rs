@@ -45,6 +45,13 @@ struct Policy {
     /// Folder to make
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
+    /// Policy to begin with in place of random weights: a folder that this made, whose shape and vocabulary it keeps
+    #[arg(
+        long,
+        value_name = "DIR",
+        conflicts_with_all = ["layers", "width", "heads", "key_heads", "head_width", "feed_forward", "vocabulary", "context"]
+    )]
+    from: Option<PathBuf>,
     /// Seed of the first weights and of the order of rows
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
@@ -126,6 +133,7 @@ impl Policy {
             demonstrations: self.demonstrations.clone(),
             validation: self.validation.clone(),
             out: self.out.clone(),
+            from: self.from.clone(),
             shape: Shape {
                 vocab: self.vocabulary,
                 hidden: self.width,

@@ -11,6 +11,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::MakeError;
+use super::attempt::{Attempt, PassedOver};
 use super::expert::{self, Hint};
 use super::random::Random;
 use crate::agent::Scaffold;
@@ -37,42 +38,81 @@ pub struct Demonstrations {
     pub most: Option<usize>,
     /// Of a hundred, so many begin with a mistake or more, marked as such.
     pub mistakes: usize,
+    /// Go on from the failed attempts at these tasks that are in this store, instead of from the beginning.
+    pub after: Option<Store>,
     /// Chooses who makes a mistake, and which.
     pub seed: u64,
     /// Grade them, too.
     pub graded: bool,
 }
 
-/// The jobs, one for each task, and rows that could not be used.
+/// What is to be done for it.
+pub struct Planned {
+    /// One job for each task, or for each attempt.
+    pub jobs: Vec<Job>,
+    /// Rows that could not be used.
+    pub problems: Vec<String>,
+    /// Attempts that are not gone on from.
+    pub passed_over: PassedOver,
+}
+
+/// Plan them.
 ///
 /// # Errors
 /// Where the tasks cannot be read, or one is none of the gym's.
-pub fn demonstrations(
-    order: &Demonstrations,
-    store: &Store,
-) -> Result<(Vec<Job>, Vec<String>), MakeError> {
+pub fn demonstrations(order: &Demonstrations, store: &Store) -> Result<Planned, MakeError> {
     let loaded = task::load(&order.tasks).map_err(|error| MakeError::Row(error.to_string()))?;
     let hints = hints(&order.tasks)?;
     let scaffold =
         Arc::new(Scaffold::load(SCAFFOLD).map_err(|error| MakeError::Row(error.to_string()))?);
     let most_steps = usize::try_from(scaffold.limits().turns).unwrap_or(usize::MAX);
-    let wishes = wishes();
-    let most = order.most.unwrap_or(usize::MAX);
-    let mut jobs = Vec::new();
-    for (number, task) in (0..).zip(loaded.tasks).take(most) {
-        let hint = hints.get(&task.instance_id).ok_or_else(|| {
+    let hint = |task: &Task| {
+        hints.get(&task.instance_id).ok_or_else(|| {
             let what = "its row has no `gym` column, so it is none of the gym's: the expert knows only what `spotter gym make` made";
             MakeError::Row(format!("{}: {what}", task.instance_id))
-        })?;
-        let mut random = Random::of(order.seed, number);
-        let replies = expert::plan(&task, hint, &mut random, order.mistakes, most_steps)?;
-        let draft = draft(order, store, Arc::new(task), &scaffold, replies, &wishes);
-        jobs.push(job(draft, wishes.clone(), &supply::untold()));
+        })
+    };
+    let most = order.most.unwrap_or(usize::MAX);
+    let tasks: Vec<Arc<Task>> = loaded.tasks.into_iter().take(most).map(Arc::new).collect();
+    let mut plans = Vec::new();
+    let mut passed_over = PassedOver::new();
+    if let Some(after) = &order.after {
+        let by_id: HashMap<&str, &Arc<Task>> = tasks
+            .iter()
+            .map(|task| (task.instance_id.as_str(), task))
+            .collect();
+        let (attempts, passed) = Attempt::all(after, &scaffold)?;
+        passed_over = passed;
+        for (number, attempt) in (0..).zip(&attempts) {
+            let task = by_id.get(attempt.instance_id.as_str());
+            let Some(task) = task.filter(|task| task.hash == attempt.task_hash) else {
+                *passed_over.entry("rollouts of other tasks").or_default() += 1;
+                continue;
+            };
+            let mut random = Random::of(order.seed, number);
+            match expert::go_on(task, hint(task)?, attempt, &mut random, most_steps)? {
+                Some(replies) => plans.push((Arc::clone(task), replies)),
+                None => *passed_over.entry("rollouts too far astray").or_default() += 1,
+            }
+        }
+    } else {
+        for (number, task) in (0..).zip(&tasks) {
+            let mut random = Random::of(order.seed, number);
+            let hint = hint(task)?;
+            let replies = expert::plan(task, hint, &mut random, order.mistakes, most_steps)?;
+            plans.push((Arc::clone(task), replies));
+        }
     }
-    Ok((
-        jobs,
-        loaded.problems.iter().map(ToString::to_string).collect(),
-    ))
+    let wishes = wishes();
+    let jobs = plans.into_iter().map(|(task, replies)| {
+        let draft = draft(order, store, task, &scaffold, replies, &wishes);
+        job(draft, wishes.clone(), &supply::untold())
+    });
+    Ok(Planned {
+        jobs: jobs.collect(),
+        problems: loaded.problems.iter().map(ToString::to_string).collect(),
+        passed_over,
+    })
 }
 
 fn wishes() -> Wishes {

@@ -2,21 +2,24 @@
 //!
 //! It looks at the function that the report names (then at the faulty one, where that is another), changes the line, tests, hands in. Some
 //! plans make **mistakes on purpose** first ([`mistake`]), see what comes of them and correct them, so that who learns from them sees how one
-//! goes on after a wrong change, or from a function that is right to the one that it calls. Such a reply says so ([`ON_PURPOSE`]), and the
-//! rollout marks the step as a mistake. It is there to be gone on from, not to be learned.
+//! goes on after a wrong change, or from a function that is right to the one that it calls. Others go on from where an **attempt of a model**
+//! came to ([`Attempt`]): what it said is said again, what it changed is taken back. Replies that are not the expert's own choice say so
+//! ([`ON_PURPOSE`]), and the rollout marks their steps as mistakes. They are there to be gone on from, not to be learned.
 //!
 //! The expert sees what no agent may see. Its kind is [`ModelKind::Expert`], which stands behind no figure.
 
 use serde::Deserialize;
 
 use super::MakeError;
+use super::attempt::Attempt;
+use super::edit::{self, Edit, between, patched};
 use super::mistake::{self, Mistake};
 use super::random::Random;
-use super::script::{Edit, Script, defined, indentation, source_of};
+use super::script::{Script, defined, lines_of, source_of};
 use crate::model::recorded::{EXPERT, ON_PURPOSE, Recorded};
 use crate::model::{ModelInfo, ModelKind, Reply};
 use crate::task::Task;
-use crate::text::diff::{self, Kind};
+use crate::text::diff;
 
 /// What a row says for the expert beside the gold patch.
 #[derive(Debug, Clone, Deserialize)]
@@ -39,12 +42,7 @@ pub(super) fn plan(
 ) -> Result<Vec<Reply>, MakeError> {
     let places = Places::of(task, hint)?;
     let mut mistakes = if random.chance(percent) {
-        let mut functions = vec![(hint.reported.as_str(), places.reported)];
-        if places.faulty != places.reported {
-            functions.push((hint.module.as_str(), places.faulty));
-        }
-        let faulty = (hint.module.as_str(), places.change.line);
-        mistake::draw(task, &hint.decoys, &functions, faulty, random)
+        mistake::draw(&hint.decoys, random)
     } else {
         Vec::new()
     };
@@ -57,13 +55,37 @@ pub(super) fn plan(
     }
 }
 
+/// The answers of an attempt up to one of its steps, and what leads on from there to the end; `None` where there is no such step of which at
+/// most `most` answers come.
+pub(super) fn go_on(
+    task: &Task,
+    hint: &Hint,
+    attempt: &Attempt,
+    random: &mut Random,
+    most: usize,
+) -> Result<Option<Vec<Reply>>, MakeError> {
+    let places = Places::of(task, hint)?;
+    let first = attempt.first_change();
+    let mut last = first + random.below(attempt.len() + 1 - first);
+    while last > 0 {
+        // What was done outside of functions cannot be said in the expert's words.
+        if let Ok(replies) = gone_on(task, &places, attempt, last)
+            && replies.len() <= most
+        {
+            return Ok(Some(replies));
+        }
+        last -= 1;
+    }
+    Ok(None)
+}
+
 /// Where it goes, and what it does there in the end.
 struct Places<'a> {
     /// The function that the report names.
     reported: &'a str,
     /// The function that is wrong.
     faulty: &'a str,
-    change: Edit<'a>,
+    change: Edit,
 }
 
 impl<'a> Places<'a> {
@@ -71,7 +93,7 @@ impl<'a> Places<'a> {
         let change = change(task, &hint.module)?;
         Ok(Self {
             reported: reported(task, &hint.reported)?,
-            faulty: around(source_of(task, &hint.module), change.line),
+            faulty: around(task, &hint.module, change.line),
             change,
         })
     }
@@ -89,8 +111,7 @@ fn carried_out(
     } = places;
     // What is wrong about the caller is tried before the function that it calls is looked at.
     let is_above = |mistake: &&Mistake| {
-        let source = source_of(task, &mistake.module);
-        faulty != reported && around(source, mistake.line) == *reported
+        faulty != reported && around(task, &mistake.module, mistake.line) == *reported
     };
     let (above, within): (Vec<&Mistake>, Vec<&Mistake>) = mistakes.iter().partition(is_above);
     let mut script = Script::of(task);
@@ -111,26 +132,71 @@ fn carried_out(
 }
 
 /// A mistake and what comes of it; taken back unless the right change replaces the same line.
-fn make<'a>(script: &mut Script<'a>, mistake: &'a Mistake, right: &Edit) -> Result<(), MakeError> {
-    let edit = |text: &str| Edit {
-        module: &mistake.module,
-        line: mistake.line,
-        text: vec![text.to_owned()],
-        replaces: true,
-    };
+fn make(script: &mut Script, mistake: &Mistake, right: &Edit) -> Result<(), MakeError> {
     let before = script.line(&mistake.module, mistake.line);
-    let before = before.trim();
-    let Some(text) = &mistake.text else {
-        // Nothing is changed, so there is nothing to test or to take back.
-        return script.change(&edit(before), ON_PURPOSE);
+    let indent = before.len() - before.trim_start().len();
+    let edit = |text: String| Edit {
+        module: mistake.module.clone(),
+        line: mistake.line,
+        gone: 1,
+        text: vec![text],
     };
-    script.change(&edit(text), ON_PURPOSE)?;
+    let wrong = format!("{}{}", " ".repeat(indent), mistake.text);
+    script.change(&edit(wrong), ON_PURPOSE)?;
     script.say("test".into(), EXPERT);
-    let is_next = right.replaces && mistake.module == right.module && mistake.line == right.line;
-    if !is_next {
+    if !right.covers(&mistake.module, mistake.line) {
         script.change(&edit(before), EXPERT)?;
     }
     Ok(())
+}
+
+/// The first steps of an attempt, then what was wrong about them taken back, then the rest of the way.
+fn gone_on(
+    task: &Task,
+    places: &Places,
+    attempt: &Attempt,
+    last: usize,
+) -> Result<Vec<Reply>, MakeError> {
+    let stands = attempt.modules(task, last);
+    let mut script = Script::after(task, stands.clone(), attempt.replies(last, ON_PURPOSE));
+    if !stands.is_empty() && !attempt.is_tested(last) {
+        script.say("test".into(), EXPERT);
+    }
+    let right = &places.change;
+    let comes = right.line..right.line + right.text.len();
+    let mut then = lines_of(task, &right.module);
+    then.splice(right.line - 1..right.end(), right.text.clone());
+    let mut changes = 0;
+    for (module, now) in &stands {
+        let wrong = if *module == right.module {
+            edit::beside(between(module, now, &then), &comes)
+        } else {
+            between(module, now, &lines_of(task, module))
+        };
+        // From below, so that the lines above keep their numbers.
+        for edit in wrong.iter().rev() {
+            script.change(edit, EXPERT)?;
+            changes += 1;
+        }
+    }
+    for function in [places.reported, places.faulty] {
+        let said = format!("find {function}");
+        if !script.has_said(&said) {
+            script.say(said, EXPERT);
+        }
+    }
+    for edit in between(&right.module, &script.lines(&right.module), &then)
+        .iter()
+        .rev()
+    {
+        script.change(edit, EXPERT)?;
+        changes += 1;
+    }
+    if changes > 0 {
+        script.say("test".into(), EXPERT);
+    }
+    script.say("submit".into(), EXPERT);
+    Ok(script.said())
 }
 
 /// The function of a module that a report names.
@@ -147,9 +213,9 @@ fn reported<'a>(task: &'a Task, module: &str) -> Result<&'a str, MakeError> {
         })
 }
 
-/// The function that a line, from 1, stands in.
-fn around(source: &str, line: usize) -> &str {
-    let before: Vec<&str> = source.lines().take(line).collect();
+/// The function that a line, from 1, of a module stands in.
+fn around<'a>(task: &'a Task, module: &str, line: usize) -> &'a str {
+    let before: Vec<&str> = source_of(task, module).lines().take(line).collect();
     let name = before.iter().rev().find_map(|line| defined(line));
     name.unwrap_or_default()
 }
@@ -165,58 +231,21 @@ pub(super) fn model(replies: Vec<Reply>) -> Recorded {
     Recorded::new(info, replies)
 }
 
-/// The one change of a gold patch, its lines without the indentation that they share.
-fn change<'a>(task: &Task, module: &'a str) -> Result<Edit<'a>, MakeError> {
-    let no = || {
-        MakeError::Row(format!(
+/// The one change of a gold patch.
+fn change(task: &Task, module: &str) -> Result<Edit, MakeError> {
+    let now = lines_of(task, module);
+    let edits = match diff::parse(&task.gold_patch).as_slice() {
+        [file] => between(module, &now, &patched(&now, file)),
+        _ => Vec::new(),
+    };
+    let mut edits = edits.into_iter();
+    match (edits.next(), edits.next()) {
+        (Some(only), None) => Ok(only),
+        _ => Err(MakeError::Row(format!(
             "{}: its gold patch is none of the gym's (one change in one file)",
             task.instance_id
-        ))
-    };
-    let files = diff::parse(&task.gold_patch);
-    let [file] = files.as_slice() else {
-        return Err(no());
-    };
-    let [hunk] = file.hunks.as_slice() else {
-        return Err(no());
-    };
-    let removed = hunk.lines.iter().find(|line| line.kind == Kind::Removed);
-    let added: Vec<&str> = hunk
-        .lines
-        .iter()
-        .filter(|line| line.kind == Kind::Added)
-        .map(|line| line.text.as_str())
-        .collect();
-    let follows = |at: usize| {
-        hunk.lines
-            .get(at + 1)
-            .filter(|line| line.kind == Kind::Context)
-            .and_then(|line| line.old)
-    };
-    let last = hunk
-        .lines
-        .iter()
-        .rposition(|line| line.kind == Kind::Added)
-        .ok_or_else(no)?;
-    let line = removed
-        .and_then(|line| line.old)
-        .or_else(|| follows(last))
-        .ok_or_else(no)?;
-    let shared = added
-        .iter()
-        .map(|text| indentation(text))
-        .min()
-        .unwrap_or(0);
-    let text = added
-        .iter()
-        .map(|text| text.get(shared..).unwrap_or_default().to_owned())
-        .collect();
-    Ok(Edit {
-        module,
-        line,
-        text,
-        replaces: removed.is_some(),
-    })
+        ))),
+    }
 }
 
 #[cfg(test)]
@@ -245,15 +274,19 @@ mod tests {
         Hint {
             module: "m".into(),
             reported: "m".into(),
-            decoys: Vec::new(),
+            decoys: vec![
+                wrong("m", 5, "total -= x"),
+                wrong("m", 6, "return max(total, n)"),
+                wrong("m", 6, "return min(total, 1)"),
+            ],
         }
     }
 
-    fn wrong(module: &str, line: usize, text: Option<&str>) -> Mistake {
+    fn wrong(module: &str, line: usize, text: &str) -> Mistake {
         Mistake {
             module: module.into(),
             line,
-            text: text.map(str::to_owned),
+            text: text.into(),
         }
     }
 
@@ -297,8 +330,8 @@ mod tests {
         };
         let places = Places::of(&task, &hint).unwrap();
         let mistakes = [
-            wrong("n", 2, None),
-            wrong("m", 4, Some("return part(x) - 1")),
+            wrong("n", 2, "return x"),
+            wrong("m", 4, "return part(x) - 1"),
         ];
         let plan = carried_out(&task, &places, &mistakes).unwrap();
         assert_eq!(
@@ -309,8 +342,9 @@ mod tests {
                 "test",
                 "change f return part(x) - 1\n=> return part(x) + 1",
                 "find part",
-                "change part return x * 3\n=> return x * 3",
-                "change part return x * 3\n=> return x * 2",
+                "change part return x * 3\n=> return x",
+                "test",
+                "change part return x\n=> return x * 2",
                 "test",
                 "submit"
             ]
@@ -323,11 +357,7 @@ mod tests {
         let task = task(&fixed);
         let hint = hint();
         let places = Places::of(&task, &hint).unwrap();
-        let mistakes = [
-            wrong("m", 5, Some("total -= x")),
-            wrong("m", 6, None),
-            wrong("m", 3, Some("total = 2")),
-        ];
+        let mistakes = [wrong("m", 5, "total -= x"), wrong("m", 3, "total = 2")];
         let plan = carried_out(&task, &places, &mistakes).unwrap();
         assert_eq!(
             texts(&plan),
@@ -336,7 +366,6 @@ mod tests {
                 "change f total += x\n=> total -= x",
                 "test",
                 "change f total -= x\n=> total += x",
-                "change f return min(total, n)\n=> return min(total, n)",
                 "change f total = 1\n=> total = 2",
                 "test",
                 "change f total = 2\n=> total = 0",
@@ -349,8 +378,124 @@ mod tests {
             .filter(|(_, reply)| reply.served_by.as_deref() == Some(ON_PURPOSE))
             .map(|(at, _)| at)
             .collect();
-        assert_eq!(marked, [1, 4, 5]);
+        assert_eq!(marked, [1, 4]);
         assert!(!model(plan).info_kind_counts());
+    }
+
+    const FIXED: &str = "total = 0";
+
+    /// What the expert says after the first steps of an attempt, each with the source as it stands then.
+    fn after(task: &Task, steps: &[(&str, &str)]) -> Vec<String> {
+        let steps: Vec<(&str, String)> = steps
+            .iter()
+            .map(|(said, now)| {
+                (
+                    *said,
+                    diff::compare("m.py", Some(SOURCE), Some(now)).patch(),
+                )
+            })
+            .collect();
+        let attempt = Attempt::said(task, &steps);
+        let hint = hint();
+        let places = Places::of(task, &hint).unwrap();
+        let plan = gone_on(task, &places, &attempt, steps.len()).unwrap();
+        let (before, own) = plan.split_at(steps.len());
+        assert!(
+            before
+                .iter()
+                .all(|reply| reply.served_by.as_deref() == Some(ON_PURPOSE))
+        );
+        assert!(
+            own.iter()
+                .all(|reply| reply.served_by.as_deref() == Some(EXPERT))
+        );
+        texts(own).into_iter().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn a_line_that_was_said_again_is_followed_by_the_right_one() {
+        let task = task(&SOURCE.replace("total = 1", FIXED));
+        let again = "change f total += x\n=> total += x";
+        assert_eq!(
+            after(&task, &[("find f", SOURCE), (again, SOURCE)]),
+            ["change f total = 1\n=> total = 0", "test", "submit"]
+        );
+        assert_eq!(
+            after(&task, &[(again, SOURCE)]),
+            [
+                "find f",
+                "change f total = 1\n=> total = 0",
+                "test",
+                "submit"
+            ]
+        );
+    }
+
+    #[test]
+    fn what_an_attempt_changed_is_tested_taken_back_and_then_comes_the_right_change() {
+        let task = task(&SOURCE.replace("total = 1", FIXED));
+        let wrong = SOURCE.replace("total += x", "total -= x\n        total -= 1");
+        let said = "change f total += x\n=> total -= x\ntotal -= 1";
+        let rest = [
+            "change f total -= x\ntotal -= 1\n=> total += x",
+            "change f total = 1\n=> total = 0",
+            "test",
+            "submit",
+        ];
+        let found = ("find f", SOURCE);
+        assert_eq!(
+            after(&task, &[found, (said, &wrong)]),
+            [&["test"], rest.as_slice()].concat()
+        );
+        assert_eq!(
+            after(&task, &[found, (said, &wrong), ("test", &wrong)]),
+            rest
+        );
+    }
+
+    #[test]
+    fn a_wrong_change_of_the_faulty_line_is_changed_to_the_right_one_at_once() {
+        let task = task(&SOURCE.replace("total = 1", FIXED));
+        let wrong = SOURCE.replace("total = 1", "total = 3");
+        let said = "change f total = 1\n=> total = 3";
+        assert_eq!(
+            after(
+                &task,
+                &[("find f", SOURCE), (said, &wrong), ("test", &wrong)]
+            ),
+            ["change f total = 3\n=> total = 0", "test", "submit"]
+        );
+        // Right by chance and not seen to be: the test says so.
+        let right = SOURCE.replace("total = 1", FIXED);
+        let said = "change f total = 1\n=> total = 0";
+        assert_eq!(
+            after(&task, &[("find f", SOURCE), (said, &right)]),
+            ["test", "submit"]
+        );
+    }
+
+    #[test]
+    fn so_much_of_an_attempt_is_said_again_that_the_rest_finds_room() {
+        let task = task(&SOURCE.replace("total = 1", FIXED));
+        let patch = diff::compare("m.py", Some(SOURCE), Some(SOURCE)).patch();
+        let again = |number: usize| format!("change f x{number}\n=> x{number}");
+        let said: Vec<String> = (0..12).map(again).collect();
+        let steps: Vec<(&str, String)> = std::iter::once("find f")
+            .chain(said.iter().map(String::as_str))
+            .map(|said| (said, patch.clone()))
+            .collect();
+        let attempt = Attempt::said(&task, &steps);
+        let mut lengths = Vec::new();
+        for number in 0..60 {
+            let random = &mut Random::of(1, number);
+            let plan = go_on(&task, &hint(), &attempt, random, 10).unwrap();
+            lengths.push(plan.unwrap().len());
+        }
+        // Two steps of it at least, the first change among them, and seven at most; three more are the expert's.
+        let (least, most) = (lengths.iter().min(), lengths.iter().max());
+        assert_eq!((least, most), (Some(&5), Some(&10)));
+        let none = go_on(&task, &hint(), &attempt, &mut Random::of(1, 1), 3).unwrap();
+        assert!(none.is_none());
     }
 
     #[test]

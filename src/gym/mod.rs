@@ -3,7 +3,8 @@
 //! ```text
 //! seed, number ─▶ program (functions from shapes, one fault) ─▶ prove: run it ─▶ row (SWE-Gym's format, files inside)
 //!                                                                                     │
-//!                       store of demonstrations ◀─ the real loop ◀─ expert's plan ◀───┘ gold patch
+//!                       store of demonstrations ◀─ the real loop ◀─ expert's plan ◀───┤ gold patch
+//!                                     a model's attempts that failed, step by step ───┘ (where there are any)
 //! ```
 //!
 //! A task is a few functions with one fault of a [`Fault`] family, at a level from 1 to 4. The splits own **bodies**: a function belongs
@@ -12,8 +13,10 @@
 //!
 //! It does not train and judges nothing: rows go through the loader, the loop and the grader that all tasks go through.
 
+mod attempt;
 mod calls;
 mod demonstrate;
+mod edit;
 mod expert;
 mod issue;
 mod make;
@@ -35,7 +38,8 @@ use std::str::FromStr;
 
 use crate::sandbox::SandboxError;
 
-pub use demonstrate::{Demonstrations, SCAFFOLD, demonstrations};
+pub use attempt::PassedOver;
+pub use demonstrate::{Demonstrations, Planned, SCAFFOLD, demonstrations};
 pub use make::{Order, Progress, make};
 
 /// The families of faults.

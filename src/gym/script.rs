@@ -1,38 +1,39 @@
 //! What the expert says, call after call, and the files as they stand after it.
 //!
-//! Mental model: an [`Edit`] is known by its line, as a patch knows it; the `gym` scaffold's `change` wants the line's own words. They
-//! are taken from the file as it stands then, with as many lines above as tell the line from others of its function.
+//! Mental model: an [`Edit`] is known by its lines' numbers, as a patch knows it; the `gym` scaffold's `change` wants the lines' own words.
+//! They are taken from the file as it stands then, with as many lines above as tell them from others of their function.
 
 use std::collections::HashMap;
 
 use super::MakeError;
+use super::edit::Edit;
 use crate::model::{Finish, Message, Reply, Role};
 use crate::task::Task;
-
-/// A change of a module.
-pub(super) struct Edit<'a> {
-    pub(super) module: &'a str,
-    /// From 1.
-    pub(super) line: usize,
-    /// Lines that come in, in place of the line or before it, without the indentation that they share.
-    pub(super) text: Vec<String>,
-    pub(super) replaces: bool,
-}
 
 /// See the module.
 pub(super) struct Script<'a> {
     task: &'a Task,
     /// Lines of the modules that were changed.
-    modules: HashMap<&'a str, Vec<String>>,
+    modules: HashMap<String, Vec<String>>,
     said: Vec<Reply>,
 }
 
 impl<'a> Script<'a> {
+    /// Nothing is said yet.
     pub(super) fn of(task: &'a Task) -> Self {
+        Self::after(task, HashMap::new(), Vec::new())
+    }
+
+    /// It goes on from what was said, by whomever, and from the modules that were changed by that.
+    pub(super) fn after(
+        task: &'a Task,
+        modules: HashMap<String, Vec<String>>,
+        said: Vec<Reply>,
+    ) -> Self {
         Self {
             task,
-            modules: HashMap::new(),
-            said: Vec::new(),
+            modules,
+            said,
         }
     }
 
@@ -41,14 +42,14 @@ impl<'a> Script<'a> {
     }
 
     pub(super) fn say(&mut self, text: String, by: &str) {
-        self.said.push(Reply {
-            message: Message::text(Role::Assistant, text),
-            finish: Finish::Stop,
-            usage: None,
-            logprobs: None,
-            served_by: Some(by.to_owned()),
-            retries: 0,
-        });
+        self.said
+            .push(reply(Message::text(Role::Assistant, text), by));
+    }
+
+    /// Whether this was said before, by whomever.
+    pub(super) fn has_said(&self, text: &str) -> bool {
+        let mut said = self.said.iter();
+        said.any(|reply| reply.message.content.trim() == text)
     }
 
     /// A line, from 1, of a module as it stands.
@@ -61,25 +62,18 @@ impl<'a> Script<'a> {
     /// Say a change.
     ///
     /// # Errors
-    /// Where its line is in no function.
-    pub(super) fn change(&mut self, edit: &Edit<'a>, by: &str) -> Result<(), MakeError> {
-        let lines = self.lines(edit.module);
-        let place = place(&lines, edit.line).ok_or_else(|| {
+    /// Where its lines are in no function.
+    pub(super) fn change(&mut self, edit: &Edit, by: &str) -> Result<(), MakeError> {
+        let lines = self.lines(&edit.module);
+        let place = place(&lines, edit).ok_or_else(|| {
             MakeError::Row(format!(
                 "{}: there is no line {} in a function of {}",
                 self.task.instance_id, edit.line, edit.module
             ))
         })?;
-        let stood = lines.get(place.from..edit.line).unwrap_or_default();
-        let (old, above) = stood
-            .split_last()
-            .map_or(("", stood), |(old, above)| (old.as_str(), above));
-        let indent = " ".repeat(indentation(old));
-        let mut put = above.to_vec();
-        put.extend(edit.text.iter().map(|line| format!("{indent}{line}")));
-        if !edit.replaces {
-            put.push(old.to_owned());
-        }
+        let stood = lines.get(place.from..edit.end()).unwrap_or_default();
+        let above = lines.get(place.from..edit.line - 1).unwrap_or_default();
+        let put = [above, &edit.text].concat();
         let said = format!(
             "change {} {}\n=> {}",
             place.name,
@@ -88,17 +82,27 @@ impl<'a> Script<'a> {
         );
         self.say(said, by);
         let mut after = lines;
-        after.splice(place.from..edit.line, put);
-        self.modules.insert(edit.module, after);
+        after.splice(place.from..edit.end(), put);
+        self.modules.insert(edit.module.clone(), after);
         Ok(())
     }
 
-    fn lines(&self, module: &str) -> Vec<String> {
+    /// A module's lines as they stand.
+    pub(super) fn lines(&self, module: &str) -> Vec<String> {
         let known = self.modules.get(module).cloned();
-        known.unwrap_or_else(|| {
-            let source = source_of(self.task, module);
-            source.lines().map(str::to_owned).collect()
-        })
+        known.unwrap_or_else(|| lines_of(self.task, module))
+    }
+}
+
+/// A reply that says this.
+pub(super) fn reply(message: Message, by: &str) -> Reply {
+    Reply {
+        message,
+        finish: Finish::Stop,
+        usage: None,
+        logprobs: None,
+        served_by: Some(by.to_owned()),
+        retries: 0,
     }
 }
 
@@ -110,25 +114,25 @@ struct Place {
     from: usize,
 }
 
-/// The place of a line, from 1.
-fn place(lines: &[String], line: usize) -> Option<Place> {
-    let at = line.checked_sub(1)?;
+/// The place of the lines that go.
+fn place(lines: &[String], edit: &Edit) -> Option<Place> {
+    let (at, last) = (edit.line.checked_sub(1)?, edit.end().checked_sub(1)?);
     let head = lines
-        .get(..line)?
+        .get(..edit.line)?
         .iter()
         .rposition(|line| defined(line).is_some())?;
-    let rest = lines.get(line..)?;
+    let rest = lines.get(edit.end()..)?;
     let next = rest.iter().position(|line| defined(line).is_some());
-    let end = next.map_or(lines.len(), |next| line + next);
+    let end = next.map_or(lines.len(), |next| edit.end() + next);
     let function: Vec<&str> = lines
         .get(head..end)?
         .iter()
         .map(|line| line.trim())
         .collect();
     let from = (head..=at).rev().find(|from| {
-        let said = function.get(from - head..=at - head);
+        let said = function.get(from - head..=last - head);
         let stands = function
-            .windows(line - from)
+            .windows(edit.end() - from)
             .filter(|window| Some(*window) == said);
         stands.count() == 1
     })?;
@@ -141,7 +145,7 @@ pub(super) fn defined(line: &str) -> Option<&str> {
     line.strip_prefix("def ")?.split('(').next()
 }
 
-pub(super) fn indentation(line: &str) -> usize {
+fn indentation(line: &str) -> usize {
     line.len() - line.trim_start().len()
 }
 
@@ -149,6 +153,12 @@ pub(super) fn indentation(line: &str) -> usize {
 pub(super) fn source_of<'a>(task: &'a Task, module: &str) -> &'a str {
     let source = task.files.get(&format!("{module}.py"));
     source.map_or("", String::as_str)
+}
+
+/// Its lines.
+pub(super) fn lines_of(task: &Task, module: &str) -> Vec<String> {
+    let lines = source_of(task, module).lines();
+    lines.map(str::to_owned).collect()
 }
 
 /// Lines moved out as far as they all can be.
@@ -174,18 +184,18 @@ mod tests {
         let mut task = Task::named("gym__l1-constant-t1-00000", "spotter/gym", Family::Sample);
         task.files.insert("m.py".into(), SOURCE.into());
         let mut script = Script::of(&task);
-        let edit = |line, text: &str, replaces| Edit {
-            module: "m",
+        let edit = |line, gone, text: &str| Edit {
+            module: "m".into(),
             line,
+            gone,
             text: text.lines().map(str::to_owned).collect(),
-            replaces,
         };
-        script.change(&edit(4, "x += 2", true), "a").unwrap();
-        script.change(&edit(4, "x += 3", true), "a").unwrap();
-        script
-            .change(&edit(8, "if not x:\n    return 0", false), "a")
-            .unwrap();
-        assert!(script.change(&edit(20, "x", true), "a").is_err());
+        script.change(&edit(4, 1, "    x += 2"), "a").unwrap();
+        script.change(&edit(4, 1, "    x += 3"), "a").unwrap();
+        let guard = "    if not x:\n        return 0\n    x += 1";
+        script.change(&edit(8, 1, guard), "a").unwrap();
+        script.change(&edit(3, 2, "        x = 3"), "a").unwrap();
+        assert!(script.change(&edit(20, 1, "x"), "a").is_err());
         let said: Vec<String> = script
             .said()
             .into_iter()
@@ -197,6 +207,7 @@ mod tests {
                 "change f     x += 1\nx += 1\n=>     x += 1\nx += 2",
                 "change f x += 2\n=> x += 3",
                 "change g x += 1\n=> if not x:\n    return 0\nx += 1",
+                "change f     x += 1\nx += 3\n=> x = 3",
             ]
         );
     }

@@ -36,6 +36,9 @@ pub struct Begun {
     pub rows: String,
     /// Threads: sums depend on them.
     pub threads: usize,
+    /// Names the weights that it did not draw itself.
+    #[serde(default)]
+    pub from: Option<String>,
 }
 
 /// Where a run was.
@@ -141,6 +144,7 @@ pub fn resume(
         ("another seed", was.seed == begun.seed),
         ("other demonstrations", was.rows == begun.rows),
         ("another number of threads", was.threads == begun.threads),
+        ("other weights", was.from == begun.from),
     ] {
         if !same {
             return Err(refused(&format!("it was begun with {what}")));

@@ -36,6 +36,14 @@ pub enum TrainError {
     /// The vocabulary could not be learned.
     #[error("the vocabulary could not be learned: {0}")]
     Vocabulary(String),
+    /// A policy that no run can begin with.
+    #[error("{folder}: no run can begin with it: {why}")]
+    Start {
+        /// Which.
+        folder: String,
+        /// The cause.
+        why: String,
+    },
     /// A checkpoint that does not fit.
     #[error("{path}: {why}")]
     Checkpoint {

@@ -120,6 +120,8 @@ pub fn safetensors(head: serde_json::Map<String, serde_json::Value>, data: &[u8]
 pub struct Made {
     /// The command.
     pub command: String,
+    /// The policy that it began with, where it did not with random weights.
+    pub from: Option<String>,
     /// Version of the program.
     pub version: String,
     /// Where demonstrations came from, as it was given.
@@ -185,7 +187,7 @@ pub fn write_card(folder: &Path, shape: &Shape, made: &Made) -> Result<(), Train
     let text = format!(
         "# A small policy for spotter's gym\n\n\
          A decoder of {parameters} parameters (Qwen2 architecture, {layers} layers of width {hidden}, {heads} heads of {head_dim}, \
-         {vocab} byte-level BPE entries, bfloat16), trained from random weights on demonstrations of small repair tasks. It knows \
+         {vocab} byte-level BPE entries, bfloat16), trained from {from} on demonstrations of small repair tasks. It knows \
          nothing else: no language, no programming beyond those tasks, no task outside the gym. It acts through the same loop, \
          tools and sandbox as every model, with a scaffold of its own.\n\n\
          ## How it was made\n\n\
@@ -201,6 +203,10 @@ pub fn write_card(folder: &Path, shape: &Shape, made: &Made) -> Result<(), Train
          no rate of solved tasks):\n\n\
          | step | loss | tokens right | whole turns right |\n|---|---|---|---|\n{validation}",
         parameters = made.parameters,
+        from = made.from.as_ref().map_or_else(
+            || "random weights".to_owned(),
+            |from| format!("the weights of an earlier one, `{from}`,")
+        ),
         layers = shape.layers,
         hidden = shape.hidden,
         heads = shape.heads,

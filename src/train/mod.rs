@@ -24,6 +24,7 @@ pub mod order;
 pub mod policy;
 pub mod rows;
 pub mod shape;
+pub mod start;
 #[cfg(test)]
 mod tests;
 pub mod trainer;

@@ -9,7 +9,7 @@
 //! rate follows the clock, and another run on another day comes out a little differently.
 
 use std::ops::ControlFlow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use super::TrainError;
@@ -20,6 +20,7 @@ use super::lesson::Lessons;
 use super::order::Order;
 use super::rows::{Maker, Row, digest, is_kept_back};
 use super::shape::{Layout, Shape};
+use super::start::{Start, take_vocabulary};
 use super::trainer::{Settings, Trainer};
 use super::vocabulary::{self, END, TEMPLATE};
 use crate::engine::kernels::{Cpu, Options};
@@ -35,6 +36,8 @@ pub struct Wishes {
     pub validation: Option<PathBuf>,
     /// The folder to make.
     pub out: PathBuf,
+    /// An earlier policy's folder to begin with: its shape and vocabulary count then, and its weights.
+    pub from: Option<PathBuf>,
     /// Sizes; the vocabulary's is the most that is learned.
     pub shape: Shape,
     /// Rule of steps.
@@ -160,6 +163,17 @@ type Tell<'a> = dyn FnMut(Happened) -> ControlFlow<()> + 'a;
 /// # Errors
 /// A sentence on what cannot be.
 pub fn make(wishes: &Wishes, tell: &mut Tell<'_>) -> Result<End, TrainError> {
+    let start = wishes.from.as_deref().map(Start::read).transpose()?;
+    if let Some(from) = wishes.from.as_deref()
+        && from.canonicalize().ok() == wishes.out.canonicalize().ok()
+    {
+        return Err(refused(from, "it is the folder to make: name another one"));
+    }
+    let started = start.as_ref().map(|start| Wishes {
+        shape: start.shape,
+        ..wishes.clone()
+    });
+    let wishes = started.as_ref().unwrap_or(wishes);
     // The vocabulary's size comes to be known later; the rest can be refused now.
     let most = wishes.shape.vocab;
     Shape {
@@ -171,6 +185,13 @@ pub fn make(wishes: &Wishes, tell: &mut Tell<'_>) -> Result<End, TrainError> {
     let Some(ready) = prepare(wishes, tell)? else {
         return Ok(End::Cancelled);
     };
+    if let Some(from) = wishes.from.as_deref()
+        && ready.shape.vocab != wishes.shape.vocab
+    {
+        let (entries, rows) = (ready.entries, wishes.shape.vocab);
+        let why = format!("its vocabulary has {entries} entries and its embedding {rows} rows");
+        return Err(refused(from, &why));
+    }
     for (why, count) in &ready.lessons.left_out {
         let _ = tell(Happened::LeftOut { count: *count, why });
     }
@@ -180,12 +201,17 @@ pub fn make(wishes: &Wishes, tell: &mut Tell<'_>) -> Result<End, TrainError> {
     let cpu = Cpu::new(&options)?;
     let layout = Layout::new(ready.shape);
     let mut trainer = Trainer::new(layout, wishes.settings, cpu.clone(), wishes.seed);
+    let from = start.map(|start| {
+        trainer.state[0] = start.weights;
+        start.digest
+    });
     let begun = Begun {
         shape: ready.shape,
         settings: wishes.settings,
         seed: wishes.seed,
         rows: digest(ready.rows.iter()),
         threads: wishes.threads,
+        from,
     };
     let place = checkpoint::resume(&wishes.out, &begun, &mut trainer)?.unwrap_or(Place {
         begun,
@@ -222,7 +248,9 @@ fn prepare(wishes: &Wishes, tell: &mut Tell<'_>) -> Result<Option<Ready>, TrainE
     }
     let template = ChatTemplate::new(TEMPLATE, "", END)?;
     let path = wishes.out.join(folder::TOKENIZER);
-    if !(path.is_file() && checkpoint::exists(&wishes.out)) {
+    if let Some(from) = &wishes.from {
+        take_vocabulary(from, &wishes.out)?;
+    } else if !(path.is_file() && checkpoint::exists(&wishes.out)) {
         let texts: Vec<String> = lessons
             .all
             .iter()
@@ -432,11 +460,9 @@ impl Run<'_> {
         let seconds = self.worked() as u64;
         let made = Made {
             command: self.wishes.command.clone(),
+            from: self.wishes.from.as_deref().map(end_of),
             version: env!("CARGO_PKG_VERSION").into(),
-            demonstrations: self.wishes.demonstrations.file_name().map_or_else(
-                || self.wishes.demonstrations.display().to_string(),
-                |name| name.to_string_lossy().into_owned(),
-            ),
+            demonstrations: end_of(&self.wishes.demonstrations),
             rows: [
                 rows.len(),
                 rows.iter().map(|row| row.tokens.len()).sum(),
@@ -454,4 +480,19 @@ impl Run<'_> {
         };
         folder::write_card(&self.wishes.out, &self.ready.shape, &made)
     }
+}
+
+fn refused(from: &Path, why: &str) -> TrainError {
+    TrainError::Start {
+        folder: from.display().to_string(),
+        why: why.to_owned(),
+    }
+}
+
+/// The end of a path: where a folder lies on one machine is of no use on another.
+fn end_of(path: &Path) -> String {
+    path.file_name().map_or_else(
+        || path.display().to_string(),
+        |name| name.to_string_lossy().into_owned(),
+    )
 }

@@ -16,6 +16,7 @@ use crate::train::folder::{CARD, WEIGHTS, describe, write_weights};
 use crate::train::network::{Network, Pack};
 use crate::train::policy::{End, Happened, Wishes, make};
 use crate::train::shape::{Layout, Shape};
+use crate::train::start::Start;
 use crate::train::trainer::Settings;
 
 #[test]
@@ -89,6 +90,7 @@ fn wishes(folder: &Path, out: &str) -> Wishes {
         demonstrations: demonstrations(folder),
         validation: None,
         out: folder.join(out),
+        from: None,
         shape: Shape {
             vocab: 300,
             hidden: 32,
@@ -210,6 +212,65 @@ fn a_run_goes_on_only_with_what_it_was_begun_with() {
     let bin = begun.out.join("checkpoints/step-00000005/trainer.bin");
     std::fs::write(&bin, b"cut").unwrap();
     assert!(with(&|_| ()).contains("its numbers are 3 bytes where"));
+}
+
+#[test]
+fn a_run_can_begin_with_an_earlier_policy_its_vocabulary_and_its_shape() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = wishes(folder.path(), "first");
+    until(&first, u64::MAX);
+    let mut second = Wishes {
+        from: Some(first.out.clone()),
+        shape: Shape {
+            layers: 7,
+            ..first.shape
+        },
+        seed: 12,
+        ..wishes(folder.path(), "second")
+    };
+    let (end, all) = until(&second, u64::MAX);
+    assert_eq!(end, End::Done);
+    let losses = |all: &[Happened]| -> Vec<f64> {
+        let losses = all.iter().filter_map(|happened| match happened {
+            Happened::Step { loss, .. } => Some(*loss),
+            _ => None,
+        });
+        losses.collect()
+    };
+    let fresh = Wishes {
+        seed: 12,
+        ..wishes(folder.path(), "fresh")
+    };
+    let (_, fresh) = until(&fresh, u64::MAX);
+    assert!(
+        losses(&all)[0] < 0.9 * losses(&fresh)[0],
+        "{:?} {:?}",
+        losses(&all),
+        losses(&fresh)
+    );
+    let text = |of: &Wishes, name: &str| std::fs::read_to_string(of.out.join(name)).unwrap();
+    for name in ["tokenizer.json", "config.json"] {
+        assert_eq!(text(&first, name), text(&second, name));
+    }
+    assert!(text(&second, CARD).contains("the weights of an earlier one, `first`"));
+    // Before its first step it is that policy.
+    let start = Start::read(&first.out).unwrap();
+    let files = Files::open(&first.out).unwrap();
+    let norm = files.checkpoint().unwrap().tensor("model.norm.weight");
+    let hidden = start.shape.hidden;
+    assert_eq!(
+        norm.unwrap().floats().unwrap(),
+        start.weights[start.weights.len() - hidden..]
+    );
+    // It goes on only from the same one.
+    second.from = Some(folder.path().join("fresh"));
+    let said = make(&second, &mut |_| ControlFlow::Continue(())).unwrap_err();
+    assert!(
+        said.to_string().contains("begun with other weights"),
+        "{said}"
+    );
+    std::fs::remove_file(first.out.join(WEIGHTS)).unwrap();
+    assert!(Start::read(&first.out).is_err());
 }
 
 #[test]
