@@ -18,7 +18,7 @@ use spotter::task::{self, Task, sample};
 use spotter::train::lesson::Lessons;
 use spotter::trajectory::event::{Ended, Event, MISTAKE};
 use spotter::trajectory::fold::State;
-use workbench::Bench;
+use workbench::{Bench, Ran};
 
 /// Make tasks in the bench's folder; the rows' text.
 async fn rows(bench: &Bench, count: &str, split: &str, folder: &str) -> String {
@@ -156,28 +156,28 @@ async fn the_expert_s_demonstrations_resolve_and_say_what_they_are() {
 }
 
 /// A function of the task's first module, and its last statement.
-fn a_function(task: &Task) -> (String, String) {
-    let text = task
-        .files
-        .iter()
-        .find(|(name, text)| name.as_str() != "check.py" && text.contains("\ndef "));
-    let (_, text) = text.unwrap();
-    let from = text.find("def ").unwrap();
-    let body = text[from..].split("\n\n").next().unwrap();
-    let name = body["def ".len()..].split('(').next().unwrap();
-    let last = body.lines().last().unwrap().trim();
-    (name.to_owned(), last.to_owned())
+fn a_function(task: &Task) -> (&str, &str) {
+    let modules = task.files.iter().filter(|(name, _)| *name != "check.py");
+    let bodies = modules.filter_map(|(_, text)| text.split_once("def "));
+    let (_, body) = bodies.into_iter().next().unwrap();
+    let (body, _) = body.split_once("\n\n").unwrap_or((body, ""));
+    let (name, _) = body.split_once('(').unwrap();
+    (name, body.lines().last().unwrap().trim())
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn the_expert_goes_on_from_attempts_that_failed_and_what_they_said_is_not_learned() {
-    let bench = Bench::new();
-    rows(&bench, "4", "train", "tasks").await;
+/// A command line without texts.
+async fn ran(bench: &Bench, line: &str) -> Ran {
+    let args: Vec<&str> = line.split_whitespace().collect();
+    bench.spotter(&args).await
+}
+
+/// The store `attempts`: three failed attempts at the folder's tasks, one whose calls are in another form, four demonstrations.
+async fn attempts(bench: &Bench) {
     let tasks = task::load(&bench.folder.path().join("tasks"))
         .unwrap()
         .tasks;
-    // Each attempt says again what is right, then does harm, and hands in; the last one is shown how it is done.
-    for task in &tasks[..3] {
+    for (number, task) in tasks.iter().enumerate() {
+        // It says again what is right, then does harm, then says the same twice, and hands in.
         let (name, last) = a_function(task);
         let replies = [
             format!("find {name}"),
@@ -191,59 +191,44 @@ async fn the_expert_goes_on_from_attempts_that_failed_and_what_they_said_is_not_
             let said = serde_json::json!({"role": "assistant", "content": said});
             said.to_string()
         });
-        let file = bench.file("wrong.jsonl", &lines.join("\n"));
-        let model = format!("recorded:{}", file.display());
-        let ran = bench
-            .spotter(&[
-                "run",
-                "--tasks",
-                "tasks",
-                &task.instance_id,
-                "--scaffold",
-                "gym",
-                "--model",
-                &model,
-                "--store",
-                "attempts",
-            ])
-            .await;
-        assert_eq!(ran.code, 1, "{ran:?}");
+        bench.file("wrong.jsonl", &lines.join("\n"));
+        let form = if number == 3 { "xml" } else { "line" };
+        let what = "--scaffold gym --model recorded:wrong.jsonl --store attempts";
+        let id = &task.instance_id;
+        let line = format!("run --tasks tasks {id} {what} --tool-form {form}");
+        assert_ne!(ran(bench, &line).await.code, 0);
     }
-    let ran = bench
-        .spotter(&[
-            "gym",
-            "demonstrate",
-            "--tasks",
-            "tasks",
-            "--store",
-            "attempts",
-        ])
-        .await;
-    assert_eq!(ran.code, 0, "{ran:?}");
-    let ran = bench
-        .spotter(&[
-            "gym",
-            "demonstrate",
-            "--tasks",
-            "tasks",
-            "--after",
-            "attempts",
-            "--grade",
-        ])
-        .await;
-    assert_eq!(ran.code, 0, "{ran:?}");
+    let shown = ran(bench, "gym demonstrate --tasks tasks --store attempts").await;
+    assert_eq!(shown.code, 0, "{shown:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_expert_goes_on_from_attempts_that_failed_and_what_they_said_is_not_learned() {
+    let bench = Bench::new();
+    rows(&bench, "4", "train", "tasks").await;
+    attempts(&bench).await;
+    let gone_on = ran(
+        &bench,
+        "gym demonstrate --tasks tasks --after attempts --grade",
+    )
+    .await;
+    assert_eq!(gone_on.code, 0, "{gone_on:?}");
     assert!(
-        ran.err.contains("passed over: 4 rollouts of the expert")
-            && ran.out.contains("3 of 3 demonstrations handed in"),
-        "{ran:?}"
+        gone_on
+            .err
+            .contains("passed over: 4 rollouts of the expert")
+            && gone_on
+                .err
+                .contains("passed over: 1 rollouts with another scaffold")
+            && gone_on.out.contains("3 of 3 demonstrations handed in"),
+        "{gone_on:?}"
     );
     let store = bench.store();
-    let ids = store.list().unwrap();
-    assert_eq!(ids.len(), 3);
     let (mut said, mut marked) = (0, 0);
-    for id in &ids {
+    for id in &store.list().unwrap() {
         let records = store.read(id).unwrap();
-        assert_eq!(State::of(&records).verdict, Some(Verdict::Resolved));
+        let state = State::of(&records);
+        assert_eq!(state.verdict, Some(Verdict::Resolved));
         let steps: Vec<u32> = records
             .iter()
             .filter_map(|record| match &record.event {
@@ -253,42 +238,34 @@ async fn the_expert_goes_on_from_attempts_that_failed_and_what_they_said_is_not_
             .collect();
         // From the first change on; not the reply that was said twice, nor the end.
         assert!((2..=4).contains(&steps.len()), "{steps:?}");
-        assert!(
-            steps
-                .iter()
-                .copied()
-                .eq(1..=u32::try_from(steps.len()).unwrap())
-        );
-        said += State::of(&records).answers as usize;
+        assert!((1..).zip(&steps).all(|(number, step)| number == *step));
+        said += state.answers as usize;
         marked += steps.len();
     }
     let lessons = Lessons::read(store.root(), &mut |_, _| true).unwrap();
+    assert_eq!(lessons.all.len(), 3);
     let learned = lessons.all.iter().flat_map(|lesson| &lesson.learned);
     assert_eq!(learned.filter(|learned| **learned).count(), said - marked);
-    let ran = bench
-        .spotter(&["gym", "demonstrate", "--tasks", "tasks", "--after", "tasks"])
-        .await;
-    assert_eq!(ran.code, 1, "{ran:?}");
-    assert!(ran.err.contains("tasks is no store"), "{ran:?}");
-    // What nobody can say again any more is passed over, and where nothing is left that is said.
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_nothing_can_be_gone_on_from_that_is_said() {
+    let bench = Bench::new();
+    rows(&bench, "4", "train", "tasks").await;
+    let no_store = ran(&bench, "gym demonstrate --tasks tasks --after tasks").await;
+    assert_eq!(no_store.code, 1, "{no_store:?}");
+    assert!(no_store.err.contains("tasks is no store"), "{no_store:?}");
+    // What nobody can say again any more is passed over.
+    attempts(&bench).await;
     for id in std::fs::read_dir(bench.folder.path().join("attempts/rollouts")).unwrap() {
         std::fs::remove_dir_all(id.unwrap().path().join("sandbox")).unwrap();
     }
-    let ran = bench
-        .spotter(&[
-            "gym",
-            "demonstrate",
-            "--tasks",
-            "tasks",
-            "--after",
-            "attempts",
-        ])
-        .await;
-    assert_eq!(ran.code, 1, "{ran:?}");
+    let gone = ran(&bench, "gym demonstrate --tasks tasks --after attempts").await;
+    assert_eq!(gone.code, 1, "{gone:?}");
     assert!(
-        ran.err.contains("3 rollouts whose snapshots are gone")
-            && ran.err.contains("attempts has no attempt at these tasks"),
-        "{ran:?}"
+        gone.err.contains("3 rollouts whose snapshots are gone")
+            && gone.err.contains("attempts has no attempt at these tasks"),
+        "{gone:?}"
     );
 }
 

@@ -33,6 +33,24 @@ pub(super) async fn change(
     Ok(written.map(|()| changed.shown))
 }
 
+/// What the tool would make of these files, each with its name: the name and the text of the one that it would change.
+///
+/// # Errors
+/// What it would answer instead.
+pub fn would_change(
+    files: impl IntoIterator<Item = (String, String)>,
+    name: &str,
+    old: &str,
+    new: &str,
+) -> Result<(String, String), String> {
+    let files = files.into_iter();
+    let sources: Vec<Source> = files
+        .filter_map(|(file, text)| Source::of(&file, text, name))
+        .collect();
+    let changed = changed(&sources, name, old, new)?;
+    Ok((changed.file.to_owned(), changed.text))
+}
+
 /// A file after a change.
 struct Changed<'a> {
     file: &'a str,

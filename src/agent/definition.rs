@@ -25,6 +25,17 @@ pub(super) struct Source {
 }
 
 impl Source {
+    /// A file that defines a name, or is named by it; `None` where it does neither.
+    pub(super) fn of(file: &str, text: String, name: &str) -> Option<Self> {
+        let within = if file == name {
+            std::iter::once(0..text.lines().count()).collect()
+        } else {
+            definitions(&text, name)
+        };
+        let file = file.strip_prefix("./").unwrap_or(file).to_owned();
+        (!within.is_empty()).then_some(Self { file, text, within })
+    }
+
     /// The lines, from 0, where what is named says these (trimmed) lines one after another. One may come twice where definitions
     /// overlap.
     pub(super) fn starts(&self, said: &[&str]) -> impl Iterator<Item = usize> {
@@ -47,13 +58,7 @@ pub(super) async fn sources(
 ) -> Result<Told<Vec<Source>>, SandboxError> {
     if name.contains('.') {
         let text = source::read(sandbox, name).await?;
-        return Ok(text.map(|text| {
-            vec![Source {
-                file: name.to_owned(),
-                within: std::iter::once(0..text.lines().count()).collect(),
-                text,
-            }]
-        }));
+        return Ok(text.map(|text| Source::of(name, text, name).into_iter().collect()));
     }
     let is_name = |c: char| c.is_alphanumeric() || c == '_';
     if name.is_empty() || !name.chars().all(is_name) {
@@ -80,11 +85,7 @@ pub(super) async fn sources(
         let Ok(text) = source::read(sandbox, file).await? else {
             continue;
         };
-        let within = definitions(&text, name);
-        if !within.is_empty() {
-            let file = file.strip_prefix("./").unwrap_or(file).to_owned();
-            sources.push(Source { file, text, within });
-        }
+        sources.extend(Source::of(file, text, name));
     }
     if sources.is_empty() {
         return Ok(Err(format!("there is no function or class {name}")));

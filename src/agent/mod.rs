@@ -30,6 +30,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::ToolCall;
 
+pub use change::would_change;
 pub use hands::Hands;
 pub use overflow::drop_oldest_half;
 pub use scaffold::{Scaffold, ScaffoldError};

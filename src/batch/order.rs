@@ -23,7 +23,7 @@ use crate::sandbox::{self, Kind};
 use crate::trajectory::{RolloutId, Store};
 
 /// The task that the program shows itself with: one that the bundled policy has never seen and may solve.
-const DEMO_TASK: &str = "gym__l3-constant-h2026-00014";
+const DEMO_TASK: &str = "gym__l4-comparison-h2026-00003";
 
 /// Why an order cannot be made into jobs.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

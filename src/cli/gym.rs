@@ -60,7 +60,8 @@ struct DemonstrateArgs {
     /// At most so many of the tasks, from the first
     #[arg(long, value_name = "N")]
     most: Option<usize>,
-    /// Of a hundred demonstrations so many begin with a mistake or more, marked as made on purpose, and what corrects it
+    /// Of a hundred demonstrations so many begin with a mistake or more, marked as made on purpose, and what corrects it; tasks without
+    /// decoys (missing guards) have none
     #[arg(long, value_name = "PERCENT", default_value_t = 30)]
     mistakes: usize,
     /// Go on from failed attempts instead: those at the tasks that a model made in this store, with the scaffold `gym`, graded. What it said,

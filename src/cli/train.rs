@@ -52,7 +52,7 @@ struct Policy {
         conflicts_with_all = ["layers", "width", "heads", "key_heads", "head_width", "feed_forward", "vocabulary", "context"]
     )]
     from: Option<PathBuf>,
-    /// Seed of the first weights and of the order of rows
+    /// Seed of the first weights (without --from) and of the order of rows
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
     /// Steps

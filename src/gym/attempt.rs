@@ -1,32 +1,33 @@
 //! Attempts of a model that failed, as far as an expert can go on from them.
 //!
 //! Mental model: an attempt is what the model said, step by step, with the patch as of each. The gym's sandbox answers the same to the same
-//! calls, so who says the same comes to the same place. It is read up to where it hands in, or gets no further: where a step says what an
-//! earlier one said and the files are as they were after that one.
+//! calls, so who says the same comes to the same place. It is read up to where it hands in, says what is no call, or gets no further: where
+//! a step says what an earlier one said and the files are as they were after that one. What the quick check let pass, and the tests did
+//! not, is no place to go on from: one would take back what has just been found right.
 //!
 //! Which step to go on from is the expert's business ([`super::expert`]).
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
 
 use super::MakeError;
 use super::edit::patched;
 use super::script::{lines_of, reply};
 use crate::agent::Scaffold;
 use crate::grade::Verdict;
-use crate::model::{Message, ModelKind, Reply};
+use crate::model::{Finish, Message, ModelKind, Reply};
 use crate::sandbox;
 use crate::task::Task;
 use crate::text::diff;
+use crate::trajectory::event::{Author, Ended, Origin};
 use crate::trajectory::fold::State;
 use crate::trajectory::{Event, Record, RolloutId, Store};
 
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Attempt {
-    /// The task's name.
-    pub(super) instance_id: String,
-    /// Names what the task was.
-    pub(super) task_hash: String,
+    /// What it was at.
+    pub(super) task: Arc<Task>,
     steps: Vec<Step>,
 }
 
@@ -43,19 +44,24 @@ const GONE: &str = "rollouts whose snapshots are gone";
 pub type PassedOver = BTreeMap<&'static str, usize>;
 
 impl Attempt {
-    /// The failed attempts of a store, in the order of their names, and how many others there are.
+    /// The failed attempts of a store at some tasks, by their names, in the order of the rollouts, and how many others there are.
     ///
     /// # Errors
     /// Where the store cannot be read.
     pub(super) fn all(
         store: &Store,
         scaffold: &Scaffold,
+        tasks: &HashMap<&str, &Arc<Task>>,
     ) -> Result<(Vec<Self>, PassedOver), MakeError> {
-        let unread = |error: &dyn std::fmt::Display| MakeError::Row(error.to_string());
+        let ids = store.list();
+        let ids = ids.map_err(|error| MakeError::Row(error.to_string()))?;
         let (mut all, mut passed) = (Vec::new(), PassedOver::new());
-        for id in store.list().map_err(|error| unread(&error))? {
-            let records = store.read(&id).map_err(|error| unread(&error))?;
-            match Self::of(store, &id, &records, scaffold) {
+        for id in ids {
+            let read = store
+                .read(&id)
+                .map_err(|_unread| "rollouts that cannot be read")
+                .and_then(|records| Self::of(store, &id, &records, scaffold, tasks));
+            match read {
                 Ok(attempt) => all.push(attempt),
                 Err(why) => *passed.entry(why).or_default() += 1,
             }
@@ -69,30 +75,38 @@ impl Attempt {
         id: &RolloutId,
         records: &[Record],
         scaffold: &Scaffold,
+        tasks: &HashMap<&str, &Arc<Task>>,
     ) -> Result<Self, &'static str> {
         let state = State::of(records);
         let (Some(start), Some(base)) = (&state.start, &state.base) else {
             return Err("rollouts that never began");
         };
+        let task = tasks.get(start.instance_id.as_str());
+        let task = task.filter(|task| task.hash == start.task_hash);
+        let task = task.ok_or("rollouts of other tasks")?;
         if start.model.kind == ModelKind::Expert {
             return Err("rollouts of the expert");
         }
-        if start.scaffold_hash != scaffold.hash() {
+        if start.scaffold_hash != scaffold.hash() || start.tool_form != scaffold.form() {
             return Err("rollouts with another scaffold");
         }
         match state.verdict {
             Some(Verdict::Resolved) => return Err("rollouts that solved their task"),
-            None | Some(Verdict::NotGraded { .. }) => {
+            None | Some(Verdict::NotGraded { .. } | Verdict::InfrastructureError { .. }) => {
                 return Err("rollouts that were not graded");
             }
             Some(_) => {}
+        }
+        if records.iter().any(|record| is_a_person_s(&record.event)) {
+            return Err("rollouts in which a person took part");
         }
         let folder = store.folder(id).join("sandbox");
         if !folder.is_dir() {
             return Err(GONE);
         }
-        let said = said(records);
+        let (said, passed) = (said(records), passed(records));
         let mut steps: Vec<Step> = Vec::new();
+        let mut before = (base, String::new());
         for number in 1..=state.step {
             let (Some([message]), Some(snapshot)) = (
                 said.get(&number).map(Vec::as_slice),
@@ -100,39 +114,43 @@ impl Attempt {
             ) else {
                 break;
             };
-            let Ok(patch) = sandbox::stored_diff(&folder, base, snapshot) else {
-                return Err(GONE);
-            };
-            let hands_in = message.content.trim() == "submit";
-            let is_again = |step: &Step| step.said == *message && step.patch == patch;
-            if hands_in || steps.iter().any(is_again) {
+            if before.0 != snapshot {
+                let patch = sandbox::stored_diff(&folder, base, snapshot);
+                before = (snapshot, patch.map_err(|_missing| GONE)?);
+            }
+            let patch = before.1.clone();
+            if passed.contains(&number) {
+                steps.truncate(steps.partition_point(|step| step.patch != patch));
                 break;
             }
-            steps.push(Step {
-                said: message.clone(),
-                patch,
-            });
+            let is_again = |step: &Step| step.said == *message && step.patch == patch;
+            if message.content.trim() == "submit" || steps.iter().any(is_again) {
+                break;
+            }
+            let said = message.clone();
+            steps.push(Step { said, patch });
+        }
+        // Said again, what ended it would end it again.
+        let is_stuck = matches!(state.ended, Some((Ended::Stuck { .. }, _)));
+        if is_stuck && u32::try_from(steps.len()) == Ok(state.step) {
+            steps.pop();
         }
         if steps.is_empty() {
             return Err("rollouts without a whole step");
         }
-        Ok(Self {
-            instance_id: start.instance_id.clone(),
-            task_hash: start.task_hash.clone(),
-            steps,
-        })
+        let task = Arc::clone(task);
+        Ok(Self { task, steps })
     }
 
     /// What was said, and the patch as of then.
     #[cfg(test)]
-    pub(super) fn said(task: &Task, steps: &[(&str, String)]) -> Self {
+    pub(super) fn made(task: &Task, steps: &[(&str, String)]) -> Self {
         let steps = steps.iter().map(|(said, patch)| Step {
             said: Message::text(crate::model::Role::Assistant, *said),
             patch: patch.clone(),
         });
         Self {
-            instance_id: task.instance_id.clone(),
-            task_hash: task.hash.clone(),
+            task: Arc::new(task.clone()),
             steps: steps.collect(),
         }
     }
@@ -156,11 +174,15 @@ impl Attempt {
     }
 
     /// The lines of the modules that are not as they were, after `steps` steps.
-    pub(super) fn modules(&self, task: &Task, steps: usize) -> HashMap<String, Vec<String>> {
+    pub(super) fn modules(&self, steps: usize) -> BTreeMap<String, Vec<String>> {
         let files = diff::parse(self.patch(steps));
-        let modules = files.iter().filter_map(|file| {
+        let changed = files.iter().filter(|file| !file.hunks.is_empty());
+        let modules = changed.filter_map(|file| {
             let module = file.path.strip_suffix(".py")?;
-            Some((module.to_owned(), patched(&lines_of(task, module), file)))
+            Some((
+                module.to_owned(),
+                patched(&lines_of(&self.task, module), file),
+            ))
         });
         modules.collect()
     }
@@ -180,9 +202,39 @@ impl Attempt {
     }
 }
 
-/// What was said in each step and not dropped.
+/// Whether a person had a hand in it: that is not said again by saying what the model said.
+fn is_a_person_s(event: &Event) -> bool {
+    match event {
+        Event::Message { origin, .. } => *origin == Origin::Human,
+        Event::Action { by, .. } => *by == Author::Human,
+        Event::Skipped { .. } | Event::Typed { .. } | Event::HandedBack { .. } => true,
+        _ => false,
+    }
+}
+
+/// The steps whose check found everything right.
+fn passed(records: &[Record]) -> HashSet<u32> {
+    let (mut tests, mut passed) = (HashSet::new(), HashSet::new());
+    for record in records {
+        match &record.event {
+            Event::Action { step, call, .. } if call.name == "test" => {
+                tests.insert(*step);
+            }
+            Event::Observed { step, outcome, .. }
+                if outcome.exit == Some(0) && tests.contains(step) =>
+            {
+                passed.insert(*step);
+            }
+            _ => {}
+        }
+    }
+    passed
+}
+
+/// What was said in each step, as far as it was a call, whole, and not dropped.
 fn said(records: &[Record]) -> HashMap<u32, Vec<Message>> {
     let (mut messages, mut steps, mut replies) = (HashMap::new(), HashMap::new(), BTreeMap::new());
+    let mut acted = HashSet::new();
     for record in records {
         match &record.event {
             Event::Message { id, message, .. } => {
@@ -191,18 +243,28 @@ fn said(records: &[Record]) -> HashMap<u32, Vec<Message>> {
             Event::Asked { call, step, .. } => {
                 steps.insert(*call, *step);
             }
-            Event::Replied { call, message, .. } => {
-                replies.insert(*call, *message);
+            Event::Replied {
+                call,
+                message,
+                finish,
+                ..
+            } => {
+                replies.insert(*call, (*message, finish));
             }
             Event::Dropped { call, .. } => {
                 replies.remove(call);
+            }
+            Event::Action { step, .. } => {
+                acted.insert(*step);
             }
             _ => {}
         }
     }
     let mut said: HashMap<u32, Vec<Message>> = HashMap::new();
-    for (call, message) in replies {
-        if let (Some(step), Some(message)) = (steps.get(&call), messages.get(&message)) {
+    for (call, (message, finish)) in replies {
+        let step = steps.get(&call).filter(|step| acted.contains(step));
+        let whole = *finish != Finish::Length;
+        if let (Some(step), Some(message), true) = (step, messages.get(&message), whole) {
             said.entry(*step).or_default().push((*message).clone());
         }
     }

@@ -1,7 +1,7 @@
 //! Demonstrations: the expert's plans carried out by the real loop, in the real scaffold and sandbox, as trajectories of a store.
 //!
-//! They are not graded (the reason stands in each), since what the expert does is known to be right: a sample of them can be graded
-//! afterwards like any rollout, and the tests do.
+//! They are not graded (the reason stands in each), since what the expert does in the end is known to be right: a sample of them can be
+//! graded afterwards like any rollout, and the tests do.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -36,11 +36,11 @@ pub struct Demonstrations {
     pub tasks: PathBuf,
     /// At most so many of them, from the first.
     pub most: Option<usize>,
-    /// Of a hundred, so many begin with a mistake or more, marked as such.
+    /// Of a hundred, so many begin with a mistake or more, marked as such, where the task has decoys.
     pub mistakes: usize,
     /// Go on from the failed attempts at these tasks that are in this store, instead of from the beginning.
     pub after: Option<Store>,
-    /// Chooses who makes a mistake, and which.
+    /// Chooses who makes a mistake, and which; of an attempt, the step to go on from.
     pub seed: u64,
     /// Grade them, too.
     pub graded: bool,
@@ -81,17 +81,13 @@ pub fn demonstrations(order: &Demonstrations, store: &Store) -> Result<Planned, 
             .iter()
             .map(|task| (task.instance_id.as_str(), task))
             .collect();
-        let (attempts, passed) = Attempt::all(after, &scaffold)?;
+        let (attempts, passed) = Attempt::all(after, &scaffold, &by_id)?;
         passed_over = passed;
         for (number, attempt) in (0..).zip(&attempts) {
-            let task = by_id.get(attempt.instance_id.as_str());
-            let Some(task) = task.filter(|task| task.hash == attempt.task_hash) else {
-                *passed_over.entry("rollouts of other tasks").or_default() += 1;
-                continue;
-            };
             let mut random = Random::of(order.seed, number);
-            match expert::go_on(task, hint(task)?, attempt, &mut random, most_steps)? {
-                Some(replies) => plans.push((Arc::clone(task), replies)),
+            let hint = hint(&attempt.task)?;
+            match expert::go_on(hint, attempt, &mut random, most_steps)? {
+                Some(replies) => plans.push((Arc::clone(&attempt.task), replies)),
                 None => *passed_over.entry("rollouts too far astray").or_default() += 1,
             }
         }

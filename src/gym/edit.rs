@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use super::script::defined;
+use super::script::{defined, whole};
 use crate::text::diff::{self, DiffLine, FileDiff, Kind};
 
 /// See the module.
@@ -89,8 +89,11 @@ pub(super) fn patched(lines: &[String], patch: &FileDiff) -> Vec<String> {
     let mut after = lines.to_vec();
     for hunk in patch.hunks.iter().rev() {
         let new = hunk.lines.iter().filter(|line| line.kind != Kind::Removed);
-        let start = hunk.old_start.saturating_sub(1).min(after.len());
-        let end = (start + hunk.lengths().0).min(after.len());
+        // Where no line goes, the number is that of the line before.
+        let gone = hunk.lengths().0;
+        let start = hunk.old_start.saturating_sub(usize::from(gone > 0));
+        let start = start.min(after.len());
+        let end = (start + gone).min(after.len());
         after.splice(start..end, new.map(|line| line.text.clone()));
     }
     after
@@ -98,10 +101,6 @@ pub(super) fn patched(lines: &[String], patch: &FileDiff) -> Vec<String> {
 
 fn is_statement(line: &str) -> bool {
     !line.trim().is_empty() && defined(line).is_none()
-}
-
-fn whole(lines: &[String]) -> String {
-    lines.iter().map(|line| format!("{line}\n")).collect()
 }
 
 #[cfg(test)]
@@ -195,9 +194,8 @@ mod tests {
 
     #[test]
     fn a_patch_of_several_places_is_put_in() {
-        let now: String = (0..40)
-            .map(|number| format!("    x += {number}\n"))
-            .collect();
+        let numbered: Vec<String> = (0..40).map(|number| format!("    x += {number}")).collect();
+        let now = whole(&numbered);
         let then = now
             .replace("x += 3\n", "y = 3\n    z = 3\n")
             .replace("    x += 30\n", "");

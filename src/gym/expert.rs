@@ -15,7 +15,7 @@ use super::attempt::Attempt;
 use super::edit::{self, Edit, between, patched};
 use super::mistake::{self, Mistake};
 use super::random::Random;
-use super::script::{Script, defined, lines_of, source_of};
+use super::script::{Script, defined, indentation, lines_of, source_of};
 use crate::model::recorded::{EXPERT, ON_PURPOSE, Recorded};
 use crate::model::{ModelInfo, ModelKind, Reply};
 use crate::task::Task;
@@ -47,10 +47,11 @@ pub(super) fn plan(
         Vec::new()
     };
     loop {
-        let replies = carried_out(task, &places, &mistakes)?;
-        // Who makes too many mistakes does not come to the end of it.
-        if replies.len() <= most || mistakes.pop().is_none() {
-            return Ok(replies);
+        let replies = carried_out(task, &places, &mistakes);
+        // Who makes too many mistakes does not come to the end of it, and some cannot be said.
+        let fits = replies.as_ref().is_ok_and(|replies| replies.len() <= most);
+        if fits || mistakes.pop().is_none() {
+            return replies;
         }
     }
 }
@@ -58,25 +59,19 @@ pub(super) fn plan(
 /// The answers of an attempt up to one of its steps, and what leads on from there to the end; `None` where there is no such step of which at
 /// most `most` answers come.
 pub(super) fn go_on(
-    task: &Task,
     hint: &Hint,
     attempt: &Attempt,
     random: &mut Random,
     most: usize,
 ) -> Result<Option<Vec<Reply>>, MakeError> {
-    let places = Places::of(task, hint)?;
+    let places = Places::of(&attempt.task, hint)?;
     let first = attempt.first_change();
-    let mut last = first + random.below(attempt.len() + 1 - first);
-    while last > 0 {
-        // What was done outside of functions cannot be said in the expert's words.
-        if let Ok(replies) = gone_on(task, &places, attempt, last)
-            && replies.len() <= most
-        {
-            return Ok(Some(replies));
-        }
-        last -= 1;
-    }
-    Ok(None)
+    let drawn = first + random.below(attempt.len() + 1 - first);
+    // What was done outside of functions cannot be said in the expert's words.
+    let mut plans = (first..=drawn)
+        .rev()
+        .filter_map(|last| gone_on(&places, attempt, last).ok());
+    Ok(plans.find(|replies| replies.len() <= most))
 }
 
 /// Where it goes, and what it does there in the end.
@@ -134,7 +129,7 @@ fn carried_out(
 /// A mistake and what comes of it; taken back unless the right change replaces the same line.
 fn make(script: &mut Script, mistake: &Mistake, right: &Edit) -> Result<(), MakeError> {
     let before = script.line(&mistake.module, mistake.line);
-    let indent = before.len() - before.trim_start().len();
+    let indent = indentation(&before);
     let edit = |text: String| Edit {
         module: mistake.module.clone(),
         line: mistake.line,
@@ -151,13 +146,9 @@ fn make(script: &mut Script, mistake: &Mistake, right: &Edit) -> Result<(), Make
 }
 
 /// The first steps of an attempt, then what was wrong about them taken back, then the rest of the way.
-fn gone_on(
-    task: &Task,
-    places: &Places,
-    attempt: &Attempt,
-    last: usize,
-) -> Result<Vec<Reply>, MakeError> {
-    let stands = attempt.modules(task, last);
+fn gone_on(places: &Places, attempt: &Attempt, last: usize) -> Result<Vec<Reply>, MakeError> {
+    let task = attempt.task.as_ref();
+    let stands = attempt.modules(last);
     let mut script = Script::after(task, stands.clone(), attempt.replies(last, ON_PURPOSE));
     if !stands.is_empty() && !attempt.is_tested(last) {
         script.say("test".into(), EXPERT);
@@ -179,16 +170,16 @@ fn gone_on(
             changes += 1;
         }
     }
-    for function in [places.reported, places.faulty] {
-        let said = format!("find {function}");
-        if !script.has_said(&said) {
-            script.say(said, EXPERT);
+    let left = between(&right.module, &script.lines(&right.module), &then);
+    if !left.is_empty() {
+        for function in [places.reported, places.faulty] {
+            let said = format!("find {function}");
+            if !script.has_said(&said) {
+                script.say(said, EXPERT);
+            }
         }
     }
-    for edit in between(&right.module, &script.lines(&right.module), &then)
-        .iter()
-        .rev()
-    {
+    for edit in left.iter().rev() {
         script.change(edit, EXPERT)?;
         changes += 1;
     }
@@ -235,7 +226,9 @@ pub(super) fn model(replies: Vec<Reply>) -> Recorded {
 fn change(task: &Task, module: &str) -> Result<Edit, MakeError> {
     let now = lines_of(task, module);
     let edits = match diff::parse(&task.gold_patch).as_slice() {
-        [file] => between(module, &now, &patched(&now, file)),
+        [file] if file.path == format!("{module}.py") => {
+            between(module, &now, &patched(&now, file))
+        }
         _ => Vec::new(),
     };
     let mut edits = edits.into_iter();
@@ -395,10 +388,10 @@ mod tests {
                 )
             })
             .collect();
-        let attempt = Attempt::said(task, &steps);
+        let attempt = Attempt::made(task, &steps);
         let hint = hint();
         let places = Places::of(task, &hint).unwrap();
-        let plan = gone_on(task, &places, &attempt, steps.len()).unwrap();
+        let plan = gone_on(&places, &attempt, steps.len()).unwrap();
         let (before, own) = plan.split_at(steps.len());
         assert!(
             before
@@ -468,9 +461,24 @@ mod tests {
         // Right by chance and not seen to be: the test says so.
         let right = SOURCE.replace("total = 1", FIXED);
         let said = "change f total = 1\n=> total = 0";
+        assert_eq!(after(&task, &[(said, &right)]), ["test", "submit"]);
+    }
+
+    #[test]
+    fn a_line_put_into_a_loop_or_taken_out_of_it_is_taken_back_as_it_stood() {
+        let task = task(&SOURCE.replace("total = 1", FIXED));
+        let found = ("find f", SOURCE);
+        let more = SOURCE.replace("total += x", "total += x\n        total += 1");
+        let said = "change f total += x\n=> total += x\ntotal += 1";
         assert_eq!(
-            after(&task, &[("find f", SOURCE), (said, &right)]),
-            ["test", "submit"]
+            after(&task, &[found, (said, &more), ("test", &more)])[0],
+            "change f     total += x\n    total += 1\nreturn min(total, n)\n=>     total += x\nreturn min(total, n)",
+        );
+        let outside = SOURCE.replace("        total += x", "    total += x");
+        let said = "change f for x in xs:\ntotal += x\n=> for x in xs:\ntotal += x";
+        assert_eq!(
+            after(&task, &[found, (said, &outside), ("test", &outside)])[0],
+            "change f for x in xs:\ntotal += x\n=> for x in xs:\n    total += x",
         );
     }
 
@@ -484,17 +492,17 @@ mod tests {
             .chain(said.iter().map(String::as_str))
             .map(|said| (said, patch.clone()))
             .collect();
-        let attempt = Attempt::said(&task, &steps);
+        let attempt = Attempt::made(&task, &steps);
         let mut lengths = Vec::new();
         for number in 0..60 {
             let random = &mut Random::of(1, number);
-            let plan = go_on(&task, &hint(), &attempt, random, 10).unwrap();
+            let plan = go_on(&hint(), &attempt, random, 10).unwrap();
             lengths.push(plan.unwrap().len());
         }
         // Two steps of it at least, the first change among them, and seven at most; three more are the expert's.
         let (least, most) = (lengths.iter().min(), lengths.iter().max());
         assert_eq!((least, most), (Some(&5), Some(&10)));
-        let none = go_on(&task, &hint(), &attempt, &mut Random::of(1, 1), 3).unwrap();
+        let none = go_on(&hint(), &attempt, &mut Random::of(1, 1), 3).unwrap();
         assert!(none.is_none());
     }
 

@@ -1,12 +1,14 @@
 //! What the expert says, call after call, and the files as they stand after it.
 //!
 //! Mental model: an [`Edit`] is known by its lines' numbers, as a patch knows it; the `gym` scaffold's `change` wants the lines' own words.
-//! They are taken from the file as it stands then, with as many lines above as tell them from others of their function.
+//! They are taken from the file as it stands then, with as many lines above as tell them from others of their function. Whether the tool
+//! would do with these words what is meant is seen by the tool's own code before they are said.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use super::MakeError;
 use super::edit::Edit;
+use crate::agent::would_change;
 use crate::model::{Finish, Message, Reply, Role};
 use crate::task::Task;
 
@@ -14,20 +16,20 @@ use crate::task::Task;
 pub(super) struct Script<'a> {
     task: &'a Task,
     /// Lines of the modules that were changed.
-    modules: HashMap<String, Vec<String>>,
+    modules: BTreeMap<String, Vec<String>>,
     said: Vec<Reply>,
 }
 
 impl<'a> Script<'a> {
     /// Nothing is said yet.
     pub(super) fn of(task: &'a Task) -> Self {
-        Self::after(task, HashMap::new(), Vec::new())
+        Self::after(task, BTreeMap::new(), Vec::new())
     }
 
     /// It goes on from what was said, by whomever, and from the modules that were changed by that.
     pub(super) fn after(
         task: &'a Task,
-        modules: HashMap<String, Vec<String>>,
+        modules: BTreeMap<String, Vec<String>>,
         said: Vec<Reply>,
     ) -> Self {
         Self {
@@ -62,29 +64,40 @@ impl<'a> Script<'a> {
     /// Say a change.
     ///
     /// # Errors
-    /// Where its lines are in no function.
+    /// Where its lines are in no function, or the tool would not do what is meant.
     pub(super) fn change(&mut self, edit: &Edit, by: &str) -> Result<(), MakeError> {
-        let lines = self.lines(&edit.module);
-        let place = place(&lines, edit).ok_or_else(|| {
+        let refused = |why: &str| {
             MakeError::Row(format!(
-                "{}: there is no line {} in a function of {}",
+                "{}: line {} of {} cannot be changed by `change`: {why}",
                 self.task.instance_id, edit.line, edit.module
             ))
-        })?;
+        };
+        let lines = self.lines(&edit.module);
+        let place = place(&lines, edit).ok_or_else(|| refused("it stands in no function"))?;
         let stood = lines.get(place.from..edit.end()).unwrap_or_default();
         let above = lines.get(place.from..edit.line - 1).unwrap_or_default();
         let put = [above, &edit.text].concat();
-        let said = format!(
-            "change {} {}\n=> {}",
-            place.name,
-            outwards(stood),
-            outwards(&put)
-        );
-        self.say(said, by);
+        let (old, new) = (outwards(stood), outwards(&put));
         let mut after = lines;
         after.splice(place.from..edit.end(), put);
+        let (file, text) =
+            would_change(self.files(), &place.name, &old, &new).map_err(|why| refused(&why))?;
+        if file != format!("{}.py", edit.module) || !text.lines().eq(&after) || old.contains("\n=>")
+        {
+            return Err(refused("other lines would come of it"));
+        }
+        self.say(format!("change {} {old}\n=> {new}", place.name), by);
         self.modules.insert(edit.module.clone(), after);
         Ok(())
+    }
+
+    /// The files as they stand.
+    fn files(&self) -> impl Iterator<Item = (String, String)> {
+        self.task.files.iter().filter_map(|(file, text)| {
+            let changed = self.modules.get(file.strip_suffix(".py")?);
+            let text = changed.map_or_else(|| text.clone(), |lines| whole(lines));
+            Some((file.clone(), text))
+        })
     }
 
     /// A module's lines as they stand.
@@ -94,7 +107,7 @@ impl<'a> Script<'a> {
     }
 }
 
-/// A reply that says this.
+/// A reply that says this, whole.
 pub(super) fn reply(message: Message, by: &str) -> Reply {
     Reply {
         message,
@@ -129,7 +142,13 @@ fn place(lines: &[String], edit: &Edit) -> Option<Place> {
         .iter()
         .map(|line| line.trim())
         .collect();
+    let comes = edit.text.first().map(|line| indentation(line));
+    let goes = lines.get(at).map(|line| indentation(line));
     let from = (head..=at).rev().find(|from| {
+        // What comes is moved to where the first line that goes stands, so they must stand alike; a line above does with itself.
+        if *from == at && comes != goes {
+            return false;
+        }
         let said = function.get(from - head..=last - head);
         let stands = function
             .windows(edit.end() - from)
@@ -145,8 +164,17 @@ pub(super) fn defined(line: &str) -> Option<&str> {
     line.strip_prefix("def ")?.split('(').next()
 }
 
-fn indentation(line: &str) -> usize {
-    line.len() - line.trim_start().len()
+/// Blanks before a line, as the tool counts them.
+pub(super) fn indentation(line: &str) -> usize {
+    line.len() - line.trim_start_matches([' ', '\t']).len()
+}
+
+/// Lines as a text.
+pub(super) fn whole(lines: &[String]) -> String {
+    lines
+        .iter()
+        .flat_map(|line| [line.as_str(), "\n"])
+        .collect()
 }
 
 /// A task's module.
@@ -210,5 +238,56 @@ mod tests {
                 "change f     x += 1\nx += 3\n=> x = 3",
             ]
         );
+    }
+
+    #[test]
+    fn a_change_that_moves_its_first_line_is_said_with_the_line_above_and_none_is_said_that_the_tool_would_not_do()
+     {
+        let source =
+            "def f(xs):\n    total = 0\n    for x in xs:\n        total += x\n    return total\n";
+        let mut task = Task::named("gym__l1-constant-t1-00000", "spotter/gym", Family::Sample);
+        task.files.insert("m.py".into(), source.into());
+        let edit = |line, gone, text: &[&str]| Edit {
+            module: "m".into(),
+            line,
+            gone,
+            text: text.iter().map(|line| (*line).to_owned()).collect(),
+        };
+        let said = |edit: &Edit| {
+            let mut script = Script::of(&task);
+            script.change(edit, "a").map(|()| {
+                let after = whole(&script.lines("m"));
+                (script.said().remove(0).message.content, after)
+            })
+        };
+        // Into the loop, out of it, and further in only.
+        for (edit, expected) in [
+            (
+                edit(5, 1, &["        total += 1", "    return total"]),
+                "change f     total += x\nreturn total\n=>     total += x\n    total += 1\nreturn total",
+            ),
+            (
+                edit(4, 2, &["    return total"]),
+                "change f for x in xs:\n    total += x\nreturn total\n=> for x in xs:\nreturn total",
+            ),
+            (
+                edit(4, 1, &["    total += x"]),
+                "change f for x in xs:\n    total += x\n=> for x in xs:\ntotal += x",
+            ),
+        ] {
+            let (words, after) = said(&edit).unwrap();
+            assert_eq!(words, expected);
+            let mut lines: Vec<String> = source.lines().map(str::to_owned).collect();
+            lines.splice(edit.line - 1..edit.end(), edit.text.clone());
+            assert_eq!(after, whole(&lines));
+        }
+        // A blank line at an end is lost on the way; what stands there already is refused.
+        let lost = said(&edit(5, 1, &["    return total + 1", ""])).unwrap_err();
+        assert!(
+            lost.to_string().contains("other lines would come of it"),
+            "{lost}"
+        );
+        let same = said(&edit(5, 1, &["    return total"])).unwrap_err();
+        assert!(same.to_string().contains("says already"), "{same}");
     }
 }

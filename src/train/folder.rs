@@ -120,8 +120,8 @@ pub fn safetensors(head: serde_json::Map<String, serde_json::Value>, data: &[u8]
 pub struct Made {
     /// The command.
     pub command: String,
-    /// The policy that it began with, where it did not with random weights.
-    pub from: Option<String>,
+    /// The policy that it began with, where it did not with random weights: its name, and the beginning of its weights' hash.
+    pub from: Option<(String, String)>,
     /// Version of the program.
     pub version: String,
     /// Where demonstrations came from, as it was given.
@@ -199,13 +199,13 @@ pub fn write_card(folder: &Path, shape: &Shape, made: &Made) -> Result<(), Train
          - {steps} steps, {seen} tokens, {minutes:.1} minutes\n\n\
          {ended}\
          ## Validation\n\n\
-         On {kept_back} demonstrations of tasks that were kept back, each turn given what the expert had done before it (so this is \
-         no rate of solved tasks):\n\n\
+         On {kept_back} demonstrations of tasks that were kept back, each turn given what came before it there (so this is no rate \
+         of solved tasks):\n\n\
          | step | loss | tokens right | whole turns right |\n|---|---|---|---|\n{validation}",
         parameters = made.parameters,
         from = made.from.as_ref().map_or_else(
             || "random weights".to_owned(),
-            |from| format!("the weights of an earlier one, `{from}`,")
+            |(from, digest)| format!("the weights of an earlier one, `{from}` ({digest}),")
         ),
         layers = shape.layers,
         hidden = shape.hidden,

@@ -3,7 +3,7 @@
 //! Mental model: a rollout's model calls are walked in order. As long as each asks with what came before plus what followed,
 //! they are one conversation, so one lesson teaches all its turns; where a context was cut or edited another lesson begins. A
 //! turn is learned where the model's own reply stands in the trajectory as it was given: not what a person wrote, not a reply
-//! that was dropped or cut off, not a step that is marked as a deliberate [`MISTAKE`].
+//! that was dropped or cut off, not a step that is marked as a [`MISTAKE`], made on purpose or said again after a failed attempt.
 //!
 //! Conversations in OpenAI's fine-tuning form (JSON Lines with `messages`, and `weight` 0 at turns to leave) are read as well.
 

@@ -1,11 +1,11 @@
 //! The whole way: from demonstrations to a folder with a policy in it.
 //!
-//! Mental model: [`make`] reads, learns a vocabulary (or takes the one that an earlier part of the same run learned), makes
-//! rows, and takes steps until they or the minutes are over. What happens is told to the caller, whose answer may end it; then,
+//! Mental model: [`make`] reads, learns a vocabulary (or takes the one that an earlier part of the same run learned, or that of the policy
+//! that it begins with), makes rows, and takes steps until they or the minutes are over. What happens is told to the caller, whose answer may end it; then,
 //! as at the end and every so many steps, a checkpoint and the folder's weights are written. Called again on the same folder it
 //! goes on.
 //!
-//! With a number of steps the result depends on seed, rows, settings and threads alone, to the bit. With minutes, the learning
+//! With a number of steps the result depends on seed, rows, settings, threads and the weights that it began with alone, to the bit. With minutes, the learning
 //! rate follows the clock, and another run on another day comes out a little differently.
 
 use std::ops::ControlFlow;
@@ -195,7 +195,6 @@ pub fn make(wishes: &Wishes, tell: &mut Tell<'_>) -> Result<End, TrainError> {
     for (why, count) in &ready.lessons.left_out {
         let _ = tell(Happened::LeftOut { count: *count, why });
     }
-    folder::describe(&wishes.out, &ready.shape, ready.end)?;
     let mut options = Options::new()?;
     options.threads = wishes.threads;
     let cpu = Cpu::new(&options)?;
@@ -220,6 +219,7 @@ pub fn make(wishes: &Wishes, tell: &mut Tell<'_>) -> Result<End, TrainError> {
         seconds: 0.0,
         validation: Vec::new(),
     });
+    folder::describe(&wishes.out, &ready.shape, ready.end)?;
     let mut run = Run {
         wishes,
         ready,
@@ -248,9 +248,10 @@ fn prepare(wishes: &Wishes, tell: &mut Tell<'_>) -> Result<Option<Ready>, TrainE
     }
     let template = ChatTemplate::new(TEMPLATE, "", END)?;
     let path = wishes.out.join(folder::TOKENIZER);
-    if let Some(from) = &wishes.from {
+    let known = path.is_file() && checkpoint::exists(&wishes.out);
+    if let Some(from) = wishes.from.as_ref().filter(|_| !known) {
         take_vocabulary(from, &wishes.out)?;
-    } else if !(path.is_file() && checkpoint::exists(&wishes.out)) {
+    } else if !known {
         let texts: Vec<String> = lessons
             .all
             .iter()
@@ -460,7 +461,13 @@ impl Run<'_> {
         let seconds = self.worked() as u64;
         let made = Made {
             command: self.wishes.command.clone(),
-            from: self.wishes.from.as_deref().map(end_of),
+            from: self.wishes.from.as_deref().map(end_of).zip(
+                self.place
+                    .begun
+                    .from
+                    .as_ref()
+                    .map(|digest| digest.chars().take(12).collect()),
+            ),
             version: env!("CARGO_PKG_VERSION").into(),
             demonstrations: end_of(&self.wishes.demonstrations),
             rows: [

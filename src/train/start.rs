@@ -12,7 +12,7 @@ use super::TrainError;
 use super::error::file;
 use super::folder::TOKENIZER;
 use super::shape::{Layout, Shape};
-use crate::engine::config::{Architecture, Config};
+use crate::engine::config::{Architecture, Config, Scaling};
 use crate::engine::weights::Files;
 use crate::text::hex::hex;
 
@@ -40,9 +40,12 @@ impl Start {
         let path = folder.join("config.json");
         let text = fs::read_to_string(&path).map_err(file(&path, "read"))?;
         let config = Config::from_json(&text, &path.display().to_string())?;
-        if config.architecture != Architecture::Qwen2 || !config.tied {
+        let is_ours = config.architecture == Architecture::Qwen2
+            && config.tied
+            && config.scaling == Scaling::None;
+        if !is_ours {
             return Err(refused(
-                "it is no policy of `spotter train policy` (Qwen2, the head being the embedding)"
+                "it is no policy of `spotter train policy` (Qwen2, the head being the embedding, positions not scaled)"
                     .into(),
             ));
         }

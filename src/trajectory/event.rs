@@ -169,7 +169,8 @@ pub enum Ended {
     },
 }
 
-/// Kind of the [`Mark`] on a step whose answer was wrong on purpose (an expert's): it is not to be learned.
+/// Kind of the [`Mark`] on a step whose answer was wrong on purpose (an expert's, or said after an attempt that failed): it is not to be
+/// learned.
 pub const MISTAKE: &str = "mistake";
 
 /// Something that may explain a verdict or put it in doubt.

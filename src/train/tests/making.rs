@@ -253,20 +253,30 @@ fn a_run_can_begin_with_an_earlier_policy_its_vocabulary_and_its_shape() {
         assert_eq!(text(&first, name), text(&second, name));
     }
     assert!(text(&second, CARD).contains("the weights of an earlier one, `first`"));
-    // Before its first step it is that policy.
+    // Before its first step it is that policy, to the byte.
     let start = Start::read(&first.out).unwrap();
-    let files = Files::open(&first.out).unwrap();
-    let norm = files.checkpoint().unwrap().tensor("model.norm.weight");
-    let hidden = start.shape.hidden;
+    let again = folder.path().join("again");
+    std::fs::create_dir(&again).unwrap();
+    write_weights(&again, &Layout::new(start.shape), &start.weights).unwrap();
     assert_eq!(
-        norm.unwrap().floats().unwrap(),
-        start.weights[start.weights.len() - hidden..]
+        std::fs::read(again.join(WEIGHTS)).unwrap(),
+        std::fs::read(first.out.join(WEIGHTS)).unwrap()
     );
-    // It goes on only from the same one.
-    second.from = Some(folder.path().join("fresh"));
+    // It goes on only from the same one, and what it has made stays as it is.
+    let other = folder.path().join("fresh");
+    let tokenizer = text(&second, "tokenizer.json");
+    std::fs::write(other.join("tokenizer.json"), format!("{tokenizer}\n")).unwrap();
+    second.from = Some(other);
     let said = make(&second, &mut |_| ControlFlow::Continue(())).unwrap_err();
     assert!(
         said.to_string().contains("begun with other weights"),
+        "{said}"
+    );
+    assert_eq!(text(&second, "tokenizer.json"), tokenizer);
+    second.from = Some(second.out.clone());
+    let said = make(&second, &mut |_| ControlFlow::Continue(())).unwrap_err();
+    assert!(
+        said.to_string().contains("it is the folder to make"),
         "{said}"
     );
     std::fs::remove_file(first.out.join(WEIGHTS)).unwrap();
