@@ -16,7 +16,7 @@ use spotter::gym;
 use spotter::model::ModelKind;
 use spotter::task::{self, Task, sample};
 use spotter::train::lesson::Lessons;
-use spotter::trajectory::event::{Ended, Event, MISTAKE};
+use spotter::trajectory::event::{Ended, Event, MISTAKE, SAID_AGAIN};
 use spotter::trajectory::fold::State;
 use workbench::{Bench, Ran};
 
@@ -232,7 +232,7 @@ async fn the_expert_goes_on_from_attempts_that_failed_and_what_they_said_is_not_
         let steps: Vec<u32> = records
             .iter()
             .filter_map(|record| match &record.event {
-                Event::Marked(mark) if mark.kind == MISTAKE => Some(mark.step),
+                Event::Marked(mark) if mark.kind == SAID_AGAIN => Some(mark.step),
                 _ => None,
             })
             .collect();

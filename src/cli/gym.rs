@@ -195,7 +195,7 @@ async fn demonstrate(args: DemonstrateArgs) -> Result<ExitCode, Failure> {
     let seconds = began.elapsed().as_secs_f64();
     ink::print(&format!(
         "{submitted} of {count} demonstrations handed in, {seconds:.1} s, {:.1} a second",
-        count as f64 / seconds.max(0.001)
+        submitted as f64 / seconds.max(0.001)
     ));
     if abandon.is_cancelled() {
         return Ok(ExitCode::from(INTERRUPTED));

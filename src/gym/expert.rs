@@ -16,7 +16,7 @@ use super::edit::{self, Edit, between, patched};
 use super::mistake::{self, Mistake};
 use super::random::Random;
 use super::script::{Script, defined, indentation, lines_of, source_of};
-use crate::model::recorded::{EXPERT, ON_PURPOSE, Recorded};
+use crate::model::recorded::{EXPERT, ON_PURPOSE, Recorded, SAID_AGAIN};
 use crate::model::{ModelInfo, ModelKind, Reply};
 use crate::task::Task;
 use crate::text::diff;
@@ -149,7 +149,7 @@ fn make(script: &mut Script, mistake: &Mistake, right: &Edit) -> Result<(), Make
 fn gone_on(places: &Places, attempt: &Attempt, last: usize) -> Result<Vec<Reply>, MakeError> {
     let task = attempt.task.as_ref();
     let stands = attempt.modules(last);
-    let mut script = Script::after(task, stands.clone(), attempt.replies(last, ON_PURPOSE));
+    let mut script = Script::after(task, stands.clone(), attempt.replies(last, SAID_AGAIN));
     if !stands.is_empty() && !attempt.is_tested(last) {
         script.say("test".into(), EXPERT);
     }
@@ -396,7 +396,7 @@ mod tests {
         assert!(
             before
                 .iter()
-                .all(|reply| reply.served_by.as_deref() == Some(ON_PURPOSE))
+                .all(|reply| reply.served_by.as_deref() == Some(SAID_AGAIN))
         );
         assert!(
             own.iter()

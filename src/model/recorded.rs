@@ -11,9 +11,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::{ChatModel, ChatRequest, Delta, ModelError, ModelInfo, Reply};
 
-/// Who answered ([`Reply::served_by`]), where an answer is wrong on purpose, or a failed attempt's that is said again: whoever drives
-/// marks its step as a mistake, which is there to be gone on from and not to be learned.
+/// Who answered ([`Reply::served_by`]), where an answer is wrong on purpose: whoever drives marks its step as a mistake, which
+/// is there to be gone on from and not to be learned.
 pub const ON_PURPOSE: &str = "expert, wrong on purpose";
+
+/// The same, where what a model said in a failed attempt is said again, right or wrong.
+pub const SAID_AGAIN: &str = "a model, in an attempt that failed";
 
 /// Name and `--model` text of an expert, whose plan was made for one task and is kept nowhere.
 pub const EXPERT: &str = "expert";

@@ -10,10 +10,10 @@ use super::control::Interrupt;
 use super::drive::Driver;
 use crate::agent::{OverflowPolicy, Turn, drop_oldest_half};
 use crate::model::http::request_body;
-use crate::model::recorded::ON_PURPOSE;
+use crate::model::recorded;
 use crate::model::{ChatRequest, Delta, ModelError, Reply};
 use crate::trajectory::Writer;
-use crate::trajectory::event::{Ended, Event, MISTAKE, Mark, Origin};
+use crate::trajectory::event::{Ended, Event, MISTAKE, Mark, Origin, SAID_AGAIN};
 use crate::trajectory::request::{sha256, tools_hash};
 
 /// Pieces are merged over this long: twenty events a second are enough for an eye, and bound the file's growth.
@@ -156,7 +156,11 @@ impl Driver {
             served_by,
             retries,
         } = reply;
-        let on_purpose = served_by.as_deref() == Some(ON_PURPOSE);
+        let mark = match served_by.as_deref() {
+            Some(recorded::ON_PURPOSE) => Some(MISTAKE),
+            Some(recorded::SAID_AGAIN) => Some(SAID_AGAIN),
+            _ => None,
+        };
         let evidence = message.content.clone();
         self.emit(Event::Message {
             id,
@@ -174,10 +178,10 @@ impl Driver {
             retries,
             took_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
         })?;
-        if on_purpose {
+        if let Some(kind) = mark {
             let step = self.state.step + 1;
             self.emit(Event::Marked(Mark {
-                kind: MISTAKE.into(),
+                kind: kind.into(),
                 step,
                 evidence,
             }))?;

@@ -3,7 +3,7 @@
 //! Mental model: a rollout's model calls are walked in order. As long as each asks with what came before plus what followed,
 //! they are one conversation, so one lesson teaches all its turns; where a context was cut or edited another lesson begins. A
 //! turn is learned where the model's own reply stands in the trajectory as it was given: not what a person wrote, not a reply
-//! that was dropped or cut off, not a step that is marked as a [`MISTAKE`], made on purpose or said again after a failed attempt.
+//! that was dropped or cut off, not a step that is marked as a [`MISTAKE`] on purpose or as [said again](SAID_AGAIN) after a failed attempt.
 //!
 //! Conversations in OpenAI's fine-tuning form (JSON Lines with `messages`, and `weight` 0 at turns to leave) are read as well.
 
@@ -19,7 +19,7 @@ use super::error::file;
 use crate::grade::Verdict;
 use crate::model::local::as_templates_read_it;
 use crate::model::{Finish, Message, Role};
-use crate::trajectory::event::MISTAKE;
+use crate::trajectory::event::{MISTAKE, SAID_AGAIN};
 use crate::trajectory::request::Parts;
 use crate::trajectory::{Ended, Event, Origin, Record, Store};
 
@@ -263,7 +263,7 @@ impl Walked {
                         call.whole = false;
                     }
                 }
-                Event::Marked(mark) if mark.kind == MISTAKE => {
+                Event::Marked(mark) if [MISTAKE, SAID_AGAIN].contains(&mark.kind.as_str()) => {
                     walked.mistakes.insert(mark.step);
                 }
                 Event::Ended { how, .. } => {

@@ -2,7 +2,7 @@
 //!
 //! Mental model: a lesson is rendered by the chat template exactly as it is for inference. Before each turn that is learned
 //! the conversation so far, with the assistant's turn begun, must be the beginning of the whole text, to the byte; what
-//! follows, up to the token that ends the turn, is learned. What the assistant said and should not have, a marked mistake or a
+//! follows, up to the token that ends the turn, is learned. What the assistant said and should not have, a marked step or a
 //! reply that was dropped, counts nothing at all; everything else is masked, or counts a little, where that is asked for (reading
 //! teaches copying, too). Texts are encoded piece by piece between turns' borders, which are tokens of
 //! their own, so the pieces' tokens are those of the whole; a test holds that.

@@ -169,9 +169,11 @@ pub enum Ended {
     },
 }
 
-/// Kind of the [`Mark`] on a step whose answer was wrong on purpose (an expert's, or said after an attempt that failed): it is not to be
-/// learned.
+/// Kind of the [`Mark`] on a step whose answer was wrong on purpose (an expert's): it is not to be learned.
 pub const MISTAKE: &str = "mistake";
+
+/// Kind of the [`Mark`] on a step that says again what a model said in a failed attempt: it is not to be learned, either.
+pub const SAID_AGAIN: &str = "said again";
 
 /// Something that may explain a verdict or put it in doubt.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
