@@ -104,7 +104,7 @@ impl Attempt {
         if !folder.is_dir() {
             return Err(GONE);
         }
-        let (said, passed) = (said(records), passed(records));
+        let (said, passed) = (said(records, &state), passed(records, &state));
         let mut steps: Vec<Step> = Vec::new();
         let mut before = (base, String::new());
         for number in 1..=state.step {
@@ -213,33 +213,22 @@ fn is_a_person_s(event: &Event) -> bool {
 }
 
 /// The steps whose check found everything right.
-fn passed(records: &[Record]) -> HashSet<u32> {
-    let (mut tests, mut passed) = (HashSet::new(), HashSet::new());
-    for record in records {
-        match &record.event {
-            Event::Action { step, call, .. } if call.name == "test" => {
-                tests.insert(*step);
-            }
-            Event::Observed { step, outcome, .. }
-                if outcome.exit == Some(0) && tests.contains(step) =>
-            {
-                passed.insert(*step);
-            }
-            _ => {}
-        }
-    }
-    passed
+fn passed(records: &[Record], state: &State) -> HashSet<u32> {
+    let tests = state.actions.iter().filter(|(_, call)| call.name == "test");
+    let tests: HashSet<u32> = tests.map(|(step, _)| *step).collect();
+    let passed = records.iter().filter_map(|record| match &record.event {
+        Event::Observed { step, outcome, .. } if outcome.exit == Some(0) => Some(*step),
+        _ => None,
+    });
+    passed.filter(|step| tests.contains(step)).collect()
 }
 
 /// What was said in each step, as far as it was a call, whole, and not dropped.
-fn said(records: &[Record]) -> HashMap<u32, Vec<Message>> {
-    let (mut messages, mut steps, mut replies) = (HashMap::new(), HashMap::new(), BTreeMap::new());
-    let mut acted = HashSet::new();
+fn said(records: &[Record], state: &State) -> HashMap<u32, Vec<Message>> {
+    let acted: HashSet<u32> = state.actions.iter().map(|(step, _)| *step).collect();
+    let (mut steps, mut replies) = (HashMap::new(), BTreeMap::new());
     for record in records {
         match &record.event {
-            Event::Message { id, message, .. } => {
-                messages.insert(*id, message);
-            }
             Event::Asked { call, step, .. } => {
                 steps.insert(*call, *step);
             }
@@ -248,24 +237,20 @@ fn said(records: &[Record]) -> HashMap<u32, Vec<Message>> {
                 message,
                 finish,
                 ..
-            } => {
-                replies.insert(*call, (*message, finish));
+            } if *finish != Finish::Length => {
+                replies.insert(*call, *message);
             }
             Event::Dropped { call, .. } => {
                 replies.remove(call);
-            }
-            Event::Action { step, .. } => {
-                acted.insert(*step);
             }
             _ => {}
         }
     }
     let mut said: HashMap<u32, Vec<Message>> = HashMap::new();
-    for (call, (message, finish)) in replies {
+    for (call, message) in replies {
         let step = steps.get(&call).filter(|step| acted.contains(step));
-        let whole = *finish != Finish::Length;
-        if let (Some(step), Some(message), true) = (step, messages.get(&message), whole) {
-            said.entry(*step).or_default().push((*message).clone());
+        if let (Some(step), Some(message)) = (step, state.parts().message(message)) {
+            said.entry(*step).or_default().push(message.clone());
         }
     }
     said

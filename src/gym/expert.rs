@@ -4,7 +4,7 @@
 //! plans make **mistakes on purpose** first ([`mistake`]), see what comes of them and correct them, so that who learns from them sees how one
 //! goes on after a wrong change, or from a function that is right to the one that it calls. Others go on from where an **attempt of a model**
 //! came to ([`Attempt`]): what it said is said again, what it changed is taken back. Replies that are not the expert's own choice say so
-//! ([`ON_PURPOSE`]), and the rollout marks their steps as mistakes. They are there to be gone on from, not to be learned.
+//! ([`ON_PURPOSE`], [`SAID_AGAIN`]), and the rollout marks their steps. They are there to be gone on from, not to be learned.
 //!
 //! The expert sees what no agent may see. Its kind is [`ModelKind::Expert`], which stands behind no figure.
 

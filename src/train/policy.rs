@@ -1,12 +1,12 @@
 //! The whole way: from demonstrations to a folder with a policy in it.
 //!
-//! Mental model: [`make`] reads, learns a vocabulary (or takes the one that an earlier part of the same run learned, or that of the policy
-//! that it begins with), makes rows, and takes steps until they or the minutes are over. What happens is told to the caller, whose answer may end it; then,
-//! as at the end and every so many steps, a checkpoint and the folder's weights are written. Called again on the same folder it
-//! goes on.
+//! Mental model: [`make`] reads, learns a vocabulary (or takes the one that an earlier part of the same run learned, or that of the
+//! policy that it begins with), makes rows, and takes steps until they or the minutes are over. What happens is told to the caller,
+//! whose answer may end it; then, as at the end and every so many steps, a checkpoint and the folder's weights are written. Called
+//! again on the same folder it goes on.
 //!
-//! With a number of steps the result depends on seed, rows, settings, threads and the weights that it began with alone, to the bit. With minutes, the learning
-//! rate follows the clock, and another run on another day comes out a little differently.
+//! With a number of steps the result depends on seed, rows, settings, threads and the weights that it began with alone, to the bit.
+//! With minutes, the learning rate follows the clock, and another run on another day comes out a little differently.
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};

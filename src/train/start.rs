@@ -6,15 +6,13 @@
 use std::fs;
 use std::path::Path;
 
-use sha2::{Digest as _, Sha256};
-
 use super::TrainError;
 use super::error::file;
 use super::folder::TOKENIZER;
 use super::shape::{Layout, Shape};
 use crate::engine::config::{Architecture, Config, Scaling};
 use crate::engine::weights::Files;
-use crate::text::hex::hex;
+use crate::trajectory::request::sha256;
 
 /// See the module.
 #[derive(Debug, Clone, PartialEq)]
@@ -79,7 +77,7 @@ impl Start {
         }
         Ok(Self {
             shape,
-            digest: hex(&Sha256::digest(bytemuck::cast_slice(&weights))),
+            digest: sha256(bytemuck::cast_slice(&weights)),
             weights,
         })
     }
