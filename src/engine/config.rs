@@ -320,14 +320,19 @@ impl Config {
                 "it turns {turned} of each head's {head_dim} numbers by position; only all of them are turned here"
             )));
         }
+        // Files from before there were kinds have the factor alone, the oldest by another name.
+        let factor = number("rope.scaling.factor").or_else(|| number("rope.scale_linear"));
+        // 0 and 1 leave positions as they are.
+        let factor = factor.filter(|factor| ![0.0, 1.0].contains(factor));
         let kind = file.text(&format!("{prefix}.rope.scaling.type"));
+        let kind = kind.or_else(|| factor.map(|_| "linear"));
         let scaling = match (kind, file.tensor("rope_freqs.weight")) {
             (None | Some("none"), None) => Scaling::None,
             (None | Some("none"), Some(divisors)) => {
                 divided(&divisors, head_dim).map_err(refused)?
             }
             (Some("linear"), None) => Scaling::Linear {
-                factor: number("rope.scaling.factor").unwrap_or(1.0),
+                factor: factor.unwrap_or(1.0),
             },
             (Some(other), _) => {
                 return Err(refused(format!(

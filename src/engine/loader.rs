@@ -56,6 +56,7 @@ impl<M> Loader<'_, M> {
             ]),
             _ => None,
         };
+        self.has_no_other_biases(number, biases.is_some())?;
         let query = name("self_attn.q_proj.weight");
         let key = name("self_attn.k_proj.weight");
         let inner = config.intermediate;
@@ -72,6 +73,21 @@ impl<M> Loader<'_, M> {
             up: self.matrix(&name("mlp.up_proj.weight"), inner, hidden)?,
             down: self.matrix(&name("mlp.down_proj.weight"), hidden, inner)?,
         })
+    }
+
+    /// A bias that would be passed over would make another model of it.
+    fn has_no_other_biases(&self, layer: usize, computed: bool) -> Result<(), EngineError> {
+        let of_attention = ["q_proj", "k_proj", "v_proj", "o_proj"].map(|part| ("self_attn", part));
+        let of_the_rest = ["gate_proj", "up_proj", "down_proj"].map(|part| ("mlp", part));
+        for (at, (block, part)) in of_attention.into_iter().chain(of_the_rest).enumerate() {
+            let name = format!("model.layers.{layer}.{block}.{part}.bias");
+            if (at >= 3 || !computed) && self.checkpoint.tensor(&name).is_some() {
+                return Err(self.refused(format!(
+                    "it has `{name}`, and biases of that kind are not computed here"
+                )));
+            }
+        }
+        Ok(())
     }
 
     fn refused(&self, why: String) -> EngineError {

@@ -91,10 +91,7 @@ impl Engine {
     /// # Errors
     /// Whatever makes it impossible, in one sentence, before weights are read where that can be known.
     pub fn open(path: &Path, wishes: &Wishes) -> Result<Self, EngineError> {
-        let name = path
-            .file_stem()
-            .map(|name| name.to_string_lossy().into_owned())
-            .unwrap_or_default();
+        let name = called(path);
         let origin = path.display().to_string();
         let files = Files::open(path)?;
         let checkpoint = files.checkpoint()?;
@@ -237,7 +234,7 @@ impl Engine {
         all.keys().cloned().collect()
     }
 
-    /// Its folder's or file's name.
+    /// Its folder's or file's name; of a repository in the hub's cache the repository's.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
@@ -404,7 +401,10 @@ impl About {
         );
         let template = file
             .text("tokenizer.chat_template")
-            .map(|source| ChatTemplate::new(source, &bos, &eos))
+            .map(|source| {
+                let with_tools = file.text("tokenizer.chat_template.tool_use");
+                ChatTemplate::with(source, with_tools, &bos, &eos)
+            })
             .transpose()?;
         let ends = ends(&tokenizer, config.eos.clone());
         Ok(Self {
@@ -438,12 +438,16 @@ impl About {
                 .to_owned(),
             _ => String::new(),
         };
-        let source = read("chat_template.jinja").ok().or_else(|| {
-            let inside = settings.get("chat_template").and_then(Value::as_str);
-            inside.map(str::to_owned)
-        });
+        let inside = settings.get("chat_template");
+        let source = read("chat_template.jinja").ok();
+        let source = source.or_else(|| template_called(inside?, "default"));
+        let with_tools = read("additional_chat_templates/tool_use.jinja").ok();
+        let with_tools = with_tools.or_else(|| template_called(inside?, "tool_use"));
         let template = source
-            .map(|source| ChatTemplate::new(&source, &token("bos_token"), &token("eos_token")))
+            .map(|source| {
+                let (bos, eos) = (token("bos_token"), token("eos_token"));
+                ChatTemplate::with(&source, with_tools.as_deref(), &bos, &eos)
+            })
             .transpose()?;
         let mut eos = config.eos.clone();
         match json("generation_config.json").get("eos_token_id") {
@@ -462,6 +466,19 @@ impl About {
     }
 }
 
+/// One of the templates that lie in a configuration: one text, which is the default, or a list of such with names.
+fn template_called(inside: &Value, name: &str) -> Option<String> {
+    let found = match inside {
+        Value::String(text) => (name == "default").then_some(text.as_str()),
+        Value::Array(list) => list
+            .iter()
+            .find(|one| one.get("name").and_then(Value::as_str) == Some(name))
+            .and_then(|one| one.get("template")?.as_str()),
+        _ => None,
+    };
+    found.map(str::to_owned)
+}
+
 fn number(value: &Value) -> Option<u32> {
     u32::try_from(value.as_u64()?).ok()
 }
@@ -471,6 +488,7 @@ fn ends(tokenizer: &Tokenizer, mut named: Vec<u32>) -> Vec<u32> {
     for token in [
         "<|im_end|>",
         "<|eot_id|>",
+        "<|eom_id|>",
         "<|endoftext|>",
         "<|end_of_text|>",
     ] {
@@ -489,9 +507,50 @@ fn named(device: &Device) -> &'static str {
     }
 }
 
+/// What a model is called after where it lies. A file goes without its ending, a folder's name has none (`Qwen2.5-0.5B`). In the hub's
+/// cache a folder is called by its commit, which says nothing to anybody: its repository stands two folders above.
+fn called(path: &Path) -> String {
+    let end = |path: &Path| {
+        path.file_name()
+            .map(|name| name.to_string_lossy().into_owned())
+    };
+    if path.is_file() {
+        let stem = path.file_stem().map(|name| name.to_string_lossy());
+        return stem.map(std::borrow::Cow::into_owned).unwrap_or_default();
+    }
+    let snapshots = path.parent().filter(|folder| folder.ends_with("snapshots"));
+    let repository = snapshots.and_then(Path::parent).and_then(end);
+    let repository =
+        repository.and_then(|name| Some(name.strip_prefix("models--")?.replace("--", "/")));
+    repository.or_else(|| end(path)).unwrap_or_default()
+}
+
 /// Lower the priority of this thread: whoever looks at a screen comes first.
 pub(super) fn below_the_screen() {
     // Without leave to do so it runs as it is.
     #[cfg(target_os = "linux")]
     let _ = rustix::process::nice(5);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_model_is_called_by_its_file_folder_or_repository() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = |name: &str| {
+            let path = root.path().join(name);
+            std::fs::create_dir_all(&path).unwrap();
+            path
+        };
+        assert_eq!(called(&folder("Qwen2.5-Coder-0.5B")), "Qwen2.5-Coder-0.5B");
+        let commit = "0123456789abcdef0123456789abcdef01234567";
+        let snapshot = folder(&format!("models--Qwen--Qwen2.5-0.5B/snapshots/{commit}"));
+        assert_eq!(called(&snapshot), "Qwen/Qwen2.5-0.5B");
+        assert_eq!(called(&folder("own/snapshots/first")), "first");
+        let file = snapshot.join("qwen2.5-0.5b-q8_0.gguf");
+        std::fs::write(&file, "GGUF").unwrap();
+        assert_eq!(called(&file), "qwen2.5-0.5b-q8_0");
+    }
 }

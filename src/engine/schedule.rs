@@ -5,8 +5,8 @@
 //! oldest request first, so that a long prompt never stalls those who speak. Keys and values are found by prefix
 //! ([`super::prefix`]); what is there is not computed again.
 //!
-//! A request is answered over its own bounded channel: who reads slowly holds up its own stream only. A stream for which no
-//! page is left waits until others are over; if it is alone, it ends with an error. A panic ends the requests that were
+//! A request is answered over its own bounded channel: who reads slowly holds up its own stream only. Where no page is
+//! left the youngest stream gives way until there is room again ([`room`]). A panic ends the requests that were
 //! being served with an error, and the engine goes on with an empty cache.
 //!
 //! Where guesses are wanted ([`super::lookup`]), a stream that speaks brings a few tokens that may come next beside its last
@@ -30,11 +30,12 @@ use super::compute::Compute;
 use super::constraint::Constraint;
 use super::decoder::{Part, Wanted};
 use super::lookup::Lookup;
-use super::prefix::{Counts, Held, PAGE, Page, Tree};
+use super::prefix::{Counts, PAGE, Page, Tree};
 use super::sample::{Drawn, Sampler, Settings};
 use stream::{Stream, owner};
 use turn::{Turn, together};
 
+mod room;
 mod stream;
 mod turn;
 
@@ -179,6 +180,7 @@ pub fn start(compute: Box<dyn Compute>, pages: u32, ahead: usize) -> Result<Requ
         pages,
         ahead,
         streams: Vec::new(),
+        parked: Vec::new(),
         waiting: VecDeque::new(),
         asked: 0,
         load: Load::default(),
@@ -202,6 +204,8 @@ struct Schedule {
     pages: u32,
     ahead: usize,
     streams: Vec<Stream>,
+    /// Streams that gave way ([`room`]): they hold no page.
+    parked: Vec<Stream>,
     waiting: VecDeque<Ask>,
     asked: u64,
     load: Load,
@@ -221,7 +225,7 @@ struct Share {
 impl Schedule {
     fn serve(mut self, asks: &mpsc::Receiver<Message>) {
         loop {
-            let idle = self.streams.is_empty() && self.waiting.is_empty();
+            let idle = self.streams.is_empty() && self.parked.is_empty() && self.waiting.is_empty();
             if idle {
                 match asks.recv() {
                     Ok(message) => self.hear(message),
@@ -267,7 +271,7 @@ impl Schedule {
             Message::Load(answer) => {
                 let load = Load {
                     streams: self.streams.len(),
-                    waiting: self.waiting.len(),
+                    waiting: self.waiting.len() + self.parked.len(),
                     pages: self.tree.counts(),
                     ..self.load
                 };
@@ -281,6 +285,7 @@ impl Schedule {
     fn let_go(&mut self) {
         let gone = |ask: &Ask| ask.cancelled.load(Ordering::Relaxed) || ask.reply.is_closed();
         self.waiting.retain(|ask| !gone(ask));
+        self.parked.retain(|stream| !gone(&stream.ask));
         let mut at = 0;
         while at < self.streams.len() {
             if self.streams.get(at).is_some_and(|stream| gone(&stream.ask)) {
@@ -294,6 +299,12 @@ impl Schedule {
 
     fn admit(&mut self) {
         while self.streams.len() < self.compute.streams() {
+            if !self.parked.is_empty() {
+                if self.take_back() {
+                    continue;
+                }
+                return;
+            }
             let Some(ask) = self.waiting.pop_front() else {
                 return;
             };
@@ -301,21 +312,13 @@ impl Schedule {
                 let _ = ask.reply.try_send(Said::Over(End::Failed(error)));
                 continue;
             }
-            let (tree, compute) = (&mut self.tree, &mut self.compute);
-            let mut copied = Ok(());
-            let known = if compute.shares() {
-                ask.prompt.as_slice()
-            } else {
-                &[]
+            let held = match self.begin(owner(&ask), &ask.prompt) {
+                Ok(held) => held,
+                Err(error) => {
+                    let _ = ask.reply.try_send(Said::Over(End::Failed(error)));
+                    continue;
+                }
             };
-            let held = tree.begin(owner(&ask), known, |from, to, count| {
-                copied = compute.copy(from, to, count);
-            });
-            if let Err(error) = copied {
-                self.tree.end(held);
-                let _ = ask.reply.try_send(Said::Over(End::Failed(error)));
-                continue;
-            }
             self.asked += 1;
             self.streams.push(Stream {
                 sampler: Sampler::new(ask.settings.clone(), &ask.prompt),
@@ -490,33 +493,5 @@ impl Schedule {
             self.tree.end(stream.held);
         }
         Ok(())
-    }
-
-    /// Nobody could take a step: listeners are waited for, or pages are missing.
-    fn make_room(&mut self) {
-        let starved = |stream: &Stream| stream.ask.reply.capacity() >= 2;
-        let hungry = self.streams.iter().filter(|stream| starved(stream)).count();
-        if hungry == 0 {
-            std::thread::sleep(std::time::Duration::from_millis(1));
-            return;
-        }
-        // The youngest gives its pages up and waits for its turn again, with what it has said so far.
-        let youngest = self.streams.iter().rposition(starved);
-        let Some(stream) = youngest.map(|at| self.streams.remove(at)) else {
-            return;
-        };
-        let held = Held::of(stream.owner());
-        self.tree.end(stream.held);
-        if self.streams.is_empty() {
-            let why = format!(
-                "{} tokens need more pages than there are ({})",
-                stream.text.len(),
-                self.pages
-            );
-            let end = End::Failed(EngineError::TooLong(why));
-            let _ = stream.ask.reply.try_send(Said::Over(end));
-            return;
-        }
-        self.streams.push(Stream { held, ..stream });
     }
 }

@@ -2,23 +2,27 @@
 //!
 //! Mental model: the template is the model's own Jinja source; it is rendered as `transformers` renders it (blocks trimmed,
 //! Python's methods on strings, lists and dicts, `tojson` with Python's spacing, `raise_exception`, `strftime_now`).
+//! What `Jinja2` says otherwise than minijinja of nothing (`none` is not iterable, the length of what is not there is 0) is said as there.
 //! `{% generation %}` blocks, which only training reads, are transparent. What the template refuses is an error with its own
 //! words.
 
 use std::fmt::Write as _;
 
-use minijinja::value::{Kwargs, Serde};
+use minijinja::value::{Kwargs, Serde, ValueKind};
 use minijinja::{Environment, ErrorKind, Value};
 use serde::Serialize;
 
 use super::EngineError;
 
 const NAME: &str = "chat";
+/// The template for conversations with tools, where there is one.
+const WITH_TOOLS: &str = "tool_use";
 
 /// A model's template.
 pub struct ChatTemplate {
     environment: Environment<'static>,
     source: String,
+    has_with_tools: bool,
     bos: String,
     eos: String,
 }
@@ -29,6 +33,19 @@ impl ChatTemplate {
     /// # Errors
     /// Where it is no Jinja; the sentence has the line.
     pub fn new(source: &str, bos: &str, eos: &str) -> Result<Self, EngineError> {
+        Self::with(source, None, bos, eos)
+    }
+
+    /// The same, with another template for conversations in which tools are offered (transformers calls it `tool_use`).
+    ///
+    /// # Errors
+    /// Where one of them is no Jinja.
+    pub fn with(
+        source: &str,
+        with_tools: Option<&str>,
+        bos: &str,
+        eos: &str,
+    ) -> Result<Self, EngineError> {
         let mut environment = Environment::new();
         let syntax = minijinja::syntax::SyntaxConfig::builder()
             .trim_blocks(true)
@@ -49,12 +66,23 @@ impl ChatTemplate {
             jiff::Zoned::now().strftime(&format).to_string()
         });
         environment.add_filter("tojson", to_json);
-        environment
-            .add_template_owned(NAME, without_generation(source))
-            .map_err(EngineError::template)?;
+        environment.add_filter("length", length);
+        environment.add_filter("count", length);
+        environment.add_test("iterable", |value: &Value| {
+            has_parts(value) || value.kind() == ValueKind::Iterable
+        });
+        environment.add_test("sequence", |value: &Value| has_parts(value));
+        for (name, source) in [(NAME, Some(source)), (WITH_TOOLS, with_tools)] {
+            if let Some(source) = source {
+                environment
+                    .add_template_owned(name, without_generation(source))
+                    .map_err(EngineError::template)?;
+            }
+        }
         Ok(Self {
             environment,
-            source: source.to_owned(),
+            source: format!("{source}{}", with_tools.unwrap_or_default()),
+            has_with_tools: with_tools.is_some(),
             bos: bos.to_owned(),
             eos: eos.to_owned(),
         })
@@ -93,7 +121,10 @@ impl ChatTemplate {
     ) -> Result<String, EngineError> {
         let template = self
             .environment
-            .get_template(NAME)
+            .get_template(match tools {
+                Some(_) if self.has_with_tools => WITH_TOOLS,
+                _ => NAME,
+            })
             .map_err(EngineError::template)?;
         let context = minijinja::context! {
             messages => Value::from(Serde(messages)),
@@ -126,6 +157,19 @@ fn without_generation(source: &str) -> String {
     }
     out.push_str(rest);
     out
+}
+
+/// What has a length and parts by Python's lights: text and what is not there among them, `none` not.
+fn has_parts(value: &Value) -> bool {
+    use ValueKind::{Map, Seq, String, Undefined};
+    matches!(value.kind(), Seq | Map | String | Undefined)
+}
+
+fn length(value: &Value) -> Result<usize, minijinja::Error> {
+    if value.is_undefined() {
+        return Ok(0);
+    }
+    minijinja::filters::length(value)
 }
 
 /// `json.dumps(value, ensure_ascii=False, indent=…)`, as `transformers` has it.

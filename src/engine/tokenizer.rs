@@ -168,6 +168,13 @@ impl Tokenizer {
         Some(words)
     }
 
+    /// Whether a token is whole characters, and not a byte that is written as one (`<0x0A>`).
+    fn is_text(&self, token: u32) -> bool {
+        let word = self.0.id_to_token(token).unwrap_or_default();
+        let is_byte = word.len() == 6 && word.starts_with("<0x") && word.ends_with('>');
+        !is_byte && !self.decode(&[token]).contains('\u{fffd}')
+    }
+
     /// How many tokens there are.
     #[must_use]
     pub fn size(&self) -> usize {
@@ -188,7 +195,9 @@ impl Tokenizer {
         Stream {
             tokenizer: Arc::clone(self),
             tokens: Vec::new(),
+            context: None,
             told: 0,
+            waiting: 0,
         }
     }
 }
@@ -215,22 +224,33 @@ pub struct Stream {
     tokenizer: Arc<Tokenizer>,
     /// Tokens whose text is not all given out, after one that gives them their context.
     tokens: Vec<u32>,
+    /// The last token that is text by itself: some decoders join tokens with a space, so the next one needs one before it. A byte of
+    /// a character will not do: decoders take a row of such bytes together, or not at all.
+    context: Option<u32>,
     /// Bytes of their text that were given out.
     told: usize,
+    /// Tokens since the text was whole.
+    waiting: usize,
 }
 
 impl Stream {
     /// One token more; the text that is whole now, often empty.
     pub fn push(&mut self, token: u32) -> String {
         self.tokens.push(token);
+        self.waiting += 1;
         let text = self.tokenizer.decode(&self.tokens);
-        if text.ends_with('\u{fffd}') && self.tokens.len() < 16 {
+        if text.ends_with('\u{fffd}') && self.waiting < 16 {
             return String::new();
         }
         let new = text.get(self.told..).unwrap_or_default().to_owned();
-        // The last token stays as the context of the next: some decoders join them with a space.
-        self.tokens = vec![token];
+        if self.tokenizer.is_text(token) {
+            self.context = Some(token);
+        }
+        if let Some(context) = self.context {
+            self.tokens = vec![context];
+        }
         self.told = self.tokenizer.decode(&self.tokens).len();
+        self.waiting = 0;
         new
     }
 

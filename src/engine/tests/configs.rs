@@ -2,7 +2,11 @@
 
 use serde_json::{Value, json};
 
-use crate::engine::config::Config;
+use super::{config_of, cpu, tiny};
+use crate::engine::config::{Config, Scaling};
+use crate::engine::decoder::{Decoder, Precision};
+use crate::engine::gguf::Gguf;
+use crate::engine::weights::Files;
 
 /// The configuration of an architecture with these in it; its longest text, or why it is refused.
 fn longest(architecture: &str, more: &Value) -> Result<usize, String> {
@@ -70,4 +74,90 @@ fn what_our_own_decoders_do_not_compute_is_refused() {
     // A context beyond what positions are tabled for ends there, for everybody.
     let long = json!({"max_position_embeddings": 1_010_000});
     assert_eq!(longest("Qwen2ForCausalLM", &long), Ok(1 << 18));
+}
+
+/// A GGUF file without tensors, of a small Llama, with a number in it besides.
+fn llama_gguf(more: &[(&str, f32)]) -> Vec<u8> {
+    let counts = [
+        ("embedding_length", 64),
+        ("attention.head_count", 4),
+        ("block_count", 2),
+        ("feed_forward_length", 96),
+        ("vocab_size", 190),
+        ("context_length", 4096),
+    ];
+    let mut file = b"GGUF".to_vec();
+    file.extend(3u32.to_le_bytes());
+    file.extend(0u64.to_le_bytes());
+    file.extend((1 + counts.len() as u64 + more.len() as u64).to_le_bytes());
+    let text = |file: &mut Vec<u8>, text: &str| {
+        file.extend((text.len() as u64).to_le_bytes());
+        file.extend(text.as_bytes());
+    };
+    text(&mut file, "general.architecture");
+    file.extend(8u32.to_le_bytes());
+    text(&mut file, "llama");
+    for (key, value) in counts {
+        text(&mut file, &format!("llama.{key}"));
+        file.extend(4u32.to_le_bytes());
+        file.extend(u32::to_le_bytes(value));
+    }
+    for (key, value) in more {
+        text(&mut file, &format!("llama.{key}"));
+        file.extend(6u32.to_le_bytes());
+        file.extend(value.to_le_bytes());
+    }
+    file
+}
+
+#[test]
+fn a_factor_of_positions_counts_in_files_that_do_not_name_its_kind() {
+    let scaling = |more: &[(&str, f32)]| {
+        let bytes = llama_gguf(more);
+        let file = Gguf::read(&bytes, "x.gguf").unwrap();
+        Config::from_gguf(&file, "x.gguf").unwrap().scaling
+    };
+    assert_eq!(scaling(&[]), Scaling::None);
+    assert_eq!(scaling(&[("rope.scaling.factor", 1.0)]), Scaling::None);
+    let four = Scaling::Linear { factor: 4.0 };
+    assert_eq!(scaling(&[("rope.scaling.factor", 4.0)]), four);
+    assert_eq!(scaling(&[("rope.scale_linear", 4.0)]), four);
+}
+
+#[test]
+fn a_bias_that_would_be_passed_over_is_refused_by_its_name() {
+    for (kind, part) in [
+        ("llama", "self_attn.q_proj"),
+        ("qwen2", "self_attn.o_proj"),
+        ("qwen3", "mlp.up_proj"),
+    ] {
+        let folder = tiny(kind, 7);
+        let path = folder.path().join("model.safetensors");
+        let bytes = std::fs::read(&path).unwrap();
+        let head = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+        let mut named: Value = serde_json::from_slice(&bytes[8..8 + head]).unwrap();
+        let end = bytes.len() - 8 - head;
+        let name = format!("model.layers.1.{part}.bias");
+        named[&name] = json!({"dtype": "F32", "shape": [64], "data_offsets": [end, end + 256]});
+        let named = named.to_string();
+        let mut more = (named.len() as u64).to_le_bytes().to_vec();
+        more.extend(named.as_bytes());
+        more.extend(&bytes[8 + head..]);
+        more.extend([0; 256]);
+        std::fs::write(&path, more).unwrap();
+        let files = Files::open(folder.path()).unwrap();
+        let cpu = cpu(1);
+        let loaded = Decoder::load(
+            &config_of(folder.path()),
+            &files.checkpoint().unwrap(),
+            Precision::F32,
+            &cpu,
+            "tiny",
+        );
+        let why = loaded.err().unwrap().to_string();
+        assert!(
+            why.contains(&name) && why.contains("not computed here"),
+            "{why}"
+        );
+    }
 }

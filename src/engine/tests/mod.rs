@@ -11,9 +11,11 @@ mod failures;
 mod families;
 mod guesses;
 mod logits;
+mod room;
 mod streams;
 mod templates;
 mod tensors;
+mod texts;
 
 use std::fmt::Write as _;
 use std::path::Path;

@@ -62,3 +62,55 @@ fn a_template_that_is_none_is_refused_with_its_line() {
         .to_string();
     assert!(why.contains("line 2") || why.contains(":2"), "{why}");
 }
+
+#[test]
+fn nothing_is_what_it_is_in_jinja2() {
+    let said = |source: &str| {
+        let template = ChatTemplate::new(source, "", "").unwrap();
+        let messages = serde_json::json!([{"content": "hi", "parts": ["a"]}]);
+        template.render(&messages, None::<&()>, false)
+    };
+    // Qwen3-Coder asks for tools in this way.
+    let tools = "{% if tools is iterable and tools | length > 0 %}some{% else %}none{% endif %}";
+    assert_eq!(said(tools).unwrap(), "none");
+    assert_eq!(
+        said("{{ absent | length }}{{ absent | count }}").unwrap(),
+        "00"
+    );
+    assert!(said("{{ none | length }}").is_err());
+    for (value, iterable, sequence) in [
+        ("messages", "true", "true"),
+        ("messages[0]", "true", "true"),
+        ("messages[0].content", "true", "true"),
+        ("messages[0].parts", "true", "true"),
+        ("absent", "true", "true"),
+        ("none", "false", "false"),
+        ("1", "false", "false"),
+    ] {
+        let source = format!("{{{{ {value} is iterable }}}} {{{{ {value} is sequence }}}}");
+        let said = said(&source).unwrap().to_lowercase();
+        assert_eq!(said, format!("{iterable} {sequence}"), "{value}");
+    }
+}
+
+#[test]
+fn a_conversation_with_tools_is_rendered_by_the_template_for_it() {
+    let template = ChatTemplate::with(
+        "plain {{ messages[0].content }}",
+        Some("tools {{ tools | length }}"),
+        "",
+        "",
+    );
+    let template = template.unwrap();
+    let messages = serde_json::json!([{"content": "hi"}]);
+    let tools = serde_json::json!([{"name": "bash"}]);
+    assert_eq!(
+        template.render(&messages, None::<&()>, true).unwrap(),
+        "plain hi"
+    );
+    assert_eq!(
+        template.render(&messages, Some(&tools), true).unwrap(),
+        "tools 1"
+    );
+    assert!(template.mentions("tools {{"));
+}
