@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::models;
-use super::order::{LimitWishes, OrderError, Prepared, attempt};
+use super::order::{LimitWishes, OrderError, Prepared, any_seed, attempt};
 use super::supply::{self, Telling};
 use crate::agent::{Limits, Scaffold};
 use crate::grade;
@@ -55,7 +55,8 @@ pub async fn resume(
     })
 }
 
-/// Go on from a step of a rollout, as a new one; `say` is said to the agent first.
+/// Go on from a step of a rollout, as a new one; `say` is said to the agent first. Where there is a seed another one is drawn: with the
+/// same one the same reply would come again.
 ///
 /// # Errors
 /// As [`resume`]. A step that is not there is an error of the job.
@@ -77,6 +78,7 @@ pub async fn branch(
     let (mut draft, warnings) =
         draft_of(store, start, limits, Acts::Model(step as usize), telling).await?;
     draft.step_mode = step_mode;
+    draft.sampling.seed = draft.sampling.seed.map(|_| any_seed());
     let from = from.clone();
     let open = move |attempt| Rollout::branch(&from, step, say, attempt);
     let job = attempt(draft, wishes_of(start), telling, open);

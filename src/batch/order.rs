@@ -8,6 +8,7 @@
 //! Going on with a rollout, and branching off one, are [`super::again`].
 
 use std::collections::BTreeMap;
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ use super::supply::{self, Telling};
 use super::{Job, checks, proposal};
 use crate::agent::{Limits, Scaffold, ToolForm};
 use crate::grade::{self, RuleSet};
-use crate::model::{Sampling, bundled};
+use crate::model::{ModelKind, Sampling, bundled};
 use crate::rollout::ground::Wishes;
 use crate::rollout::{Attempt, Draft, Price, Rollout, RolloutError};
 use crate::sandbox::{self, Kind};
@@ -166,13 +167,14 @@ impl Order {
                     Some(model) => model,
                     None => models.next().await?,
                 };
+                let sampling = self.sampling_of(number, model.info().kind);
                 let draft = Draft {
                     store: store.clone(),
                     task: Arc::clone(&task),
                     tasks: self.tasks.clone(),
                     scaffold: Arc::clone(&scaffold),
                     model,
-                    sampling: self.sampling_of(number),
+                    sampling,
                     limits: limits.clone(),
                     price,
                     plan: plan.clone(),
@@ -238,17 +240,18 @@ impl Order {
         Ok(scaffold.with_form(form).with_limits(limits))
     }
 
-    /// Sampling settings of attempt `number`, from 1.
-    fn sampling_of(&self, number: u32) -> Sampling {
+    /// Sampling settings of attempt `number`, from 1. Where chance decides and no seed was given, weights on this machine get one that
+    /// is drawn, so that it stands on record; a server draws its own.
+    fn sampling_of(&self, number: u32, kind: ModelKind) -> Sampling {
         let before = number.saturating_sub(1);
         let at = usize::try_from(before).unwrap_or(usize::MAX);
         let temperature = self.temperatures.get(at).or(self.temperatures.last());
+        let by_chance = temperature.is_some_and(|temperature| *temperature > 0.0);
+        let seed = self.sampling.seed;
+        let seed = seed.map(|seed| seed.wrapping_add(u64::from(before)));
         Sampling {
             temperature: temperature.copied(),
-            seed: self
-                .sampling
-                .seed
-                .map(|seed| seed.wrapping_add(u64::from(before))),
+            seed: seed.or_else(|| (by_chance && kind == ModelKind::Local).then(any_seed)),
             ..self.sampling.clone()
         }
     }
@@ -256,6 +259,11 @@ impl Order {
     fn price_of(&self, model: &str) -> Option<Price> {
         self.price.or_else(|| self.prices.get(model).copied())
     }
+}
+
+/// A seed by chance, short enough to be typed again.
+pub(super) fn any_seed() -> u64 {
+    RandomState::new().build_hasher().finish() >> 32
 }
 
 /// The job of a new attempt that was drafted elsewhere.
@@ -298,7 +306,7 @@ mod tests {
             ..Order::demo()
         };
         let taken: Vec<_> = (1..=3)
-            .map(|number| order.sampling_of(number))
+            .map(|number| order.sampling_of(number, ModelKind::Local))
             .map(|sampling| (sampling.temperature, sampling.seed))
             .collect();
         assert_eq!(
@@ -309,6 +317,23 @@ mod tests {
                 (Some(0.7), Some(7))
             ]
         );
+    }
+
+    #[test]
+    fn attempts_of_local_weights_draw_their_seeds_where_chance_decides_and_none_was_given() {
+        let order = Order {
+            temperatures: vec![0.0, 0.7],
+            ..Order::demo()
+        };
+        let seeds = |kind| {
+            let attempts = (1..=4).map(|number| order.sampling_of(number, kind).seed);
+            attempts.collect::<Vec<_>>()
+        };
+        let local = seeds(ModelKind::Local);
+        assert_eq!(local[0], None);
+        let drawn: std::collections::BTreeSet<_> = local[1..].iter().flatten().collect();
+        assert_eq!(drawn.len(), 3, "{local:?}");
+        assert_eq!(seeds(ModelKind::Http), [None; 4]);
     }
 
     #[tokio::test]

@@ -22,6 +22,9 @@ const MERGE: Duration = Duration::from_millis(50);
 /// Pieces that may wait for the merger; a model that is faster waits.
 const WAITING_DELTAS: usize = 256;
 
+/// How far the seeds of two calls of an attempt lie apart; those of a task's attempts are neighbours.
+const SEEDS_APART: u64 = 1_000_003;
+
 /// What asking came to.
 pub(super) enum Asked {
     Turn(Turn),
@@ -116,6 +119,9 @@ impl Driver {
             .collect();
         let tools = self.attempt.scaffold.tools();
         let mut sampling = self.attempt.sampling.clone();
+        // Each call draws by its own: with the same numbers, asking again would bring the same reply.
+        let apart = u64::from(self.state.next_call).wrapping_mul(SEEDS_APART);
+        sampling.seed = sampling.seed.map(|seed| seed.wrapping_add(apart));
         for phrase in self.attempt.scaffold.stop() {
             if !sampling.stop.contains(&phrase) {
                 sampling.stop.push(phrase);

@@ -71,7 +71,7 @@ pub(crate) struct Args {
     /// Most tokens of one reply
     #[arg(long, value_name = "N", default_value_t = 4096)]
     pub(super) max_tokens: u32,
-    /// Seed of the first attempt; each further one counts it up
+    /// Seed of the first attempt; each further one counts it up [default: for local models at a temperature above 0, one by chance for each]
     #[arg(long, value_name = "N")]
     pub(super) seed: Option<u64>,
     /// Every reply must be a tool call (of a scaffold with native ones); a local model is held to the tool's schema while it writes
