@@ -72,6 +72,7 @@ pub(crate) async fn run(args: Args) -> Result<ExitCode, Failure> {
             folder.display()
         )));
     }
+    let spec = spec.absolute().map_err(Failure::usage)?;
     let weights = {
         let bar = Transfer::new();
         let hear = |name: &str, done, total| bar.tell(name, done, total);

@@ -2,10 +2,12 @@
 
 use futures_util::StreamExt as _;
 use reqwest::header::{HeaderMap, LOCATION};
-use reqwest::{Response, StatusCode, Url};
+use reqwest::{RequestBuilder, Response, StatusCode, Url};
 use serde::Deserialize;
 
 use super::cache::{check_name, is_commit};
+use super::download::{ATTEMPTS, PAUSE};
+use super::error::may_pass;
 use super::http::chain;
 use super::{Hub, HubError, Repo, RepoKind, Snapshot};
 
@@ -36,7 +38,7 @@ pub(super) async fn resolve(hub: &Hub, repo: &Repo, revision: &str) -> Result<Sn
     parts.extend(repo.id.split('/'));
     parts.extend(["revision", revision]);
     let url = address(&hub.settings.endpoint, &parts)?;
-    let response = with_token(hub, hub.clients.follow.get(url)).send().await;
+    let response = sent(with_token(hub, hub.clients.follow.get(url))).await;
     let response = response.map_err(|error| unreachable(&what, &error))?;
     let response = accepted(hub, repo, &what, response).await?;
     let body = bounded(response, LARGEST_ANSWER)
@@ -62,7 +64,7 @@ pub(super) async fn resolve(hub: &Hub, repo: &Repo, revision: &str) -> Result<Sn
         repo: repo.clone(),
         commit: parsed.sha,
         files,
-        from_cache: false,
+        from_cache: None,
     })
 }
 
@@ -85,8 +87,7 @@ pub(super) async fn meta(hub: &Hub, snapshot: &Snapshot, name: &str) -> Result<M
     let mut url = content_address(hub, snapshot, name)?;
     for _ in 0..5 {
         let request = with_token(hub, hub.clients.stay.head(url.clone()));
-        let response = request
-            .send()
+        let response = sent(request)
             .await
             .map_err(|error| unreachable(&what, &error))?;
         let headers = response.headers();
@@ -133,6 +134,21 @@ pub(super) async fn meta(hub: &Hub, snapshot: &Snapshot, name: &str) -> Result<M
     })
 }
 
+/// Send a question, again while the answer is that it may be answered in a moment: as often as content is asked for.
+async fn sent(request: RequestBuilder) -> reqwest::Result<Response> {
+    for failures in 0..ATTEMPTS - 1 {
+        let Some(again) = request.try_clone() else {
+            break;
+        };
+        let response = again.send().await?;
+        if !may_pass(response.status().as_u16()) {
+            return Ok(response);
+        }
+        tokio::time::sleep(PAUSE * 2_u32.pow(failures)).await;
+    }
+    request.send().await
+}
+
 fn text(headers: &HeaderMap, name: &str) -> Option<String> {
     headers.get(name)?.to_str().ok().map(str::to_owned)
 }
@@ -147,7 +163,7 @@ fn address(endpoint: &str, parts: &[&str]) -> Result<Url, HubError> {
     Ok(url)
 }
 
-pub(super) fn with_token(hub: &Hub, request: reqwest::RequestBuilder) -> reqwest::RequestBuilder {
+pub(super) fn with_token(hub: &Hub, request: RequestBuilder) -> RequestBuilder {
     match &hub.settings.token {
         Some(token) => request.bearer_auth(token.expose()),
         None => request,

@@ -59,8 +59,8 @@ pub(super) fn remember(
     write_whole(&path, commit.as_bytes())
 }
 
-/// What the cache knows of a revision: the commit last seen, and the files of it that are here.
-pub(super) fn snapshot(cache: &Path, repo: &Repo, revision: &str) -> Option<Snapshot> {
+/// What the cache knows of a revision: the commit last seen, and the files of it that are here. `why` the hub did not answer.
+pub(super) fn snapshot(cache: &Path, repo: &Repo, revision: &str, why: &str) -> Option<Snapshot> {
     let folder = folder(cache, repo);
     let commit = if is_commit(revision) {
         revision.to_owned()
@@ -80,7 +80,7 @@ pub(super) fn snapshot(cache: &Path, repo: &Repo, revision: &str) -> Option<Snap
         repo: repo.clone(),
         commit,
         files,
-        from_cache: true,
+        from_cache: Some(why.to_owned()),
     })
 }
 

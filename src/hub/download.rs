@@ -9,15 +9,16 @@ use reqwest::header::{CONTENT_RANGE, RANGE};
 use tokio::io::AsyncWriteExt as _;
 
 use super::api::{self, Meta};
+use super::error::may_pass;
 use super::http::chain;
 use super::verify::{self, Difference};
 use super::{Hub, HubError, Progress, Snapshot, cache};
 
 /// Attempts in a row that may bring nothing new before the download is given up.
-const ATTEMPTS: u32 = 5;
+pub(super) const ATTEMPTS: u32 = 5;
 
 /// The first pause between attempts; it doubles.
-const PAUSE: Duration = Duration::from_millis(250);
+pub(super) const PAUSE: Duration = Duration::from_millis(250);
 
 pub(super) async fn file(
     hub: &Hub,
@@ -125,12 +126,7 @@ async fn attempt(
         .await
         .map_err(|error| Failed::Perhaps(chain(&error)))?;
     let status = response.status();
-    if status.is_server_error()
-        || matches!(
-            status,
-            StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT
-        )
-    {
+    if may_pass(status.as_u16()) {
         return Err(Failed::Perhaps(format!("the hub answered {status}")));
     }
     if status == StatusCode::RANGE_NOT_SATISFIABLE {

@@ -117,9 +117,27 @@ impl HubError {
         }
     }
 
+    /// Whether the cache may answer instead: the hub was not reached, is in trouble, or lets nobody in, which says nothing of
+    /// files that are here already. What does not exist there is another matter.
+    pub(super) fn leaves_the_cache(&self) -> bool {
+        match self {
+            Self::Unreachable { .. }
+            | Self::Token { .. }
+            | Self::Gated { .. }
+            | Self::Forbidden { .. } => true,
+            Self::Status { status, .. } => may_pass(*status),
+            _ => false,
+        }
+    }
+
     /// For `map_err`: an I/O error with its path.
     pub(super) fn io(path: &Path) -> impl FnOnce(std::io::Error) -> Self + use<> {
         let path = path.to_owned();
         move |source| Self::Io { path, source }
     }
+}
+
+/// Whether a status says that the same may be answered in a moment.
+pub(super) fn may_pass(status: u16) -> bool {
+    status >= 500 || matches!(status, 408 | 429)
 }

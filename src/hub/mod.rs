@@ -116,9 +116,12 @@ pub struct Snapshot {
     pub commit: String,
     /// Paths of its files; of those in the cache only, where `from_cache`.
     pub files: Vec<String>,
-    /// The hub could not be asked; this is what the cache knows.
-    pub from_cache: bool,
+    /// Why the hub did not answer, where this is what the cache knows.
+    pub from_cache: Option<String>,
 }
+
+/// Why the hub is not asked at all.
+const OFFLINE: &str = "HF_HUB_OFFLINE or TRANSFORMERS_OFFLINE is set";
 
 /// A client of one hub with one cache.
 #[derive(Debug, Clone)]
@@ -146,7 +149,7 @@ impl Hub {
     }
 
     /// Turn a revision (branch, tag, commit; `main` where none is given) into a commit and its files. Where the hub cannot be
-    /// reached, the cache answers for what it has.
+    /// reached, is in trouble or lets nobody in, the cache answers for what it has.
     ///
     /// # Errors
     /// See [`HubError`].
@@ -154,17 +157,21 @@ impl Hub {
         repo.check()?;
         let revision = revision.unwrap_or("main");
         if self.settings.offline {
-            return cache::snapshot(&self.settings.cache, repo, revision)
-                .ok_or_else(|| HubError::offline(&repo.to_string(), "HF_HUB_OFFLINE is set"));
+            return cache::snapshot(&self.settings.cache, repo, revision, OFFLINE)
+                .ok_or_else(|| HubError::offline(&repo.to_string(), OFFLINE));
         }
         match api::resolve(self, repo, revision).await {
             Ok(snapshot) => {
                 cache::remember(&self.settings.cache, repo, revision, &snapshot.commit)?;
                 Ok(snapshot)
             }
-            Err(HubError::Unreachable { why, .. }) => {
-                cache::snapshot(&self.settings.cache, repo, revision)
-                    .ok_or_else(|| HubError::offline(&repo.to_string(), &why))
+            Err(error) if error.leaves_the_cache() => {
+                let why = error.to_string();
+                let known = cache::snapshot(&self.settings.cache, repo, revision, &why);
+                known.ok_or_else(|| match error {
+                    HubError::Unreachable { why, .. } => HubError::offline(&repo.to_string(), &why),
+                    other => other,
+                })
             }
             Err(other) => Err(other),
         }
@@ -187,7 +194,7 @@ impl Hub {
         }
         if self.settings.offline {
             let what = format!("`{name}` of {}", snapshot.repo);
-            return Err(HubError::offline(&what, "HF_HUB_OFFLINE is set"));
+            return Err(HubError::offline(&what, OFFLINE));
         }
         download::file(self, snapshot, name, &pointer, progress).await?;
         Ok(pointer)

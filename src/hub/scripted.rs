@@ -29,6 +29,8 @@ pub(crate) struct Script {
     pub(crate) small: bool,
     /// Break the connection after this many bytes, this many times.
     pub(crate) cut: (usize, usize),
+    /// Answer so many requests with 503 first.
+    pub(crate) busy: usize,
     /// Answer everything so.
     pub(crate) refuse: Option<(u16, &'static str)>,
     /// Ignore `Range`.
@@ -65,6 +67,10 @@ async fn answer(State(shared): State<Shared>, request: Request) -> Response<Body
         header("authorization").is_some(),
     ));
     let build = Response::builder();
+    if script.busy > 0 {
+        script.busy -= 1;
+        return build.status(503).body(Body::empty()).unwrap();
+    }
     if let Some((status, code)) = script.refuse {
         return build
             .status(status)

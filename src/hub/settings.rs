@@ -19,7 +19,8 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// From `HF_ENDPOINT`, `HF_HUB_CACHE`, `HF_HOME`, `XDG_CACHE_HOME`, `HF_TOKEN`, `HF_TOKEN_PATH`, `HF_HUB_OFFLINE`.
+    /// From `HF_ENDPOINT`, `HF_HUB_CACHE`, `HF_HOME`, `XDG_CACHE_HOME`, `HF_TOKEN`, `HF_TOKEN_PATH`, `HF_HUB_OFFLINE`,
+    /// `TRANSFORMERS_OFFLINE`.
     ///
     /// # Errors
     /// Where neither a cache nor a home folder is named.
@@ -28,24 +29,30 @@ impl Settings {
     }
 
     fn from_vars(var: impl Fn(&str) -> Option<String>) -> Result<Self, HubError> {
-        let cache_home = || match (
-            var("XDG_CACHE_HOME"),
-            var("HOME").or_else(|| var("USERPROFILE")),
-        ) {
-            (Some(xdg), _) => Some(PathBuf::from(xdg)),
-            (None, Some(home)) => Some(PathBuf::from(home).join(".cache")),
+        let own = var("HOME").or_else(|| var("USERPROFILE"));
+        // A shell writes out `~` only at the beginning of a word: files of settings and `env` bring it as it is.
+        let path = |text: String| match (text.strip_prefix('~'), &own) {
+            (Some(""), Some(own)) => PathBuf::from(own),
+            (Some(rest), Some(own)) if rest.starts_with('/') => {
+                PathBuf::from(own).join(rest.trim_start_matches('/'))
+            }
+            _ => PathBuf::from(text),
+        };
+        let cache_home = || match (var("XDG_CACHE_HOME"), &own) {
+            (Some(xdg), _) => Some(path(xdg)),
+            (None, Some(own)) => Some(PathBuf::from(own).join(".cache")),
             (None, None) => None,
         };
         let home = var("HF_HOME")
-            .map(PathBuf::from)
+            .map(path)
             .or_else(|| Some(cache_home()?.join("huggingface")));
         let cache = var("HF_HUB_CACHE")
             .or_else(|| var("HUGGINGFACE_HUB_CACHE"))
-            .map(PathBuf::from)
+            .map(path)
             .or_else(|| Some(home.as_ref()?.join("hub")))
             .ok_or(HubError::NoHome)?;
         let token_file = var("HF_TOKEN_PATH")
-            .map(PathBuf::from)
+            .map(path)
             .or_else(|| Some(home?.join("token")));
         let token = var("HF_TOKEN")
             .or_else(|| var("HUGGING_FACE_HUB_TOKEN"))
@@ -62,7 +69,9 @@ impl Settings {
             endpoint: endpoint.trim_end_matches('/').to_owned(),
             cache,
             token,
-            offline: var("HF_HUB_OFFLINE").is_some_and(on),
+            offline: ["HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"]
+                .into_iter()
+                .any(|name| var(name).is_some_and(on)),
         })
     }
 }
@@ -99,6 +108,39 @@ mod tests {
             PathBuf::from("/c")
         );
         assert!(matches!(with(&[]), Err(HubError::NoHome)));
+        for (name, value, place) in [
+            ("HF_HOME", "~/x", "/h/x/hub"),
+            ("HF_HOME", "~", "/h/hub"),
+            ("HF_HUB_CACHE", "~/c", "/h/c"),
+            ("HUGGINGFACE_HUB_CACHE", "~//c", "/h/c"),
+            ("XDG_CACHE_HOME", "~/x", "/h/x/huggingface/hub"),
+            ("HF_HOME", "/a/~", "/a/~/hub"),
+            ("HF_HOME", "~other/x", "~other/x/hub"),
+        ] {
+            let found = cache(&[("HOME", "/h"), (name, value)]);
+            assert_eq!(found, PathBuf::from(place), "{name}={value}");
+        }
+    }
+
+    #[test]
+    fn a_token_lies_in_the_home_folder_where_its_path_says_so() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("t"), "hf_file").unwrap();
+        let own = dir.path().to_str().unwrap();
+        let settings = with(&[("HOME", own), ("HF_TOKEN_PATH", "~/t")]).unwrap();
+        assert_eq!(settings.token.unwrap().expose(), "hf_file");
+    }
+
+    #[test]
+    fn either_variable_keeps_it_offline() {
+        for (name, value, offline) in [
+            ("HF_HUB_OFFLINE", "1", true),
+            ("TRANSFORMERS_OFFLINE", "1", true),
+            ("TRANSFORMERS_OFFLINE", "0", false),
+        ] {
+            let settings = with(&[("HOME", "/h"), (name, value)]).unwrap();
+            assert_eq!(settings.offline, offline, "{name}={value}");
+        }
     }
 
     #[test]

@@ -224,7 +224,8 @@ async fn offline_the_cache_answers_for_what_it_has() {
         .resolve(&Repo::dataset("o/n"), None)
         .await
         .unwrap();
-    assert!(snapshot.from_cache);
+    let why = snapshot.from_cache.as_deref().unwrap();
+    assert!(why.contains("the hub cannot be reached"), "{why}");
     for hub in [&offline, &unreachable] {
         let error = hub
             .file(&snapshot, "other.parquet", &|_, _, _| {})
@@ -242,6 +243,51 @@ async fn offline_the_cache_answers_for_what_it_has() {
             .to_string();
         assert!(error.contains("model a/b is not in the cache"), "{error}");
     }
+}
+
+#[tokio::test]
+async fn a_hub_that_refuses_or_fails_does_not_take_away_what_is_in_the_cache() {
+    let (url, shared) = serve(script()).await;
+    let dir = tempfile::tempdir().unwrap();
+    let hub = hub(&url, dir.path(), false);
+    let path = fetch(&hub).await.unwrap();
+    for (refused, words) in [
+        ((401, "RepoNotFound"), "the hub wants a token (401)"),
+        ((403, "GatedRepo"), "is gated"),
+        ((403, ""), "may not read it (403)"),
+        ((429, ""), "the hub answered 429"),
+    ] {
+        shared.lock().unwrap().refuse = Some(refused);
+        let snapshot = hub.resolve(&Repo::dataset("o/n"), None).await.unwrap();
+        let why = snapshot.from_cache.as_deref().unwrap();
+        assert!(why.contains(words), "{why}");
+        let found = hub.file(&snapshot, NAME, &|_, _, _| {}).await;
+        assert_eq!(found.unwrap(), path);
+        if refused.0 < 404 {
+            // What is not there is asked for, and the answer is told.
+            let error = hub.resolve(&Repo::model("o/n"), None).await.unwrap_err();
+            assert!(error.to_string().contains(words), "{error}");
+        }
+    }
+    shared.lock().unwrap().refuse = Some((404, "RepoNotFound"));
+    let error = fetch(&hub).await.unwrap_err();
+    assert!(matches!(error, HubError::NotFound { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn a_hub_that_is_busy_is_asked_again_whatever_it_was_asked() {
+    let (url, shared) = serve(Script {
+        busy: 1,
+        ..script()
+    })
+    .await;
+    let dir = tempfile::tempdir().unwrap();
+    let hub = hub(&url, dir.path(), false);
+    let snapshot = hub.resolve(&Repo::dataset("o/n"), None).await.unwrap();
+    assert_eq!(snapshot.from_cache, None);
+    shared.lock().unwrap().busy = 1;
+    let path = hub.file(&snapshot, NAME, &|_, _, _| {}).await.unwrap();
+    assert_eq!(std::fs::read(path).unwrap(), content());
 }
 
 #[tokio::test]
@@ -272,7 +318,7 @@ async fn names_that_leave_the_cache_are_refused() {
         repo: Repo::dataset("o/n"),
         commit: COMMIT.to_owned(),
         files: Vec::new(),
-        from_cache: false,
+        from_cache: None,
     };
     for name in ["../../x", "/etc/passwd", "a/../b", ""] {
         let error = hub.file(&snapshot, name, &|_, _, _| {}).await.unwrap_err();

@@ -24,6 +24,7 @@ use super::{
     ChatModel, ChatRequest, Delta, Message, ModelError, ModelInfo, ModelKind, Reply, Role, ToolSpec,
 };
 use crate::engine::adapter::Adapter;
+use crate::engine::constraint::Constraint;
 use crate::engine::{Engine, EngineError, Precision, Wishes};
 use speech::{Question, Speech};
 use writing::Nameless;
@@ -181,8 +182,12 @@ impl ChatModel for Local {
             return Err(ModelError::Cancelled);
         }
         let held = request.sampling.require_call && !request.tools.is_empty();
+        let held = if held {
+            Some(constraint(&self.engine, &request.tools).await?)
+        } else {
+            None
+        };
         let question = Question {
-            grammar: held.then(|| grammar::of_calls(&self.engine, &request.tools)),
             prompt: prompt(&self.engine, &request.messages, &request.tools, &Map::new())
                 .map_err(failed)?,
             sampling: request.sampling.clone(),
@@ -193,7 +198,7 @@ impl ChatModel for Local {
             nameless: Nameless::Call,
             calls: usize::MAX,
         };
-        let mut speech = Speech::begin(&self.engine, question).map_err(failed)?;
+        let mut speech = Speech::begin(&self.engine, question, held).map_err(failed)?;
         let mut logprobs = request.sampling.logprobs.then(Vec::new);
         let finish = loop {
             let heard = tokio::select! {
@@ -226,6 +231,15 @@ impl ChatModel for Local {
     }
 }
 
+/// What holds a reply to a call of one of the tools. Making it can take seconds: nobody else waits for it.
+async fn constraint(engine: &Arc<Engine>, tools: &[ToolSpec]) -> Result<Constraint, ModelError> {
+    let grammar = grammar::of_calls(engine, tools);
+    let engine = Arc::clone(engine);
+    let made = tokio::task::spawn_blocking(move || engine.constraint(&grammar)).await;
+    made.map_err(|error| failed(EngineError::Computing(error.to_string())))?
+        .map_err(failed)
+}
+
 /// A conversation as tokens, the assistant's turn begun; the model's template may read `variables` besides.
 ///
 /// # Errors
@@ -236,10 +250,30 @@ pub fn prompt(
     tools: &[ToolSpec],
     variables: &Map<String, Value>,
 ) -> Result<Vec<u32>, EngineError> {
-    let messages: Vec<Value> = messages.iter().map(as_templates_read_it).collect();
     let tools: Vec<Value> = tools.iter().map(offered).collect();
     let tools = (!tools.is_empty()).then_some(&tools);
-    engine.prompt(&messages, tools, variables)
+    // A template that asks whether a content is none says another thing of one that is there and empty.
+    let asks = |content: &&str| {
+        let of = |what: &str| engine.template_mentions(&format!("{content} {what}"));
+        of("is none") || of("is not none")
+    };
+    let none = ["content", "content']", "content\"]"].iter().any(asks);
+    let made = |strings: bool| {
+        let reads = Reads { none, strings };
+        let each = messages.iter().map(|message| value(message, reads));
+        engine.prompt(&each.collect::<Vec<Value>>(), tools, variables)
+    };
+    let objects = made(false);
+    let has_calls = messages
+        .iter()
+        .any(|message| !message.tool_calls.is_empty());
+    match objects {
+        // A template that puts a call together as text cannot read an object: it refuses it, and takes a string.
+        Err(EngineError::Template(why)) if has_calls => {
+            made(true).map_err(|_strings_neither| EngineError::Template(why))
+        }
+        made => made,
+    }
 }
 
 fn failed(error: EngineError) -> ModelError {
@@ -253,9 +287,22 @@ fn failed(error: EngineError) -> ModelError {
     }
 }
 
+/// What a template wants to read in messages with calls, where it is not what most of them do.
+#[derive(Debug, Clone, Copy, Default)]
+struct Reads {
+    /// None for a content that is not there.
+    none: bool,
+    /// Arguments as the text that they are.
+    strings: bool,
+}
+
 /// A message as templates read it: arguments of calls as objects, where they are.
 #[must_use]
 pub fn as_templates_read_it(message: &Message) -> Value {
+    value(message, Reads::default())
+}
+
+fn value(message: &Message, reads: Reads) -> Value {
     let role = match message.role {
         Role::System => "system",
         Role::User => "user",
@@ -266,10 +313,21 @@ pub fn as_templates_read_it(message: &Message) -> Value {
     let Some(fields) = value.as_object_mut() else {
         return value;
     };
+    // A template writes it where its model was trained to read it again, and leaves it out elsewhere.
+    if let Some(reasoning) = &message.reasoning {
+        fields.insert("reasoning_content".into(), reasoning.as_str().into());
+    }
     if !message.tool_calls.is_empty() {
+        if reads.none && message.content.is_empty() {
+            fields.insert("content".into(), Value::Null);
+        }
         let calls = message.tool_calls.iter().map(|call| {
-            let arguments: Value = serde_json::from_str(&call.arguments)
-                .unwrap_or_else(|_not_json| Value::from(call.arguments.as_str()));
+            let text = || Value::from(call.arguments.as_str());
+            let arguments = if reads.strings {
+                text()
+            } else {
+                serde_json::from_str(&call.arguments).unwrap_or_else(|_not_json| text())
+            };
             let function = json!({"name": call.name, "arguments": arguments});
             json!({"id": call.id, "type": "function", "function": function})
         });

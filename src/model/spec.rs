@@ -273,8 +273,11 @@ impl ModelSpec {
 }
 
 impl ModelSpec {
-    /// Its paths from the root of the file system.
-    fn absolute(self) -> Result<Self, ModelError> {
+    /// Its paths from the root of the file system: what is at `.` has a name then.
+    ///
+    /// # Errors
+    /// Where there is nothing.
+    pub fn absolute(self) -> Result<Self, ModelError> {
         Ok(match self {
             Self::Path { path, precision } => Self::Path {
                 path: local::absolute(&path)?,

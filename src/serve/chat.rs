@@ -12,6 +12,7 @@ use super::refusal::Refusal;
 use super::stream::{self, Form};
 use super::wrapping::{Head, Wrapping};
 use super::{Answer, House, routes, sampling, unserved};
+use crate::engine::EngineError;
 use crate::engine::adapter::Adapter;
 use crate::model::local::grammar;
 use crate::model::local::speech::{MOST_LIKELIEST, Question};
@@ -29,6 +30,8 @@ struct Asked {
     sampling: Sampling,
     /// What the reply is held to.
     grammar: Option<String>,
+    /// The reply is JSON that was asked for: nothing in it is a call.
+    is_json: bool,
     choices: usize,
     /// Calls that a reply may hold.
     calls: usize,
@@ -45,16 +48,18 @@ pub(super) async fn answer(house: &Arc<House>, body: &Value) -> Result<Answer, R
         asked.tools.clone(),
         asked.variables,
     );
-    // Long conversations take a while to become tokens.
-    let grammar = asked.grammar.clone();
+    // Long conversations take a while to become tokens, and schemas to become what a reply is held to.
+    let (grammar, choices) = (asked.grammar, asked.choices);
     let made = tokio::task::spawn_blocking(move || {
         // A grammar that cannot be read is refused before the request waits for its turn.
-        if let Some(grammar) = grammar {
-            engine.constraint(&grammar)?;
+        let mut constraints = Vec::new();
+        for grammar in grammar.iter().cycle().take(choices) {
+            constraints.push(engine.constraint(grammar)?);
         }
-        local::prompt(&engine, &messages, &tools, &variables)
+        let prompt = local::prompt(&engine, &messages, &tools, &variables)?;
+        Ok::<_, EngineError>((prompt, constraints))
     });
-    let prompt = made
+    let (prompt, constraints) = made
         .await
         .map_err(|error| Refusal::wrong(format!("The request cannot be rendered: {error}")))??;
     let mut sampling = asked.sampling;
@@ -64,14 +69,17 @@ pub(super) async fn answer(house: &Arc<House>, body: &Value) -> Result<Answer, R
         prompt,
         sampling,
         adapter: asked.adapter,
-        grammar: asked.grammar,
         seed: 0,
         most: 0,
-        tools: asked.tools,
+        tools: if asked.is_json {
+            Vec::new()
+        } else {
+            asked.tools
+        },
         nameless: Nameless::Text,
         calls: asked.calls,
     };
-    let generation = Generation::begin(house, vec![question], asked.choices).await?;
+    let generation = Generation::begin(house, vec![question], asked.choices, constraints).await?;
     let head = Head {
         id: format!("chatcmpl-{}", ulid::Ulid::generate()),
         created: super::now(),
@@ -116,6 +124,7 @@ fn read(house: &House, body: &Value) -> Result<Asked, Refusal> {
         let why = "cannot be had together with a call that must come";
         return Err(fields.refused("response_format", why));
     }
+    let is_json = json.is_some();
     let grammar = if chosen {
         Some(grammar::of_calls(&house.engine, &tools))
     } else {
@@ -144,6 +153,7 @@ fn read(house: &House, body: &Value) -> Result<Asked, Refusal> {
         variables,
         sampling,
         grammar,
+        is_json,
         choices,
         calls: if one_call { 1 } else { usize::MAX },
         streamed,

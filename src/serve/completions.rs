@@ -21,6 +21,8 @@ use crate::model::{Finish, TokenLogprob, Usage};
 const MOST: u32 = 16;
 /// Likeliest tokens that may be asked for: the protocol's own number.
 const LIKELIEST: u64 = 5;
+/// Tokens that the engine waits for a character with.
+const MOST_OF_A_CHARACTER: usize = 15;
 /// Texts of one request.
 const PROMPTS: usize = 128;
 
@@ -69,7 +71,6 @@ pub(super) async fn answer(house: &Arc<House>, body: &Value) -> Result<Answer, R
             prompt: context.tokens,
             sampling,
             adapter: adapter.clone(),
-            grammar: None,
             seed: 0,
             most: 0,
             tools: Vec::new(),
@@ -77,7 +78,7 @@ pub(super) async fn answer(house: &Arc<House>, body: &Value) -> Result<Answer, R
             calls: usize::MAX,
         });
     }
-    let generation = Generation::begin(house, questions, per_prompt).await?;
+    let generation = Generation::begin(house, questions, per_prompt, Vec::new()).await?;
     let head = Head {
         id: format!("cmpl-{}", ulid::Ulid::generate()),
         created: super::now(),
@@ -87,7 +88,8 @@ pub(super) async fn answer(house: &Arc<House>, body: &Value) -> Result<Answer, R
         let chunks = Chunks {
             wrapping: Wrapping::new(head, "text_completion", count, usage_at_the_end, scored),
             before,
-            offsets: vec![0; count],
+            engine: Arc::clone(&house.engine),
+            places: vec![Place::default(); count],
         };
         return Ok(stream::answer(generation, chunks));
     }
@@ -98,7 +100,8 @@ pub(super) async fn answer(house: &Arc<House>, body: &Value) -> Result<Answer, R
         .enumerate()
         .map(|(index, (choice, before))| {
             let finish = choice.finish.unwrap_or(Finish::Stop);
-            let logprobs = scored.then(|| logprobs(&choice.scored, &mut 0));
+            let place = &mut Place::default();
+            let logprobs = scored.then(|| logprobs(&house.engine, &choice.scored, place));
             json!({
                 "index": index, "text": before + &choice.text, "logprobs": logprobs,
                 "finish_reason": finish_word(&finish),
@@ -187,13 +190,39 @@ fn prompts(engine: &Engine, fields: Fields<'_>) -> Result<Vec<Prompt>, Refusal> 
     items.iter().map(one).collect()
 }
 
-/// `offset` is where the first token's text begins, and then where the last one's ends.
-fn logprobs(tokens: &[TokenLogprob], offset: &mut usize) -> Value {
-    let mut offsets = Vec::with_capacity(tokens.len());
-    for token in tokens {
-        offsets.push(*offset);
-        *offset += token.token.chars().count();
+/// Where a token's text is among the characters of a choice. Characters are counted once they are whole: a token that is a part
+/// of one is where that one is.
+#[derive(Clone, Default)]
+struct Place {
+    /// Characters before the tokens of `open`.
+    told: usize,
+    /// Tokens whose text ends in the middle of a character.
+    open: Vec<u32>,
+}
+
+impl Place {
+    /// Where the next token begins.
+    fn next(&mut self, token: &TokenLogprob, decoded: impl Fn(&[u32]) -> String) -> usize {
+        let whole = |text: &str| text.trim_end_matches('\u{fffd}').chars().count();
+        let at = self.told + whole(&decoded(&self.open));
+        self.open.extend(token.id);
+        let text = decoded(&self.open);
+        // What no character comes of is sent as it is, after as many tokens as the engine waits for.
+        if !text.ends_with('\u{fffd}') || self.open.len() >= MOST_OF_A_CHARACTER {
+            self.told += text.chars().count();
+            self.open.clear();
+        }
+        at
     }
+}
+
+/// `place` is that of the first token, and then of what comes after the last.
+fn logprobs(engine: &Engine, tokens: &[TokenLogprob], place: &mut Place) -> Value {
+    let decoded = |tokens: &[u32]| engine.decoded(tokens);
+    let offsets: Vec<usize> = tokens
+        .iter()
+        .map(|token| place.next(token, decoded))
+        .collect();
     let texts: Vec<&str> = tokens.iter().map(|token| token.token.as_str()).collect();
     let own: Vec<f64> = tokens.iter().map(|token| token.logprob).collect();
     let likeliest = tokens.iter().map(|token| {
@@ -212,17 +241,18 @@ struct Chunks {
     wrapping: Wrapping,
     /// Contexts that are sent back first.
     before: Vec<String>,
-    /// Characters that the tokens so far have.
-    offsets: Vec<usize>,
+    engine: Arc<Engine>,
+    /// Of each choice's tokens.
+    places: Vec<Place>,
 }
 
 impl Chunks {
     fn choice(&mut self, index: usize, text: &str, finish: Option<&Finish>) -> Value {
         let tokens = self.wrapping.scores(index);
-        let offset = self.offsets.get_mut(index);
+        let place = self.places.get_mut(index);
         let scored = tokens
-            .zip(offset)
-            .map(|(tokens, offset)| logprobs(&tokens, offset));
+            .zip(place)
+            .map(|(tokens, place)| logprobs(&self.engine, &tokens, place));
         self.wrapping.chunk(&[json!({
             "index": index, "text": text, "logprobs": scored,
             "finish_reason": finish.map(finish_word),
@@ -251,5 +281,35 @@ impl Form for Chunks {
 
     fn end(&mut self, usage: Usage) -> Vec<Value> {
         self.wrapping.end(usage)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_that_are_parts_of_a_character_are_where_it_is() {
+        // Each token is a byte.
+        let decoded = |tokens: &[u32]| {
+            let bytes: Vec<u8> = tokens
+                .iter()
+                .map(|token| u8::try_from(*token).unwrap())
+                .collect();
+            String::from_utf8_lossy(&bytes).into_owned()
+        };
+        let mut place = Place::default();
+        let offsets = "a\u{e4}\u{20ac}b".bytes().map(|byte| {
+            let token = TokenLogprob {
+                token: String::new(),
+                logprob: 0.0,
+                id: Some(byte.into()),
+                certainty: None,
+                top_logprobs: Vec::new(),
+            };
+            place.next(&token, decoded)
+        });
+        let offsets: Vec<usize> = offsets.collect();
+        assert_eq!(offsets, [0, 1, 1, 2, 2, 2, 3]);
     }
 }

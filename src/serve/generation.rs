@@ -14,6 +14,7 @@ use super::admission::Place;
 use super::metrics::Metrics;
 use super::refusal::Refusal;
 use crate::engine::EngineError;
+use crate::engine::constraint::Constraint;
 use crate::model::local::speech::{Question, Speech};
 use crate::model::{Delta, Finish, TokenLogprob, ToolCall, Usage};
 
@@ -74,11 +75,13 @@ pub(super) struct Generation {
 }
 
 impl Generation {
-    /// Ask for all choices. Each question is asked `per_prompt` times, its seed counted up.
+    /// Ask for all choices. Each question is asked `per_prompt` times, its seed counted up. `held` is what each choice is held
+    /// to, in turn; none are held where it is empty.
     pub(super) async fn begin(
         house: &House,
         questions: Vec<Question>,
         per_prompt: usize,
+        held: Vec<Constraint>,
     ) -> Result<Self, Refusal> {
         let began = Instant::now();
         let left = questions.len() * per_prompt;
@@ -86,12 +89,13 @@ impl Generation {
         let tally = Arc::new(Tally::default());
         let mut told = SelectAll::new();
         let mut number = 0;
+        let mut held = held.into_iter();
         for question in questions {
             for again in 0..per_prompt as u64 {
                 let mut question = question.clone();
                 let seed = question.sampling.seed.map(|seed| seed.wrapping_add(again));
                 question.sampling.seed = seed;
-                let speech = Speech::begin(&house.engine, question)?;
+                let speech = Speech::begin(&house.engine, question, held.next())?;
                 let choice = Choice {
                     number,
                     speech: Some(speech),

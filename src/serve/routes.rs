@@ -67,13 +67,15 @@ async fn answered(
         "metrics" => Ok(metrics(house).await),
         "models" => Ok(super::json(StatusCode::OK, &models(house))),
         "model" => {
-            let name = path.trim_start_matches("/v1/models/");
+            // A client that follows the rules asks for `org%2Fname`.
+            let name = path.strip_prefix("/v1/models/").unwrap_or_default();
+            let name = decoded(name);
             let all = models(house);
             let mut found = all["data"].as_array().into_iter().flatten();
-            let found = found.find(|model| model["id"] == name);
+            let found = found.find(|model| model["id"] == name.as_str());
             found
                 .map(|model| super::json(StatusCode::OK, model))
-                .ok_or_else(|| Refusal::model(name, &names(house)))
+                .ok_or_else(|| Refusal::model(&name, &names(house)))
         }
         _ => {
             if house.closing.is_cancelled() {
@@ -86,6 +88,21 @@ async fn answered(
             }
         }
     }
+}
+
+/// A part of an address without its percent signs, where these stand for bytes.
+fn decoded(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((first, after)) = rest.split_first() {
+        let code = after.get(..2).filter(|_| *first == b'%');
+        let code = code.filter(|code| code.iter().all(u8::is_ascii_hexdigit));
+        let code = code.and_then(|code| std::str::from_utf8(code).ok());
+        let byte = code.and_then(|code| u8::from_str_radix(code, 16).ok());
+        bytes.push(byte.unwrap_or(*first));
+        rest = after.get(byte.map_or(0, |_| 2)..).unwrap_or_default();
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 /// The key is compared by its hash, so that how long that takes tells nothing of it.
@@ -169,4 +186,26 @@ fn models(house: &House) -> Value {
     };
     let data: Vec<Value> = names(house).into_iter().map(model).collect();
     json!({"object": "list", "data": data})
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_in_addresses_are_read_as_clients_write_them() {
+        for (written, name) in [
+            ("org%2Fname", "org/name"),
+            ("org%2fname", "org/name"),
+            ("org/name", "org/name"),
+            ("%C3%A4", "\u{e4}"),
+            ("50%", "50%"),
+            ("50%2", "50%2"),
+            ("%+1%zz", "%+1%zz"),
+            ("%\u{e4}", "%\u{e4}"),
+            ("%FF", "\u{fffd}"),
+        ] {
+            assert_eq!(decoded(written), name);
+        }
+    }
 }

@@ -2,8 +2,12 @@
 
 use serde_json::{Value, json};
 
-use crate::Served;
+use spotter::engine::Engine;
+use spotter::model::local::prompt;
+use spotter::model::{Message, Role, ToolCall};
+
 use crate::client::{chat, post};
+use crate::{Served, few_threads, tiny_model};
 
 const CHAT: &str = "/v1/chat/completions";
 
@@ -140,4 +144,72 @@ async fn json_that_is_asked_for_by_its_schema_comes() {
     .await;
     assert_eq!(got.status, 400, "{got:?}");
     got.error();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn json_that_is_asked_for_is_no_call_whatever_it_looks_like() {
+    let served = Served::new().await;
+    let schema = |name: Value| {
+        json!({
+            "type": "object", "required": ["name", "arguments"], "additionalProperties": false,
+            "properties": {"name": name, "arguments": {"type": "object", "properties": {}, "additionalProperties": false}},
+        })
+    };
+    for name in [json!({"enum": ["Bob"]}), json!({"enum": ["submit"]})] {
+        let format = json!({"type": "json_schema", "json_schema": {"name": "person", "schema": schema(name)}});
+        let more = json!({"response_format": format, "tools": tools(), "max_tokens": 400, "n": 2});
+        let got = post(served.at, CHAT, &chat("who?", more)).await.json();
+        for choice in got["choices"].as_array().unwrap() {
+            assert_eq!(choice["finish_reason"], "stop", "{got}");
+            let text = choice["message"]["content"].as_str().unwrap();
+            let person: Value = serde_json::from_str(text).unwrap();
+            assert!(person["name"].is_string());
+            assert!(choice["message"]["tool_calls"].is_null());
+        }
+    }
+    served.is_at_rest().await;
+}
+
+/// What a template of its own makes of a history with a call.
+fn rendered(template: &str, call: &Message) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    tiny_model::put(folder.path());
+    let settings = json!({"chat_template": template, "eos_token": "<|im_end|>"});
+    let path = folder.path().join("tokenizer_config.json");
+    std::fs::write(path, settings.to_string()).unwrap();
+    let engine = Engine::open(folder.path(), &few_threads()).unwrap();
+    let messages = [Message::text(Role::User, "go"), call.clone()];
+    let tokens = prompt(&engine, &messages, &[], &serde_json::Map::new()).unwrap();
+    engine.decoded(&tokens)
+}
+
+#[test]
+fn a_history_reaches_each_template_in_the_form_that_it_reads() {
+    let mut call = Message::text(Role::Assistant, "");
+    call.tool_calls.push(ToolCall {
+        id: "1".into(),
+        name: "bash".into(),
+        arguments: "{\"a\":1}".into(),
+    });
+    let each = |what: &str| format!("{{% for m in messages %}}{what}{{% endfor %}}");
+    let of_call = |what: &str| {
+        each(&format!(
+            "{{% for c in m.tool_calls or [] %}}{what}{{% endfor %}}"
+        ))
+    };
+    // Most read an object. Some put a text together, which an object is not.
+    let objects = of_call("{{ c.function.arguments | tojson }}");
+    assert_eq!(rendered(&objects, &call), "{\"a\": 1}");
+    let strings = of_call("{{ 'call ' + c['function']['arguments'] }}");
+    assert_eq!(rendered(&strings, &call), "call {\"a\":1}");
+    // A content that is not there is none where that is asked, and prints as nothing elsewhere.
+    let asks = each("{% if m['content'] is not none %}[{{ m['content'] }}]{% endif %}");
+    assert_eq!(rendered(&asks, &call), "[go]");
+    let prints = each("[{{ m.content }}]");
+    assert_eq!(rendered(&prints, &call), "[go][]");
+    // Reasoning is there where there was some.
+    let thinks = each("[{{ m.reasoning_content if m.reasoning_content is string else '' }}]");
+    assert_eq!(rendered(&thinks, &call), "[][]");
+    call.reasoning = Some("hm".into());
+    assert_eq!(rendered(&thinks, &call), "[][hm]");
 }

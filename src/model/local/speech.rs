@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use super::writing::{Nameless, Writing};
 use crate::engine::adapter::Adapter;
+use crate::engine::constraint::Constraint;
 use crate::engine::sample::{Drawn, Settings};
 use crate::engine::schedule::{End, Said};
 use crate::engine::tokenizer::Stream;
@@ -26,13 +27,11 @@ pub struct Question {
     pub sampling: Sampling,
     /// An adapter, or the model as it is.
     pub adapter: Option<Arc<Adapter>>,
-    /// What the reply is held to (see [`super::grammar`]).
-    pub grammar: Option<String>,
     /// The seed where `sampling` has none.
     pub seed: u64,
     /// Most tokens of the reply where `sampling` does not say.
     pub most: usize,
-    /// Tools that were offered; without any, calls are text.
+    /// Tools whose calls are looked for; without any, calls are text.
     pub tools: Vec<ToolSpec>,
     /// What becomes of a call without a name.
     pub nameless: Nameless,
@@ -62,11 +61,16 @@ pub struct Speech {
 }
 
 impl Speech {
-    /// Ask.
+    /// Ask; `held` is what the reply is held to (see [`super::grammar`]). It comes made, as making it can take seconds and this is
+    /// called where nothing may wait.
     ///
     /// # Errors
     /// Where the engine is gone.
-    pub fn begin(engine: &Arc<Engine>, question: Question) -> Result<Self, EngineError> {
+    pub fn begin(
+        engine: &Arc<Engine>,
+        question: Question,
+        held: Option<Constraint>,
+    ) -> Result<Self, EngineError> {
         let settings = settings(&question.sampling, question.seed);
         let most = question.sampling.max_tokens;
         let most = most.map_or(question.most, |most| most as usize);
@@ -74,14 +78,10 @@ impl Speech {
             prompt_tokens: question.prompt.len() as u64,
             ..Usage::default()
         };
-        let grammar = question.grammar.as_deref();
-        let constraint = grammar
-            .map(|grammar| engine.constraint(grammar))
-            .transpose()?;
         let Question {
             prompt, adapter, ..
         } = question;
-        let reply = engine.ask(prompt, settings, adapter, constraint, most)?;
+        let reply = engine.ask(prompt, settings, adapter, held, most)?;
         Ok(Self {
             text: engine.text(),
             writing: Writing::new(
@@ -138,7 +138,8 @@ impl Speech {
                 .pieces
                 .extend(self.writing.push(&self.text.finish()).pieces);
         }
-        heard.pieces.extend(self.writing.finish());
+        let cut = finish == Finish::Length;
+        heard.pieces.extend(self.writing.finish(cut));
         heard.finish = Some(self.finish_as(finish));
     }
 

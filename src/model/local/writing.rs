@@ -2,13 +2,17 @@
 //!
 //! Mental model: text goes in as it comes, pieces come out as soon as they are certain. Text that may be the beginning of a
 //! stop phrase waits; text inside a call waits for the call's end. What came out in pieces, put together, is the message.
+//!
+//! A call that is open where the reply was cut off is half a call: what stands in it may be the beginning of something else.
+//! It is text, or a call that cannot be carried out.
 
-use crate::model::tool_text::{Form, Parser, Piece, TextCall};
+use crate::model::tool_text::{Form, Parser, Piece, TextCall, check_native};
 use crate::model::{Delta, Message, Role, ToolCall, ToolSpec};
 
 /// See the module.
 pub struct Writing {
     parser: Option<Parser>,
+    tools: Vec<ToolSpec>,
     stops: Vec<String>,
     /// Text that may be the beginning of a stop phrase.
     kept: String,
@@ -19,7 +23,7 @@ pub struct Writing {
     over: bool,
 }
 
-/// What becomes of a call in which no name can be made out.
+/// What becomes of a call in which no name can be made out, or that is not whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Nameless {
     /// It stays a call with its text as arguments: the agent says what is wrong with it.
@@ -43,6 +47,7 @@ impl Writing {
     pub fn new(tools: &[ToolSpec], stops: Vec<String>, nameless: Nameless, calls: usize) -> Self {
         Self {
             parser: (!tools.is_empty()).then(|| Parser::new(Form::Any, tools)),
+            tools: tools.to_vec(),
             stops,
             kept: String::new(),
             message: Message::text(Role::Assistant, ""),
@@ -100,10 +105,11 @@ impl Writing {
             Some(parser) => parser.push(text),
             None => vec![Piece::Text(text.to_owned())],
         };
-        self.take(pieces)
+        self.take(pieces, false)
     }
 
-    fn take(&mut self, pieces: Vec<Piece>) -> Vec<Delta> {
+    /// Take pieces; `cut` where a call among them is half a one.
+    fn take(&mut self, pieces: Vec<Piece>, cut: bool) -> Vec<Delta> {
         let mut deltas = Vec::new();
         for piece in pieces {
             if self.message.tool_calls.len() >= self.calls {
@@ -111,10 +117,12 @@ impl Writing {
             }
             deltas.push(match piece {
                 Piece::Text(text) => self.say(text),
-                Piece::Call(call) if call.name.is_empty() && self.nameless == Nameless::Text => {
+                Piece::Call(call)
+                    if (cut || call.name.is_empty()) && self.nameless == Nameless::Text =>
+                {
                     self.say(call.raw)
                 }
-                Piece::Call(call) => self.call(call),
+                Piece::Call(call) => self.call(call, cut),
             });
         }
         deltas
@@ -125,29 +133,36 @@ impl Writing {
         Delta::Text { text }
     }
 
-    fn call(&mut self, call: TextCall) -> Delta {
+    fn call(&mut self, written: TextCall, cut: bool) -> Delta {
         let index = self.message.tool_calls.len();
-        // What cannot be read is kept as it was written.
-        let unread = call.problem.is_some() && call.name.is_empty();
-        let arguments = if unread { call.raw } else { call.arguments };
-        self.message.tool_calls.push(ToolCall {
+        let mut call = ToolCall {
             id: format!("call_{}", ulid::Ulid::generate().to_string().to_lowercase()),
-            name: call.name.clone(),
-            arguments: arguments.clone(),
-        });
+            name: written.name,
+            arguments: written.arguments,
+        };
+        let is_problem = cut || written.problem.is_some();
+        // The agent looks at the arguments only. Where they hide that something is wrong they are what was written, which
+        // is no JSON: so it is told, and not carried out.
+        if is_problem && (call.name.is_empty() || check_native(&call, &self.tools).is_ok()) {
+            call.arguments = written.raw;
+        }
+        self.message.tool_calls.push(call.clone());
         Delta::Tool {
             index,
             name: Some(call.name),
-            arguments,
+            arguments: call.arguments,
         }
     }
 
-    /// The text is over: what waited is decided.
-    pub fn finish(&mut self) -> Vec<Delta> {
+    /// The text is over: what waited is decided. `cut` where the model did not end it itself, but a limit did.
+    pub fn finish(&mut self, cut: bool) -> Vec<Delta> {
         let rest = std::mem::take(&mut self.kept);
         let mut deltas = self.write(&rest);
-        let last = self.parser.as_mut().map(Parser::finish);
-        deltas.extend(self.take(last.unwrap_or_default()));
+        let last = self.parser.as_mut().map(Parser::finish).unwrap_or_default();
+        // A stop phrase cuts as a limit does. And a value that is open is half a value, whoever ended it.
+        let open = |piece: &Piece| matches!(piece, Piece::Call(call) if call.problem.is_some());
+        let cut = cut || self.over || last.iter().any(open);
+        deltas.extend(self.take(last, cut));
         if !self.message.tool_calls.is_empty() {
             let whole = self.message.content.trim_end().len();
             self.message.content.truncate(whole);
@@ -181,6 +196,17 @@ mod tests {
         nameless: Nameless,
         calls: usize,
     ) -> (Message, bool) {
+        ended(tools, stops, pieces, nameless, calls, false)
+    }
+
+    fn ended(
+        tools: &[ToolSpec],
+        stops: &[&str],
+        pieces: &[&str],
+        nameless: Nameless,
+        calls: usize,
+        cut: bool,
+    ) -> (Message, bool) {
         let stops: Vec<String> = stops.iter().map(|stop| (*stop).to_owned()).collect();
         let mut writing = Writing::new(tools, stops, nameless, calls);
         let (mut deltas, mut stopped) = (Vec::new(), false);
@@ -192,7 +218,7 @@ mod tests {
                 break;
             }
         }
-        deltas.extend(writing.finish());
+        deltas.extend(writing.finish(cut));
         let message = writing.message().clone();
         let mut text = String::new();
         for delta in deltas {
@@ -254,6 +280,47 @@ mod tests {
         // Without tools it is text.
         let (message, _) = written(&[], &[], &[GOOD]);
         assert!(message.tool_calls.is_empty() && message.content.contains("<tool_call>"));
+    }
+
+    #[test]
+    fn a_call_that_is_cut_off_is_never_carried_out() {
+        let tools = [tool()];
+        let half = "<function=bash>\n<parameter=command>rm -rf /tmp/x";
+        let closed = format!("{half}</parameter>\n");
+        for (text, cut) in [(half, true), (half, false), (closed.as_str(), true)] {
+            let text = format!("I clean up.\n{text}");
+            let all = usize::MAX;
+            let (message, _) = ended(&tools, &[], &[&text], Nameless::Text, all, cut);
+            assert!(message.tool_calls.is_empty(), "{message:?}");
+            assert_eq!(message.content, text);
+            let (message, _) = ended(&tools, &[], &[&text], Nameless::Call, all, cut);
+            let [call] = message.tool_calls.as_slice() else {
+                panic!("no call in {message:?}");
+            };
+            assert_eq!(call.name, "bash");
+            assert!(check_native(call, &tools).is_err(), "{call:?}");
+        }
+        // The model itself ended this one, and one that is whole is a call whatever comes after it.
+        let whole = format!("{closed}</function>");
+        for (text, cut) in [(closed.as_str(), false), (whole.as_str(), true)] {
+            for nameless in [Nameless::Text, Nameless::Call] {
+                let (message, _) = ended(&tools, &[], &[text], nameless, usize::MAX, cut);
+                assert!(check_native(&message.tool_calls[0], &tools).is_ok());
+            }
+        }
+        // A stop phrase in the middle of it cuts it, too.
+        let stops = ["-rf"];
+        let (message, _) = written_with(&tools, &stops, &[half], Nameless::Text, usize::MAX);
+        assert!(message.tool_calls.is_empty());
+        assert!(message.content.ends_with("<parameter=command>rm "));
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_call_is_not_lost_where_its_arguments_look_right() {
+        let twice = "<function=bash><parameter=command>a</parameter><parameter=command>b</parameter></function>";
+        let (message, _) = written(&[tool()], &[], &[twice]);
+        assert_eq!(message.tool_calls[0].arguments, twice);
+        assert!(check_native(&message.tool_calls[0], &[tool()]).is_err());
     }
 
     #[test]

@@ -41,10 +41,9 @@ pub(super) async fn fetched(
                 .into_iter()
                 .find(|needed| !about.iter().any(|name| name == needed));
             if let Some(missing) = missing {
-                let place = if snapshot.from_cache {
-                    " in the cache"
-                } else {
-                    ""
+                let place = match &snapshot.from_cache {
+                    Some(why) => format!(" in the cache ({why})"),
+                    None => String::new(),
                 };
                 return Err(refused(format!(
                     "there is no {missing}{place} beside its safetensors, which cannot be opened without it"

@@ -47,13 +47,9 @@ pub(super) fn choose(snapshot: &Snapshot, file: Option<&str>) -> Result<Choice, 
     let models = by_model(&snapshot.files);
     let weights = safetensors(&snapshot.files);
     let id = &snapshot.repo.id;
-    let of = if snapshot.from_cache {
-        format!(
-            "{} as the cache has it (the hub cannot be asked)",
-            snapshot.repo
-        )
-    } else {
-        snapshot.repo.to_string()
+    let of = match &snapshot.from_cache {
+        Some(why) => format!("{} as the cache has it ({why})", snapshot.repo),
+        None => snapshot.repo.to_string(),
     };
     if let Some(file) = file {
         let pieces = models.get(&first_piece(file));
@@ -170,7 +166,7 @@ mod tests {
             repo: Repo::model("o/n"),
             commit: "0".repeat(40),
             files: files.iter().map(|file| (*file).to_owned()).collect(),
-            from_cache: false,
+            from_cache: None,
         };
         choose(&snapshot, file).map_err(|error| error.to_string())
     }

@@ -300,19 +300,24 @@ impl Parser {
 
     fn bare(&mut self, out: &mut Vec<Piece>, last: bool) -> bool {
         let inside = self.text.trim_start();
-        if begins_a_call(inside) {
+        let length = json_scan::balanced(inside);
+        if length.is_none() && !last {
+            return false;
+        }
+        let object = inside.get(..length.unwrap_or(inside.len()));
+        let object = object.unwrap_or_default();
+        if begins_a_call(object, &self.tools) {
             return self.object(out, last, 0, State::Another);
         }
-        let Some(length) = json_scan::balanced(inside) else {
-            if last {
-                self.state = State::Prose;
-            }
-            return last;
+        let Some(length) = length else {
+            self.state = State::Prose;
+            return true;
         };
-        let named = |value: &Value| name_and_arguments(value).is_some();
-        let value = inside
-            .get(..length)
-            .and_then(|text| serde_json::from_str::<Value>(text).ok());
+        let named = |value: &Value| {
+            let call = name_and_arguments(value);
+            call.is_some_and(|(name, _)| self.tools.iter().any(|tool| tool.name == name))
+        };
+        let value = serde_json::from_str::<Value>(object).ok();
         match value.filter(named) {
             Some(value) => {
                 let blank = self.text.len() - inside.len();
@@ -399,13 +404,33 @@ impl Parser {
     }
 }
 
-/// Whether a bare object is meant as a call, even where none can be read from it: then its problem is told, and not lost
-/// among words.
-fn begins_a_call(text: &str) -> bool {
-    let begins = |words: &[&str]| {
+/// Whether a bare object is meant as a call of a tool that is there, even where none can be read from it: then its problem is
+/// told, and not lost among words. Nothing marks a bare object as a call but the tool's name: an answer in JSON may well have
+/// a `name`, too. A name that is cut off counts for every tool that it could become.
+fn begins_a_call(text: &str, tools: &[ToolSpec]) -> bool {
+    let after = |words: &[&str]| {
         let mut words = words.iter();
-        let rest = words.try_fold(text, |rest, word| rest.trim_start().strip_prefix(*word));
-        rest.is_some()
+        words.try_fold(text, |rest, word| rest.trim_start().strip_prefix(*word))
     };
-    begins(&["{", "\"name\""]) || begins(&["{", "\"type\"", ":", "\"function\""])
+    let name = after(&["{", "\"name\""]).or_else(|| {
+        let inside = after(&["{", "\"type\"", ":", "\"function\""])?;
+        inside.split_once("\"name\"").map(|(_, name)| name)
+    });
+    let Some(name) = name.map(str::trim_start) else {
+        return false;
+    };
+    let name = name.strip_prefix(':').unwrap_or(name).trim_start();
+    let (name, is_whole) = if let Some(quoted) = name.strip_prefix('"') {
+        let end = quoted.find('"');
+        (quoted.get(..end.unwrap_or(quoted.len())), end.is_some())
+    } else {
+        // The quotes may be what is wrong with it.
+        let end = name.find(|letter: char| !letter.is_alphanumeric() && !"_-.".contains(letter));
+        (name.get(..end.unwrap_or(name.len())), end.is_some())
+    };
+    let name = name.unwrap_or_default();
+    tools.iter().any(|tool| {
+        let could_be = !is_whole && tool.name.starts_with(name);
+        tool.name == name || could_be
+    })
 }

@@ -243,6 +243,36 @@ fn a_bare_call_that_is_cut_off_or_no_json_is_reported_with_its_text() {
 }
 
 #[test]
+fn a_bare_object_is_a_call_of_a_tool_that_is_there_or_no_call() {
+    let answers = [
+        "{\"name\": \"Bob\"}",
+        "{\"name\": \"Bob\", \"arguments\": {\"command\": \"ls\"}}",
+        "{\"parameters\": {}, \"name\": \"Bob\"}",
+        "{\"name\": \"bash script\", \"parameters\": {}}",
+        "{\"name\": \"Bo",
+        "{\"name\": \"Bob\", \"age\"",
+        "{\"name\": Bob}",
+        "{\"type\": \"function\", \"name\": \"Bob\"}",
+        "{\"type\": \"function\"} and then \"name\": \"bash\"",
+    ];
+    for text in answers {
+        for form in [Form::Any, Form::Llama] {
+            assert_eq!(calls(text, form), [], "{text}");
+            assert_eq!(words(text, form), text);
+        }
+    }
+    // Marked as a call it is one, and its problem is told.
+    for text in [
+        "<tool_call>{\"name\": \"Bob\", \"arguments\": {}}</tool_call>",
+        "<|python_tag|>{\"name\": \"Bob\", \"parameters\": {}}",
+        "<function=Bob></function>",
+    ] {
+        let problem = one(text, Form::Any).2.unwrap();
+        assert!(problem.starts_with("There is no tool `Bob`."), "{problem}");
+    }
+}
+
+#[test]
 fn prose_that_only_looks_like_a_call_stays_prose() {
     let answers = [
         "{\"names\": [\"a\"]",
@@ -319,6 +349,7 @@ fn any_text() -> impl Strategy<Value = String> {
         Just("<|eom_id|>".to_owned()),
         Just("{\"name\": \"bash\", \"arguments\": {\"command\": \"ü\"}}".to_owned()),
         Just("{\"name\": \"bash\"".to_owned()),
+        Just("{\"name\": \"Bob\", ".to_owned()),
         Just("{ \"type\": \"function\", ".to_owned()),
         "[ -~\nä<{}\"]{0,6}",
     ];
