@@ -36,9 +36,9 @@ enum What {
 
 #[derive(Debug, Clone, ClapArgs)]
 struct Policy {
-    /// Store with demonstrations, or a file of conversations (JSON Lines with `messages`)
-    #[arg(long, value_name = "STORE")]
-    demonstrations: PathBuf,
+    /// Store with demonstrations, or a file of conversations (JSON Lines with `messages`); may be given several times
+    #[arg(long, value_name = "STORE", required = true)]
+    demonstrations: Vec<PathBuf>,
     /// The same for validation [default: one task of 50 is kept back]
     #[arg(long, value_name = "STORE")]
     validation: Option<PathBuf>,
@@ -118,9 +118,18 @@ impl Policy {
         }
         if self
             .minutes
-            .is_some_and(|minutes| minutes.is_nan() || minutes <= 0.0)
+            .is_some_and(|minutes| !(minutes.is_finite() && minutes > 0.0))
         {
             return Err(Failure::usage("--minutes must be more than 0"));
+        }
+        let whole = [
+            ("--steps", Some(self.steps)),
+            ("--keep-every", Some(self.keep_every)),
+            ("--batch", self.batch.map(|tokens| tokens as u64)),
+            ("--threads", self.threads.map(|threads| threads as u64)),
+        ];
+        if let Some((flag, _)) = whole.into_iter().find(|(_, given)| *given == Some(0)) {
+            return Err(Failure::usage(format!("{flag} must be more than 0")));
         }
         let usual = Settings::default();
         let rate = self.rate.unwrap_or(usual.rate);
@@ -153,11 +162,11 @@ impl Policy {
                 ..usual
             },
             context_weight: self.context_weight,
-            steps: self.steps.max(1),
+            steps: self.steps,
             minutes: self.minutes,
             keep_every: self.keep_every,
             seed: self.seed,
-            threads: self.threads.unwrap_or_else(Pool::default_threads).max(1),
+            threads: self.threads.unwrap_or_else(Pool::default_threads),
             command: command(std::env::args().skip(1)),
         })
     }
@@ -307,7 +316,23 @@ fn line(happened: &Happened) -> String {
 
 #[cfg(test)]
 mod tests {
+    use clap::FromArgMatches as _;
+
     use super::*;
+
+    #[test]
+    fn numbers_that_would_train_nothing_are_refused() {
+        let wishes = |more: &str| {
+            let command = Policy::augment_args(clap::Command::new("policy"));
+            let line = format!("policy --demonstrations store --out folder {more}");
+            let given = command.try_get_matches_from(line.split_whitespace());
+            Policy::from_arg_matches(&given.unwrap()).unwrap().wishes()
+        };
+        assert!(wishes("--batch 1 --steps 1 --keep-every 1 --threads 1").is_ok());
+        for flag in ["batch", "steps", "keep-every", "threads", "minutes", "rate"] {
+            assert!(wishes(&format!("--{flag} 0")).is_err(), "--{flag} 0");
+        }
+    }
 
     #[test]
     fn the_command_on_the_card_names_no_folder_of_this_machine() {

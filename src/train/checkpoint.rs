@@ -23,6 +23,15 @@ const FOLDER: &str = "checkpoints";
 const STATE: &str = "state.json";
 const NUMBERS: &str = "trainer.bin";
 
+/// How long a run is. The learning rate follows it.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Length {
+    /// Steps.
+    pub steps: u64,
+    /// Minutes after which it ends in any case.
+    pub minutes: Option<f64>,
+}
+
 /// What a run was begun with: it goes on with the same only.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Begun {
@@ -39,6 +48,9 @@ pub struct Begun {
     /// Names the weights that it did not draw itself.
     #[serde(default)]
     pub from: Option<String>,
+    /// Not on record in checkpoints of before.
+    #[serde(default)]
+    pub length: Option<Length>,
 }
 
 /// Where a run was.
@@ -94,9 +106,8 @@ pub fn write(folder: &Path, place: &Place, trainer: &Trainer) -> Result<(), Trai
             .map_err(file(&path, "write"))?;
     }
     numbers.sync_all().map_err(file(&path, "write"))?;
-    let path = part.join(STATE);
     let text = serde_json::to_vec(place).unwrap_or_default();
-    super::folder::write(&path, &text)?;
+    super::folder::write(&part.join(STATE), &text)?;
     let to = root.join(name(place.step));
     if to.exists() {
         fs::remove_dir_all(&to).map_err(file(&to, "replace"))?;
@@ -109,6 +120,15 @@ pub fn write(folder: &Path, place: &Place, trainer: &Trainer) -> Result<(), Trai
         }
     }
     Ok(())
+}
+
+/// Write anew where the run is, its numbers being those of the checkpoint that there is.
+///
+/// # Errors
+/// What the file system says; what was on record stays then.
+pub fn note(folder: &Path, place: &Place) -> Result<(), TrainError> {
+    let path = folder.join(FOLDER).join(name(place.step)).join(STATE);
+    super::folder::write(&path, &serde_json::to_vec(place).unwrap_or_default())
 }
 
 /// Whether there is one.
@@ -135,7 +155,7 @@ pub fn resume(
     };
     let state = path.join(STATE);
     let text = fs::read(&state).map_err(file(&state, "read"))?;
-    let place: Place =
+    let mut place: Place =
         serde_json::from_slice(&text).map_err(|error| refused(&format!("its state: {error}")))?;
     let was = &place.begun;
     for (what, same) in [
@@ -145,6 +165,10 @@ pub fn resume(
         ("other demonstrations", was.rows == begun.rows),
         ("another number of threads", was.threads == begun.threads),
         ("other weights", was.from == begun.from),
+        (
+            "another number of steps or minutes",
+            was.length.is_none() || was.length == begun.length,
+        ),
     ] {
         if !same {
             return Err(refused(&format!("it was begun with {what}")));
@@ -165,5 +189,6 @@ pub fn resume(
             .map_err(file(&path_of_numbers, "read"))?;
     }
     trainer.step = place.step;
+    place.begun = begun.clone();
     Ok(Some(place))
 }

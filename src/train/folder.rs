@@ -23,6 +23,8 @@ pub const WEIGHTS: &str = "model.safetensors";
 pub const TOKENIZER: &str = "tokenizer.json";
 /// Name of the card.
 pub const CARD: &str = "README.md";
+/// On the card of a run that can go on.
+const UNFINISHED: &str = "It was ended before its steps were done.";
 
 /// Write a file whole, or not at all.
 ///
@@ -82,11 +84,9 @@ pub fn describe(folder: &Path, shape: &Shape, end: u32) -> Result<(), TrainError
     write(&folder.join("chat_template.jinja"), TEMPLATE.as_bytes())
 }
 
-/// Weights as bfloat16, under the names of a Hugging Face checkpoint.
-///
-/// # Errors
-/// What the file system says.
-pub fn write_weights(folder: &Path, layout: &Layout, weights: &[f32]) -> Result<u64, TrainError> {
+/// The file of weights: bfloat16, under the names of a Hugging Face checkpoint.
+#[must_use]
+pub fn weights(layout: &Layout, weights: &[f32]) -> Vec<u8> {
     let mut head = serde_json::Map::new();
     head.insert("__metadata__".into(), json!({"format": "pt"}));
     let mut data = Vec::with_capacity(2 * layout.total);
@@ -99,7 +99,15 @@ pub fn write_weights(folder: &Path, layout: &Layout, weights: &[f32]) -> Result<
             json!({"dtype": "BF16", "shape": tensor.sizes, "data_offsets": [first, data.len()]});
         head.insert(tensor.name, entry);
     }
-    let bytes = safetensors(head, &data);
+    safetensors(head, &data)
+}
+
+/// Write the weights; how many bytes.
+///
+/// # Errors
+/// What the file system says.
+pub fn write_weights(folder: &Path, layout: &Layout, weights: &[f32]) -> Result<u64, TrainError> {
+    let bytes = self::weights(layout, weights);
     write(&folder.join(WEIGHTS), &bytes)?;
     Ok(bytes.len() as u64)
 }
@@ -124,7 +132,7 @@ pub struct Made {
     pub from: Option<(String, String)>,
     /// Version of the program.
     pub version: String,
-    /// Where demonstrations came from, as it was given.
+    /// Where demonstrations came from, as a list for the card.
     pub demonstrations: String,
     /// Demonstrations, tokens, tokens that are learned.
     pub rows: [usize; 3],
@@ -146,6 +154,12 @@ pub struct Made {
     pub kept_back: usize,
     /// It was ended before its time.
     pub unfinished: bool,
+}
+
+/// Whether there is a card of a run that came to its end.
+#[must_use]
+pub fn is_finished(folder: &Path) -> bool {
+    fs::read_to_string(folder.join(CARD)).is_ok_and(|card| !card.contains(UNFINISHED))
 }
 
 /// Write the card.
@@ -180,9 +194,9 @@ pub fn write_card(folder: &Path, shape: &Shape, made: &Made) -> Result<(), Train
         "everything else is masked".into()
     };
     let ended = if made.unfinished {
-        "It was ended before its steps were done.\n\n"
+        format!("{UNFINISHED}\n\n")
     } else {
-        ""
+        String::new()
     };
     let text = format!(
         "# A small policy for spotter's gym\n\n\
@@ -193,7 +207,7 @@ pub fn write_card(folder: &Path, shape: &Shape, made: &Made) -> Result<(), Train
          ## How it was made\n\n\
          ```\n{command}\n```\n\n\
          - spotter {version}, seed {seed}, {machine}\n\
-         - demonstrations from `{demonstrations}`, written by a scripted expert that knows the answers: {rows} conversations, {tokens} tokens, \
+         - demonstrations from {demonstrations}, written by a scripted expert that knows the answers: {rows} conversations, {tokens} tokens, \
          {learned} of them learned (the assistant's own turns; {others})\n\
          {left}\
          - {steps} steps, {seen} tokens, {minutes:.1} minutes\n\n\

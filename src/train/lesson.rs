@@ -45,7 +45,7 @@ pub struct Lessons {
 
 impl Lessons {
     /// Read a store's folder or a file of conversations. `heard` is called with the number of rollouts read so far, and of all;
-    /// where it answers false, reading ends.
+    /// where it answers false, reading ends with what there is.
     ///
     /// # Errors
     /// What cannot be read, or where nothing is to be learned.
@@ -61,7 +61,7 @@ impl Lessons {
             let ids = store.list()?;
             for (number, id) in ids.iter().enumerate() {
                 if !heard(number, ids.len()) {
-                    break;
+                    return Ok(lessons);
                 }
                 lessons.take(&store.read(id)?);
             }
@@ -85,6 +85,14 @@ impl Lessons {
             });
         }
         Ok(lessons)
+    }
+
+    /// Take those of another store, too.
+    pub fn join(&mut self, other: Self) {
+        self.all.extend(other.all);
+        for (why, count) in other.left_out {
+            *self.left_out.entry(why).or_default() += count;
+        }
     }
 
     fn leave(&mut self, why: &'static str) {

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use super::TrainError;
-use super::checkpoint::{self, Begun, Place};
+use super::checkpoint::{self, Begun, Length, Place};
 use super::error::file;
 use super::folder::{self, Made};
 use super::lesson::Lessons;
@@ -30,8 +30,8 @@ use crate::engine::tokenizer::Tokenizer;
 /// What is wished for.
 #[derive(Debug, Clone)]
 pub struct Wishes {
-    /// A store or a file of conversations.
-    pub demonstrations: PathBuf,
+    /// Stores or files of conversations.
+    pub demonstrations: Vec<PathBuf>,
     /// The same for validation; where there is none, one task of [`KEPT_BACK`] is kept back.
     pub validation: Option<PathBuf>,
     /// The folder to make.
@@ -211,6 +211,10 @@ pub fn make(wishes: &Wishes, tell: &mut Tell<'_>) -> Result<End, TrainError> {
         rows: digest(ready.rows.iter()),
         threads: wishes.threads,
         from,
+        length: Some(Length {
+            steps: wishes.steps,
+            minutes: wishes.minutes,
+        }),
     };
     let place = checkpoint::resume(&wishes.out, &begun, &mut trainer)?.unwrap_or(Place {
         begun,
@@ -238,7 +242,10 @@ fn prepare(wishes: &Wishes, tell: &mut Tell<'_>) -> Result<Option<Ready>, TrainE
         cancelled |= tell(Happened::Reading { done, of }).is_break();
         !cancelled
     };
-    let mut lessons = Lessons::read(&wishes.demonstrations, &mut heard)?;
+    let mut lessons = Lessons::default();
+    for path in &wishes.demonstrations {
+        lessons.join(Lessons::read(path, &mut heard)?);
+    }
     let mut kept_back = match &wishes.validation {
         Some(path) => Some(Lessons::read(path, &mut heard)?),
         None => None,
@@ -296,7 +303,7 @@ fn prepare(wishes: &Wishes, tell: &mut Tell<'_>) -> Result<Option<Ready>, TrainE
     }
     if rows.is_empty() {
         return Err(TrainError::Nothing {
-            origin: wishes.demonstrations.display().to_string(),
+            origin: listed(&wishes.demonstrations, |path| path.display().to_string()),
             why: format!(
                 "none of its {} conversations fits the context of {} tokens, or all are kept back",
                 lessons.all.len(),
@@ -364,7 +371,8 @@ impl Run<'_> {
         }
         let mut kept = self.trainer.step;
         let end = loop {
-            if self.progress() >= 1.0 {
+            // Whatever the minutes, a policy that took no step is none.
+            if self.progress() >= 1.0 && self.trainer.step > 0 {
                 break End::Done;
             }
             let began = Instant::now();
@@ -399,7 +407,7 @@ impl Run<'_> {
                 .is_multiple_of(self.wishes.keep_every.max(1))
             {
                 self.validate(tell)?;
-                self.keep(true, tell)?;
+                self.keep(self.progress() < 1.0, tell)?;
                 kept = self.trainer.step;
             }
         };
@@ -409,9 +417,36 @@ impl Run<'_> {
             }
             self.keep(end == End::Cancelled, tell)?;
         } else if end == End::Done {
-            self.card(false)?;
+            self.make_good(tell)?;
         }
         Ok(end)
+    }
+
+    /// What the end should have brought and did not, since it was interrupted or killed there, or the disk was full. What is there
+    /// stays as it is.
+    fn make_good(&mut self, tell: &mut Tell<'_>) -> Result<(), TrainError> {
+        let out = &self.wishes.out;
+        let weights = folder::weights(self.trainer.layout(), self.trainer.weights());
+        let mut made = !std::fs::read(out.join(folder::WEIGHTS)).is_ok_and(|old| old == weights);
+        if made {
+            folder::write(&out.join(folder::WEIGHTS), &weights)?;
+        }
+        let last = self.place.validation.last().map(|(step, ..)| *step);
+        if last != Some(self.trainer.step) && !self.ready.validation.is_empty() {
+            self.validate(tell)?;
+            self.place.seconds = self.worked();
+            self.started = Instant::now();
+            checkpoint::note(&self.wishes.out, &self.place)?;
+            made = true;
+        }
+        if made || !folder::is_finished(&self.wishes.out) {
+            self.card(false)?;
+            let _ = tell(Happened::Kept {
+                step: self.place.step,
+                bytes: weights.len() as u64,
+            });
+        }
+        Ok(())
     }
 
     fn validate(&mut self, tell: &mut Tell<'_>) -> Result<(), TrainError> {
@@ -469,7 +504,9 @@ impl Run<'_> {
                     .map(|digest| digest.chars().take(12).collect()),
             ),
             version: env!("CARGO_PKG_VERSION").into(),
-            demonstrations: end_of(&self.wishes.demonstrations),
+            demonstrations: listed(&self.wishes.demonstrations, |path| {
+                format!("`{}`", end_of(path))
+            }),
             rows: [
                 rows.len(),
                 rows.iter().map(|row| row.tokens.len()).sum(),
@@ -494,6 +531,11 @@ fn refused(from: &Path, why: &str) -> TrainError {
         folder: from.display().to_string(),
         why: why.to_owned(),
     }
+}
+
+fn listed(paths: &[PathBuf], shown: impl Fn(&Path) -> String) -> String {
+    let shown: Vec<String> = paths.iter().map(|path| shown(path)).collect();
+    shown.join(", ")
 }
 
 /// The end of a path: where a folder lies on one machine is of no use on another.

@@ -87,7 +87,7 @@ fn demonstrations(folder: &Path) -> std::path::PathBuf {
 
 fn wishes(folder: &Path, out: &str) -> Wishes {
     Wishes {
-        demonstrations: demonstrations(folder),
+        demonstrations: vec![demonstrations(folder)],
         validation: None,
         out: folder.join(out),
         from: None,
@@ -183,6 +183,159 @@ fn a_run_that_is_ended_or_killed_goes_on_to_the_very_same_weights() {
     );
 }
 
+fn validated(all: &[Happened]) -> Vec<u64> {
+    let steps = all.iter().filter_map(|happened| match happened {
+        Happened::Validated { step, .. } => Some(*step),
+        _ => None,
+    });
+    steps.collect()
+}
+
+#[test]
+fn what_a_run_lacks_at_its_end_is_made_good_and_what_is_there_stays_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut run = wishes(folder.path(), "out");
+    let (card, weights) = (run.out.join(CARD), run.out.join(WEIGHTS));
+    until(&run, u64::MAX);
+    let first = std::fs::read_to_string(&card).unwrap();
+    let right = std::fs::read(&weights).unwrap();
+    // Another command line that takes no step is none that made anything.
+    run.command = "spotter train policy again".into();
+    let (_, all) = until(&run, u64::MAX);
+    assert!(validated(&all).is_empty());
+    assert_eq!(std::fs::read_to_string(&card).unwrap(), first);
+    // The weights of an earlier checkpoint, none, no card.
+    for (lost, left) in [
+        (&weights, Some("of before")),
+        (&weights, None),
+        (&card, None),
+    ] {
+        match left {
+            Some(text) => std::fs::write(lost, text).unwrap(),
+            None => std::fs::remove_file(lost).unwrap(),
+        }
+        assert_eq!(until(&run, u64::MAX).0, End::Done);
+        assert_eq!(std::fs::read(&weights).unwrap(), right);
+        let card = std::fs::read_to_string(&card).unwrap();
+        assert!(
+            card.contains("spotter train policy again") && card.contains("- 12 steps"),
+            "{card}"
+        );
+    }
+}
+
+#[test]
+fn weights_that_could_not_be_written_at_the_end_are_written_when_they_can_be() {
+    let folder = tempfile::tempdir().unwrap();
+    let straight = wishes(folder.path(), "straight");
+    until(&straight, u64::MAX);
+    let run = wishes(folder.path(), "out");
+    let weights = run.out.join(WEIGHTS);
+    let failed = make(&run, &mut |happened| {
+        // A folder in their place is in the way as a full disk is.
+        if matches!(happened, Happened::Step { step: 12, .. }) {
+            std::fs::remove_file(&weights).unwrap();
+            std::fs::create_dir(&weights).unwrap();
+        }
+        ControlFlow::Continue(())
+    });
+    assert!(failed.is_err());
+    std::fs::remove_dir(&weights).unwrap();
+    assert_eq!(until(&run, u64::MAX).0, End::Done);
+    assert_eq!(
+        std::fs::read(&weights).unwrap(),
+        std::fs::read(straight.out.join(WEIGHTS)).unwrap()
+    );
+    let card = std::fs::read_to_string(run.out.join(CARD)).unwrap();
+    assert!(
+        card.contains("- 12 steps") && !card.contains("It was ended before"),
+        "{card}"
+    );
+}
+
+#[test]
+fn a_run_that_was_interrupted_at_its_last_step_is_validated_when_it_is_given_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = wishes(folder.path(), "out");
+    let (end, all) = until(&run, 12);
+    assert_eq!(
+        (end, validated(&all).last()),
+        (End::Cancelled, Some(&10)),
+        "{all:?}"
+    );
+    let (end, all) = until(&run, u64::MAX);
+    assert_eq!((end, validated(&all)), (End::Done, vec![12]));
+    let card = std::fs::read_to_string(run.out.join(CARD)).unwrap();
+    assert!(
+        card.contains("\n| 12 | ") && !card.contains("It was ended before"),
+        "{card}"
+    );
+    // It is on record: once is enough.
+    assert!(validated(&until(&run, u64::MAX).1).is_empty());
+}
+
+#[test]
+fn a_checkpoint_of_before_lengths_were_on_record_is_gone_on_from() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut run = wishes(folder.path(), "out");
+    until(&run, 5);
+    let state = run.out.join("checkpoints/step-00000005/state.json");
+    let text = std::fs::read_to_string(&state).unwrap();
+    let mut place: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let length = place["begun"].as_object_mut().unwrap().remove("length");
+    assert_eq!(length, Some(json!({"steps": 12, "minutes": null})));
+    std::fs::write(&state, place.to_string()).unwrap();
+    run.steps = 6;
+    assert_eq!(until(&run, u64::MAX).0, End::Done);
+}
+
+#[test]
+fn however_few_the_minutes_a_step_is_taken_and_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = Wishes {
+        minutes: Some(1e-9),
+        ..wishes(folder.path(), "out")
+    };
+    assert_eq!(until(&run, u64::MAX).0, End::Done);
+    assert!(run.out.join(WEIGHTS).is_file());
+}
+
+#[test]
+fn what_lies_in_several_places_is_learned_as_if_it_lay_in_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let one = wishes(folder.path(), "one");
+    let all = std::fs::read_to_string(demonstrations(folder.path())).unwrap();
+    let lines: Vec<&str> = all.lines().collect();
+    let (first, second) = lines.split_at(20);
+    let places = [("first.jsonl", first), ("second.jsonl", second)];
+    let places = places.map(|(name, lines)| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, lines.join("\n")).unwrap();
+        path
+    });
+    let several = Wishes {
+        demonstrations: places.to_vec(),
+        out: folder.path().join("several"),
+        ..one.clone()
+    };
+    let made = |wishes: &Wishes| {
+        assert_eq!(until(wishes, u64::MAX).0, End::Done);
+        std::fs::read(wishes.out.join(WEIGHTS)).unwrap()
+    };
+    assert_eq!(made(&one), made(&several));
+    let card = std::fs::read_to_string(several.out.join(CARD)).unwrap();
+    assert!(
+        card.contains("from `first.jsonl`, `second.jsonl`, written"),
+        "{card}"
+    );
+    let first = Wishes {
+        demonstrations: places[..1].to_vec(),
+        out: folder.path().join("first"),
+        ..one.clone()
+    };
+    assert_ne!(made(&one), made(&first));
+}
+
 #[test]
 fn a_run_goes_on_only_with_what_it_was_begun_with() {
     let folder = tempfile::tempdir().unwrap();
@@ -201,6 +354,9 @@ fn a_run_goes_on_only_with_what_it_was_begun_with() {
         "{said}"
     );
     assert!(with(&|wishes| wishes.shape.layers = 1).contains("another shape"));
+    let length = "begun with another number of steps or minutes";
+    assert!(with(&|wishes| wishes.steps = 13).contains(length));
+    assert!(with(&|wishes| wishes.minutes = Some(1.0)).contains(length));
     assert!(with(&|wishes| wishes.context_weight = 0.5).contains("other demonstrations"));
     let said = with(&|wishes| wishes.shape.hidden = 50);
     assert!(said.contains("the width is 50; multiples of 16"), "{said}");
