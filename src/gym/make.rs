@@ -134,9 +134,18 @@ async fn make_with(
                 level,
                 fault,
             } = drawn;
+            let label = Label {
+                seed: order.seed,
+                number: one.number,
+                split: order.split,
+                level,
+                fault,
+            };
             // Each program has its proof, in order.
-            let shown = program.map(|program| (program, proofs.next().flatten()));
-            let Some((program, Some(proof))) = shown else {
+            let shown = program.and_then(|program| Some((program, proofs.next().flatten()?)));
+            let row =
+                shown.and_then(|(program, proof)| row::row(&label, &program, &proof, &mut random));
+            let Some(row) = row else {
                 if one.attempt + 1 >= ATTEMPTS {
                     return Err(MakeError::NoTask {
                         level,
@@ -150,14 +159,7 @@ async fn make_with(
                 });
                 continue;
             };
-            let label = Label {
-                seed: order.seed,
-                number: one.number,
-                split: order.split,
-                level,
-                fault,
-            };
-            rows.push((one.number, row::row(&label, &program, &proof, &mut random)));
+            rows.push((one.number, row));
         }
         progress(rows.len() as u64);
     }

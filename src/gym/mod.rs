@@ -188,9 +188,7 @@ pub enum MakeError {
     #[error(transparent)]
     Sandbox(#[from] SandboxError),
     /// Python ended badly.
-    #[error(
-        "python3, which runs the programs, ended with status {status}: {why}; the gym needs Python 3.9 or later"
-    )]
+    #[error("python3, which runs the programs, ended with status {status}: {why}")]
     Python {
         /// Its status.
         status: i32,

@@ -80,6 +80,11 @@ impl Program {
             taken: Vec::new(),
         };
         let (modules, faulty, reported, slip) = drawing.modules(level)?;
+        // Drawn anew as a whole, so that every other program stays what it was.
+        let mut functions = modules.iter().flat_map(|module| &module.functions);
+        if !functions.all(|function| function.sound) {
+            return None;
+        }
         let mut program = Self {
             modules,
             faulty,
@@ -120,6 +125,20 @@ impl Program {
             .zip(&self.modules)
             .map(|(at, module)| (module.name.clone(), module.source(slipped(at))))
             .collect()
+    }
+
+    /// The right sources as their docstrings say, where that is something else for some arguments.
+    pub(super) fn as_said(&self) -> Option<Vec<(String, String)>> {
+        let mut said = self.clone();
+        let functions = said.modules.iter_mut().flat_map(|one| &mut one.functions);
+        let mut differs = false;
+        for function in functions {
+            if let Some(body) = function.said.take() {
+                function.body = body;
+                differs = true;
+            }
+        }
+        differs.then(|| said.sources(false))
     }
 
     /// The faulty sources with a decoy in place.

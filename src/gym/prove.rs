@@ -36,6 +36,8 @@ pub(super) struct Case {
     pub(super) expected: String,
     /// What the faulty version answers; `None` where it is right.
     pub(super) wrong: Option<Wrong>,
+    /// The docstring says that the answer is another one.
+    pub(super) disputed: bool,
 }
 
 /// A wrong answer.
@@ -138,6 +140,7 @@ impl Prover {
 
 fn question(program: &Program) -> String {
     let mut versions = vec![program.sources(false), program.sources(true)];
+    versions.extend(program.as_said());
     let decoyed = program.decoys.iter();
     versions.extend(decoyed.map(|decoy| program.with_decoy(decoy)));
     json!({"versions": versions, "calls": program.calls}).to_string()
@@ -146,7 +149,11 @@ fn question(program: &Program) -> String {
 /// Read the answers; `None` where the program is no task.
 fn proof(program: &Program, versions: &[Vec<Answer>]) -> Option<Proof> {
     let (right, rest) = versions.split_first()?;
-    let (faulty, decoyed) = rest.split_first()?;
+    let (faulty, rest) = rest.split_first()?;
+    let (said, decoyed) = match program.as_said() {
+        Some(_) => rest.split_first()?,
+        None => (right, rest),
+    };
     if right.len() != program.calls.len() || faulty.len() != right.len() {
         return None;
     }
@@ -167,6 +174,7 @@ fn proof(program: &Program, versions: &[Vec<Answer>]) -> Option<Proof> {
             call: call.clone(),
             expected: expected.1.clone(),
             wrong,
+            disputed: said.get(at) != Some(expected),
         };
         let too_long = matches!(&case.wrong, Some(Wrong::Value(text) | Wrong::Error(text)) if text.len() > LONGEST);
         if too_long {
@@ -208,4 +216,91 @@ fn proof(program: &Program, versions: &[Vec<Answer>]) -> Option<Proof> {
         passing,
         decoys,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+    use std::process::{Command, Stdio};
+
+    use super::*;
+    use crate::gym::Split;
+    use crate::gym::random::Random;
+    use crate::gym::row::{self, Label};
+
+    /// What the script answers of modules `m` with one function `f`, each called once.
+    fn ran(modules: &[&str]) -> Vec<Vec<Answer>> {
+        let versions: Vec<_> = modules.iter().map(|text| [["m", text]]).collect();
+        let question = json!({"versions": versions, "calls": ["m.f()"]}).to_string();
+        let mut python = Command::new("python3")
+            .args(["-S", "-E", "-B", "-c", SCRIPT])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut stdin = python.stdin.take().unwrap();
+        stdin.write_all(question.as_bytes()).unwrap();
+        drop(stdin);
+        let ran = python.wait_with_output().unwrap();
+        assert!(ran.status.success(), "{ran:?}");
+        serde_json::from_slice(&ran.stdout).unwrap()
+    }
+
+    #[test]
+    fn what_never_ends_is_stopped_and_time_that_passes_without_work_is_not_counted() {
+        let three = Answer("value".into(), "3".into());
+        let answers = ran(&[
+            "def f():\n    while True:\n        pass\n",
+            "import time\ntime.sleep(0.6)\ndef f():\n    return 3\n",
+        ]);
+        assert_eq!(answers, [vec![], vec![three]]);
+    }
+
+    #[test]
+    fn a_signal_at_the_very_end_of_a_version_ends_nothing_but_that_version() {
+        let three = Answer("value".into(), "3".into());
+        // The timer's signal comes while the timer is being switched off.
+        let late = "import signal\nkept = signal.setitimer\ndef f():\n    def off(which, seconds):\n        signal.setitimer = kept\n        \
+                    kept(which, 0)\n        signal.raise_signal(signal.SIGVTALRM)\n    signal.setitimer = off\n    return 3\n";
+        let answers = ran(&[late, "def f():\n    return 3\n"]);
+        assert_eq!(answers, [vec![three.clone()], vec![three]]);
+    }
+
+    #[test]
+    fn a_program_is_no_task_where_a_test_would_contradict_a_docstring() {
+        let mut random = Random::of(1, 1);
+        let drawn =
+            std::iter::repeat_with(|| Program::draw(&mut random, Split::Train, 2, Fault::Constant));
+        let mut drawn = drawn
+            .take(2000)
+            .flatten()
+            .filter(|one| one.reported_calls > 9);
+        let program = drawn.find(|one| one.as_said().is_some()).unwrap();
+        let value = |text: &str| Answer("value".into(), text.into());
+        let right = vec![value("1"); program.calls.len()];
+        let mut faulty = right.clone();
+        faulty[0] = value("2");
+        faulty[1] = value("2");
+        let made = |said: &[Answer]| {
+            let versions = [right.clone(), faulty.clone(), said.to_vec()];
+            let proof = proof(&program, &versions).unwrap();
+            let label = Label {
+                seed: 1,
+                number: 1,
+                split: Split::Train,
+                level: 2,
+                fault: Fault::Constant,
+            };
+            row::row(&label, &program, &proof, &mut Random::of(1, 2)).is_some()
+        };
+        assert!(made(&right));
+        // A call that is among the tests; one that is not; one that never ends.
+        let mut said = right.clone();
+        said[0] = value("3");
+        assert!(!made(&said));
+        let mut said = right.clone();
+        said[3] = value("3");
+        assert!(made(&said));
+        assert!(!made(&[]));
+    }
 }

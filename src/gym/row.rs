@@ -33,12 +33,20 @@ pub(super) struct Label {
     pub(super) fault: Fault,
 }
 
-/// The row. `random` chooses the words.
-pub(super) fn row(label: &Label, program: &Program, proof: &Proof, random: &mut Random) -> Value {
+/// The row; none where a docstring says otherwise than a test. `random` chooses the words.
+pub(super) fn row(
+    label: &Label,
+    program: &Program,
+    proof: &Proof,
+    random: &mut Random,
+) -> Option<Value> {
     let module = program.reported_module();
     let tests = format!("test_{module}.py");
     let failing: Vec<&Case> = proof.failing.iter().take(FAILING).collect();
     let passing: Vec<&Case> = spread(&proof.passing, PASSING);
+    if failing.iter().chain(&passing).any(|case| case.disputed) {
+        return None;
+    }
     let test_file = test_file(module, &passing, &[]);
     let tests_after = self::test_file(module, &passing, &failing);
 
@@ -73,7 +81,7 @@ pub(super) fn row(label: &Label, program: &Program, proof: &Proof, random: &mut 
         .map(|decoy| json!({"module": program.module_of(decoy), "line": decoy.line, "text": decoy.text.trim_start()}))
         .collect();
     let letter = label.split.name().get(..1).unwrap_or_default();
-    json!({
+    Some(json!({
         "instance_id": format!("gym__l{}-{}-{letter}{}-{:05}", label.level, label.fault.name(), label.seed, label.number),
         "repo": "spotter/gym",
         "base_commit": inline::commit_of(&files, "1"),
@@ -89,7 +97,7 @@ pub(super) fn row(label: &Label, program: &Program, proof: &Proof, random: &mut 
         "split": label.split.name(),
         "files": files,
         "gym": {"fault": label.fault.name(), "level": label.level, "module": program.faulty_module(), "reported": module, "decoys": decoys},
-    })
+    }))
 }
 
 /// Some of the cases, from all over the list.

@@ -203,7 +203,7 @@ fn first_site(text: &str) -> Option<(&str, &str, &str)> {
 }
 
 /// A text that is right at all of its sites: within a site there are no others.
-fn plain(text: &str) -> String {
+pub(super) fn plain(text: &str) -> String {
     let mut out = String::new();
     let mut rest = text;
     while let Some((before, site, after)) = first_site(rest) {

@@ -11,10 +11,10 @@ mod scalars;
 mod tables;
 mod texts;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::random::Random;
-use super::sketch::Sketch;
+use super::sketch::{Sketch, plain};
 use super::words::{self, Subject};
 
 /// What a parameter takes.
@@ -69,7 +69,40 @@ pub(super) struct Function {
     pub(super) parameters: Vec<Parameter>,
     pub(super) doc: String,
     pub(super) body: Sketch,
+    /// The body that the docstring says, where for some arguments it is another one: see [`EDGES`].
+    pub(super) said: Option<Sketch>,
+    /// No two of its names are the same, and its operators bind as the docstring says. Otherwise it is no function to learn from.
+    pub(super) sound: bool,
 }
+
+/// Code that for some arguments does something else than its sentence says, with code that does what it says. All of an edge's codes
+/// belong to one shape. A task is none if one of its tests can tell the two apart.
+const EDGES: &[&[(&str, &str)]] = &[
+    // Of the last 0, Python makes the whole list.
+    &[("$xs[«o:-$n:¦:$n»]", "$xs[-$n or len($xs):]")],
+    // The largest of numbers below 0 is not 0.
+    &[
+        ("$best = 0", "$best = None"),
+        (
+            "$best = «p:max¦min»($best, $v)",
+            "$best = $v if $best is None else max($best, $v)",
+        ),
+        ("return «r:$best¦$xs»", "return $best or 0"),
+    ],
+    // It counts no further, lest a wrong one never ends.
+    &[(" and $acc < 99", "")],
+    &[("\"aeiou\"", "\"aeiouAEIOU\"")],
+    // Digits of what is said not to be negative.
+    &[("while $x > 0:", "assert $x >= 0\nwhile $x > 0:")],
+    &[("while $x «c:>¦>=» 0:", "assert $x >= 0\nwhile $x > 0:")],
+];
+
+/// Where a part stands beside an operator, and operators that the part must not have then: they bind less.
+const BINDING: &[(&str, &str, &[&str])] = &[
+    ("$v * ", "$v", &[" + ", " - "]),
+    ("$test and ", "$test", &[" or "]),
+    (" and $test", "$test", &[" or "]),
+];
 
 impl Function {
     /// `a, b`.
@@ -183,10 +216,7 @@ impl<'a> Maker<'a> {
         let mut rest = text;
         while let Some((before, after)) = rest.split_once('$') {
             out.push_str(before);
-            let length = after
-                .find(|c: char| !c.is_ascii_alphanumeric() && c != '_')
-                .unwrap_or(after.len());
-            let (name, after) = after.split_at_checked(length).unwrap_or((after, ""));
+            let (name, after) = first_name(after);
             if let Some(filling) = self.slots.get(name) {
                 out.push_str(filling);
             } else {
@@ -200,7 +230,49 @@ impl<'a> Maker<'a> {
         out
     }
 
+    /// The slots that a text is made of, whatever slots the filling brings.
+    fn slots_of<'s>(&'s self, text: &str, found: &mut BTreeSet<&'s str>) {
+        for after in text.split('$').skip(1) {
+            if let Some((slot, filling)) = self.slots.get_key_value(first_name(after).0)
+                && found.insert(slot)
+            {
+                self.slots_of(filling, found);
+            }
+        }
+    }
+
+    /// Whether each of its slots for a name, parameters and variables alike, has a name of its own.
+    fn names_differ(&self, body: &str) -> bool {
+        let mut slots = BTreeSet::new();
+        self.slots_of(body, &mut slots);
+        for (slot, _) in &self.parameters {
+            self.slots_of(&format!("${slot}"), &mut slots);
+        }
+        let fillings = slots.into_iter().filter_map(|slot| self.slots.get(slot));
+        let mut names = fillings
+            .filter(|text| text.starts_with(char::is_alphabetic) && first_name(text).1.is_empty());
+        let mut seen = HashSet::new();
+        names.all(|name| seen.insert(name))
+    }
+
+    /// Whether its parts are what the operators beside them take.
+    fn binds(&self, body: &str) -> bool {
+        BINDING.iter().all(|(place, part, operators)| {
+            let part = outside_brackets(&plain(&self.fill(part)));
+            !body.contains(place) || !operators.iter().any(|one| part.contains(one))
+        })
+    }
+
     fn finish(self, name: &str, doc: &str) -> Function {
+        let body = self.body.join("\n");
+        // Conditions have edges too.
+        let test = self.slots.get("test").map_or("", String::as_str);
+        let whole = body.replace("$test", test);
+        let edges = EDGES
+            .iter()
+            .filter(|edge| edge.iter().all(|(code, _)| whole.contains(code)));
+        let said = edges.flat_map(|edge| edge.iter());
+        let said = said.fold(whole.clone(), |body, (code, said)| body.replace(code, said));
         let doc = self.fill(doc);
         let mut letters = doc.chars();
         let doc = letters
@@ -219,9 +291,33 @@ impl<'a> Maker<'a> {
             name: self.fill(name),
             parameters,
             doc,
-            body: Sketch::read(&self.fill(&self.body.join("\n"))),
+            said: (said != whole).then(|| Sketch::read(&self.fill(&said))),
+            sound: self.names_differ(&body) && self.binds(&body),
+            body: Sketch::read(&self.fill(&body)),
         }
     }
+}
+
+/// The name that a text begins with, and what follows.
+fn first_name(text: &str) -> (&str, &str) {
+    let length = text
+        .find(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+        .unwrap_or(text.len());
+    text.split_at_checked(length).unwrap_or((text, ""))
+}
+
+/// A text without what stands in brackets.
+fn outside_brackets(text: &str) -> String {
+    let mut depth = 0_usize;
+    let outside = text.chars().filter(|c| {
+        match c {
+            '(' | '[' => depth += 1,
+            ')' | ']' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        depth == 0
+    });
+    outside.collect()
 }
 
 /// A function about one of a subject's lists. `easy` keeps it short.

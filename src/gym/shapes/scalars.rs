@@ -99,7 +99,7 @@ const WHOLE: &[Whole] = &[
     ),
     (
         "quote",
-        "the price for $x: $factor each up to $limit, and half of that, rounded down, for each beyond",
+        "the price for $x: $factor each up to $limit, and half of that for each beyond, the whole rounded down",
         "if $x «c:<=¦<¦>» $limit:\n    return $x «p:*¦+» $factor\n$rest = «s:$x - $limit¦$limit - $x»\nreturn $limit * $factor + $rest * $factor // «k:2¦3»",
         &[("factor", Takes::Step), ("limit", Takes::Natural)],
     ),
