@@ -6,7 +6,7 @@
 //! ([`super::prefix`]); what is there is not computed again.
 //!
 //! A request is answered over its own bounded channel: who reads slowly holds up its own stream only. Where no page is
-//! left the youngest stream gives way until there is room again ([`room`]). A panic ends the requests that were
+//! left the youngest stream gives way until there is room again (`room`). A panic ends the requests that were
 //! being served with an error, and the engine goes on with an empty cache.
 //!
 //! Where guesses are wanted ([`super::lookup`]), a stream that speaks brings a few tokens that may come next beside its last
