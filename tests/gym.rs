@@ -16,6 +16,7 @@ use spotter::gym;
 use spotter::model::ModelKind;
 use spotter::task::{self, Task, sample};
 use spotter::train::lesson::Lessons;
+use spotter::trajectory::RolloutId;
 use spotter::trajectory::event::{Ended, Event, MISTAKE, SAID_AGAIN};
 use spotter::trajectory::fold::State;
 use workbench::{Bench, Ran};
@@ -242,10 +243,71 @@ async fn the_expert_goes_on_from_attempts_that_failed_and_what_they_said_is_not_
         said += state.answers as usize;
         marked += steps.len();
     }
+    let again = ran(&bench, "gym demonstrate --tasks tasks --after attempts").await;
+    assert_eq!(again.code, 0, "{again:?}");
+    assert!(
+        again.err.contains("passed over: 3 demonstrations")
+            && again.out.contains("nothing is left"),
+        "{again:?}"
+    );
     let lessons = Lessons::read(store.root(), &mut |_, _| true).unwrap();
     assert_eq!(lessons.all.len(), 3);
     let learned = lessons.all.iter().flat_map(|lesson| &lesson.learned);
     assert_eq!(learned.filter(|learned| **learned).count(), said - marked);
+}
+
+/// As a kill before the end leaves a rollout.
+fn cut(bench: &Bench, id: &RolloutId) {
+    let path = bench.store().folder(id).join("events.jsonl");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let at = text.lines().position(|line| line.contains("\"submitted\""));
+    let lines: Vec<&str> = text.lines().take(at.unwrap()).collect();
+    std::fs::write(&path, lines.join("\n") + "\n").unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_order_that_is_given_again_demonstrates_what_is_missing_and_nothing_twice() {
+    let bench = Bench::new();
+    rows(&bench, "4", "train", "tasks").await;
+    let order = "gym demonstrate --tasks tasks";
+    assert_eq!(ran(&bench, order).await.code, 0);
+    let ids = bench.store().list().unwrap();
+    assert_eq!(ids.len(), 4);
+    cut(&bench, &ids[2]);
+    let again = ran(&bench, order).await;
+    assert_eq!(again.code, 0, "{again:?}");
+    assert!(
+        again.err.contains("passed over: 3 demonstrations")
+            && again.out.contains("1 of 1 demonstrations handed in"),
+        "{again:?}"
+    );
+    let nothing = ran(&bench, order).await;
+    assert_eq!(nothing.code, 0, "{nothing:?}");
+    assert!(nothing.out.contains("nothing is left"), "{nothing:?}");
+    assert_eq!(bench.store().list().unwrap().len(), 5);
+    // Other settings are other demonstrations.
+    for more in ["--seed 2", "--mistakes 0"] {
+        let other = ran(&bench, &format!("{order} {more}")).await;
+        assert!(
+            other.out.contains("4 of 4 demonstrations handed in"),
+            "{other:?}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tasks_that_cannot_be_written_are_refused_before_the_work_and_those_of_before_stay() {
+    let bench = Bench::new();
+    // So many that making them would take an hour.
+    let many = "gym make --split train --count 1000000 --out";
+    bench.file("in_the_way", "");
+    let refused = ran(&bench, &format!("{many} in_the_way/tasks")).await;
+    assert_eq!(refused.code, 1, "{refused:?}");
+    let before = bench.file("tasks/tasks.jsonl", "of before\n");
+    std::fs::create_dir(bench.folder.path().join("tasks/tasks.jsonl.part")).unwrap();
+    let refused = ran(&bench, &format!("{many} tasks")).await;
+    assert_eq!(refused.code, 1, "{refused:?}");
+    assert_eq!(std::fs::read_to_string(before).unwrap(), "of before\n");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -230,7 +230,7 @@ async fn an_unknown_model_is_told_with_what_there_is() {
 async fn the_only_model_needs_no_name() {
     let server = ModelServer::start(vec![Turn::text("x")]).await;
     let spec: ModelSpec = server.url().parse().unwrap();
-    let model = spec.open(&|_, _, _| {}).await.unwrap();
+    let model = spec.open(&|_| {}).await.unwrap();
     assert_eq!(model.info().name, MODEL);
     assert_eq!(model.info().context, Some(4096));
     assert_eq!(model.info().spec, server.spec());

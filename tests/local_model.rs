@@ -177,6 +177,59 @@ async fn a_rollout_speaks_with_an_adapter_beside_its_model_and_says_so() {
     );
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn an_adapter_is_merged_into_a_model_that_runs_and_what_would_go_unheard_is_refused() {
+    let bench = Bench::new();
+    let path = model(&bench);
+    let adapter = adapter(&bench, &path);
+    let out = bench.folder.path().join("merged");
+    let (path, adapter) = (path.to_str().unwrap(), adapter.to_str().unwrap());
+    let export = async |model: &str| {
+        let out = out.to_str().unwrap();
+        let all = [
+            "export-adapter",
+            "--model",
+            model,
+            "--adapter",
+            adapter,
+            "--out",
+            out,
+        ];
+        bench.spotter(&all).await
+    };
+    for (model, why) in [
+        (
+            format!("{path}+{adapter}"),
+            "one adapter is merged at a time",
+        ),
+        (format!("{path}#q4_0"), "stored as its base is"),
+    ] {
+        let ran = export(&model).await;
+        assert_eq!(ran.code, 2, "{ran:?}");
+        assert!(ran.err.contains(why), "{ran:?}");
+        assert!(!out.exists());
+    }
+    let ran = export(path).await;
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(ran.out.contains("is the merged model"), "{ran:?}");
+    // It says what the base says with the adapter beside it.
+    let said = async |args: &[&str]| {
+        let before = bench.store().list().unwrap();
+        let ran = bench.spotter(args).await;
+        assert_eq!(ran.code, 3, "{ran:?}");
+        let now = bench.store().list().unwrap();
+        let id = now.into_iter().find(|id| !before.contains(id)).unwrap();
+        bench.state(&id).messages()[2].content.clone()
+    };
+    let turns = ["--turns", "2"];
+    let merged = [&run_with(out.to_str().unwrap())[..], &turns].concat();
+    let beside = [&run_with(path)[..], &turns, &["--adapter", adapter]].concat();
+    assert_eq!(said(&merged).await, said(&beside).await);
+    let again = export(path).await;
+    assert_eq!(again.code, 1, "{again:?}");
+    assert!(again.err.contains("not empty"), "{again:?}");
+}
+
 #[tokio::test]
 async fn replies_are_not_said_to_be_held_to_calls_where_calls_are_text() {
     let bench = Bench::new();
@@ -216,6 +269,10 @@ async fn what_cannot_be_a_model_is_said_in_one_sentence_before_anything_is_made(
     );
     refused("config").await;
     put("config.json", &config);
+    put("generation_config.json", "{\"eos_token_id\": 2,");
+    refused("generation_config.json: it is no JSON: EOF while parsing a value at line 1 column 19")
+        .await;
+    std::fs::remove_file(path.join("generation_config.json")).unwrap();
     let index = json!({"weight_map": {"a": "model-00001-of-00002.safetensors", "b": "model-00002-of-00002.safetensors"}});
     put("model.safetensors.index.json", &index.to_string());
     refused(

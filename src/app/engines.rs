@@ -15,6 +15,8 @@ const KEPT: usize = 240;
 /// One engine, as of a look.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Look {
+    /// Tells it from others of its name: two folders, or one kept in two precisions.
+    pub id: usize,
     /// Its name.
     pub name: String,
     /// Its memory, and the instructions it computes with.
@@ -27,10 +29,23 @@ pub struct Look {
     pub streams: Vec<Speaking>,
 }
 
+/// A file that is downloaded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Coming {
+    /// Its name.
+    pub file: String,
+    /// Bytes that are here.
+    pub done: u64,
+    /// Bytes it will be, if known.
+    pub total: Option<u64>,
+}
+
 /// A model that programs of this machine can ask.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Served {
-    /// Its name, for them as in the view.
+    /// The engine that computes it ([`Look::id`]).
+    pub engine: usize,
+    /// Its name, for them.
     pub name: String,
     /// Address and port.
     pub address: String,
@@ -54,6 +69,12 @@ impl Watched {
         (pages.asked > 0).then(|| pages.found as f64 / pages.asked as f64)
     }
 
+    /// Seconds since the last look.
+    #[must_use]
+    pub fn age(&self, now: Timestamp) -> i64 {
+        now.duration_since(self.at).as_secs().max(0)
+    }
+
     /// It has something to do.
     #[must_use]
     pub fn is_busy(&self) -> bool {
@@ -72,10 +93,12 @@ pub struct Engines {
     pub seen: bool,
     /// A model is being opened.
     pub opening: bool,
+    /// What is downloaded, as of the last look.
+    pub coming: Vec<Coming>,
     /// What is served from here.
     pub served: Option<Served>,
-    /// It was asked for, and is being opened.
-    pub serving: bool,
+    /// The `--model` text of what was asked for and is being fetched or opened.
+    pub serving: Option<String>,
     /// First engine in view, where not all fit.
     pub top: usize,
 }
@@ -91,7 +114,9 @@ impl Engines {
         }
         let mut before: Vec<Watched> = std::mem::take(&mut self.all);
         for look in looks {
-            let known = before.iter().position(|old| old.now.name == look.name);
+            // One that was closed may have left its place to another.
+            let is_it = |old: &Watched| old.now.id == look.id && old.now.name == look.name;
+            let known = before.iter().position(is_it);
             let Some(mut old) = known.map(|known| before.swap_remove(known)) else {
                 let rates = VecDeque::new();
                 self.all.push(Watched {
@@ -126,6 +151,7 @@ mod tests {
 
     fn look(drawn: u64, read: u64) -> Look {
         Look {
+            id: 1,
             name: "m".into(),
             sentence: String::new(),
             context: 100,
@@ -150,7 +176,27 @@ mod tests {
         assert_eq!(engines.all[0].hit_rate(), None);
         engines.take(Vec::new(), true, at(16));
         assert_eq!(engines.all.len(), 1, "nothing is known while one is opened");
+        assert_eq!(engines.all[0].age(at(19)), 4);
         engines.take(Vec::new(), false, at(16));
         assert!(engines.all.is_empty(), "an engine that was closed is gone");
+    }
+
+    #[test]
+    fn engines_of_one_name_keep_their_own_rates() {
+        let mut engines = Engines::default();
+        let at = |seconds| Timestamp::from_second(seconds).unwrap();
+        let other = |drawn| Look {
+            id: 2,
+            ..look(drawn, 0)
+        };
+        engines.take(vec![look(0, 0), other(0)], false, at(10));
+        // The order in which they are seen may change.
+        engines.take(vec![other(7), look(30, 0)], false, at(11));
+        let rates: Vec<(usize, f64)> = engines
+            .all
+            .iter()
+            .map(|watched| (watched.now.id, watched.rates[0].0))
+            .collect();
+        assert_eq!(rates, [(2, 7.0), (1, 30.0)]);
     }
 }

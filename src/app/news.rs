@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use crate::app::engines::{Look, Served};
+use crate::app::engines::{Coming, Look, Served};
 use crate::app::messages::Weight;
 use crate::config::ThemeChoice;
 use crate::rollout::control::Answer;
@@ -42,6 +42,8 @@ pub enum News {
         looks: Vec<Look>,
         /// One is being opened: what there is will be seen by the next look.
         opening: bool,
+        /// What is downloaded on the way to one, or to tasks.
+        coming: Vec<Coming>,
     },
     /// A model is served, or no longer.
     Serving {

@@ -51,14 +51,15 @@ pub fn count(n: u64) -> String {
     }
 }
 
-/// `812 B`, `1.9 kB`, `20 MB`.
+/// `812 B`, `1.9 kB`, `20 kB`, `3.1 MB`, `15.2 GB`.
 #[must_use]
 pub fn bytes(n: u64) -> String {
     match n {
         0..=999 => format!("{n} B"),
         1_000..=9_999 => format!("{:.1} kB", n as f64 / 1e3),
         10_000..=999_499 => format!("{:.0} kB", n as f64 / 1e3),
-        _ => format!("{:.1} MB", n as f64 / 1e6),
+        999_500..=999_949_999 => format!("{:.1} MB", n as f64 / 1e6),
+        _ => format!("{:.1} GB", n as f64 / 1e9),
     }
 }
 

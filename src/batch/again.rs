@@ -201,6 +201,8 @@ async fn draft_of(
         number: start.attempt,
         of: start.of,
         batch: start.batch.clone(),
+        // What goes on from one, or carries its actions out again, is none.
+        demonstrates: None,
         step_mode: start.step_mode,
         pace: Duration::ZERO,
     };

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use super::order::OrderError;
 use super::supply::{Fetching, Telling};
+use crate::hub::News;
 use crate::model::recorded::{EXPERT, Recorded};
 use crate::model::spec::ModelSpec;
 use crate::model::{ChatModel, Finish, Message, ModelInfo, ModelKind, Reply, Role};
@@ -73,7 +74,7 @@ pub(super) async fn by_text(
         let rest = replies.into_iter().skip(answered).collect();
         return Ok(Arc::new(Recorded::new(recorded_info(&name, text), rest)));
     }
-    let hear = |what: &str, done, total| telling(Fetching::Some { what, done, total });
+    let hear = |news: News<'_>| telling(Fetching::File(news));
     let opened = spec.open(&hear).await;
     telling(Fetching::Over);
     Ok(Arc::from(opened.map_err(OrderError::failed)?))

@@ -182,6 +182,7 @@ impl Order {
                     number,
                     of: self.attempts,
                     batch: batch.clone(),
+                    demonstrates: None,
                     step_mode: self.step_mode,
                     pace: self.pace,
                 };

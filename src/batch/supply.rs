@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::choose::Choice;
 use super::order::{OrderError, Which};
 use crate::grade;
+use crate::hub::News;
 use crate::rollout::ground::{Ground, Wishes};
 use crate::sandbox::Kind;
 use crate::sandbox::docker::Daemon;
@@ -20,14 +21,18 @@ const NAMED_ROWS: usize = 20;
 /// How a download goes.
 #[derive(Debug, Clone, Copy)]
 pub enum Fetching<'a> {
-    /// So far.
-    Some {
-        /// The file, or the image and its layer.
-        what: &'a str,
+    /// A file of the hub.
+    File(News<'a>),
+    /// A layer of an image.
+    Layer {
+        /// The image.
+        image: &'a str,
+        /// Which layer, and what becomes of it.
+        layer: &'a str,
         /// Bytes that are here.
         done: u64,
-        /// Bytes it will be, if known.
-        total: Option<u64>,
+        /// Bytes it will be.
+        total: u64,
     },
     /// Nothing is being fetched any more.
     Over,
@@ -51,7 +56,7 @@ pub async fn load(
     telling: &Telling,
 ) -> Result<(Vec<Arc<Task>>, Vec<String>), OrderError> {
     let source: TaskSource = source.parse().map_err(OrderError::wrong)?;
-    let hear = |what: &str, done, total| telling(Fetching::Some { what, done, total });
+    let hear = |news: News<'_>| telling(Fetching::File(news));
     let loaded = source.load(&hear).await;
     telling(Fetching::Over);
     let Loaded { tasks, problems } = loaded.map_err(OrderError::failed)?;
@@ -139,11 +144,12 @@ pub async fn lay(
         let daemon = Daemon::connect().await.map_err(OrderError::failed)?;
         let mut hear = |pull: crate::sandbox::docker::Pull| {
             if let (Some(done), Some(total)) = (pull.current, pull.total) {
-                let what = format!("{image} {} {}", pull.id, pull.status);
-                telling(Fetching::Some {
-                    what: &what,
+                let layer = format!("{} {}", pull.id, pull.status);
+                telling(Fetching::Layer {
+                    image,
+                    layer: &layer,
                     done,
-                    total: Some(total),
+                    total,
                 });
             }
         };

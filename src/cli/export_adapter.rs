@@ -7,6 +7,7 @@ use clap::Args as ClapArgs;
 
 use super::progress::Transfer;
 use super::{Failure, ink};
+use crate::engine::Precision;
 use crate::engine::adapter::merge;
 use crate::model::spec::ModelSpec;
 
@@ -26,11 +27,12 @@ pub(crate) struct Args {
 
 /// Run the subcommand.
 pub(crate) async fn run(args: Args) -> Result<ExitCode, Failure> {
-    let spec: ModelSpec = args.model.parse().map_err(Failure::usage)?;
+    let spec = base(&args.model)?;
     let base = {
         let bar = Transfer::new();
-        let hear = |name: &str, done, total| bar.tell(name, done, total);
-        spec.weights(&hear).await.map_err(Failure::error)?
+        spec.weights(&|news| bar.tell(news))
+            .await
+            .map_err(Failure::error)?
     };
     let said = format!("{} is the merged model", args.out.display());
     let merged = move || merge::export(&base, &args.adapter, &args.out);
@@ -38,4 +40,21 @@ pub(crate) async fn run(args: Args) -> Result<ExitCode, Failure> {
     merged.map_err(Failure::error)?.map_err(Failure::error)?;
     ink::print(&said);
     Ok(ExitCode::SUCCESS)
+}
+
+/// The model that is merged into, as it is stored: what else its text may say would go unheard.
+fn base(model: &str) -> Result<ModelSpec, Failure> {
+    let spec: ModelSpec = model.parse().map_err(Failure::usage)?;
+    if spec.adapter().is_some() {
+        return Err(Failure::usage(format!(
+            "`{spec}`: one adapter is merged at a time, that of --adapter; merge into the model without it first"
+        )));
+    }
+    if spec.precision() != Precision::Stored {
+        return Err(Failure::usage(format!(
+            "`{spec}`: the merged model is stored as its base is; leave out what stands after `#`, and say it where the \
+             merged model is opened"
+        )));
+    }
+    Ok(spec)
 }

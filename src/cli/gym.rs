@@ -30,6 +30,8 @@ enum Command {
     /// Make repair tasks from a seed: rows in SWE-Gym's format, in DIR/tasks.jsonl
     Make(MakeArgs),
     /// Let the expert, who knows the gold patches, solve such tasks through the real loop
+    ///
+    /// What the store has whole with the same settings is passed over, so the same command goes on after an interruption.
     Demonstrate(DemonstrateArgs),
 }
 
@@ -41,7 +43,7 @@ struct MakeArgs {
     /// How many tasks
     #[arg(long, value_name = "N")]
     count: u64,
-    /// Whose functions: train, validation or held-out; no function stands in two of them, whatever the seed
+    /// Whose functions: train, validation or held-out; no function, right or with its fault, stands in two of them, whatever the seed
     #[arg(long, value_name = "SPLIT")]
     split: Split,
     /// Levels of difficulty, from 1 to 4, for example 1,2 [default: all, in turn]
@@ -103,20 +105,29 @@ async fn make(args: MakeArgs) -> Result<ExitCode, Failure> {
         split: args.split,
         levels: args.level,
     };
+    let file = args.out.join("tasks.jsonl");
+    let part = args.out.join("tasks.jsonl.part");
+    let failed = |error: std::io::Error| Failure::error(format!("{}: {error}", part.display()));
+    // Before the work: where nothing can be written it would be for nothing.
+    std::fs::create_dir_all(&args.out)
+        .map_err(|error| Failure::error(format!("{}: {error}", args.out.display())))?;
+    let opened = std::fs::File::create(&part).map_err(failed)?;
     let bar = bar(args.count);
     let began = Instant::now();
-    let rows = gym::make(&order, &|done| bar.set_position(done))
-        .await
-        .map_err(Failure::error)?;
+    let made = gym::make(&order, &|done| bar.set_position(done)).await;
     bar.finish_and_clear();
-    let file = args.out.join("tasks.jsonl");
-    let failed = |error: std::io::Error| Failure::error(format!("{}: {error}", file.display()));
-    std::fs::create_dir_all(&args.out).map_err(failed)?;
-    let mut text = std::io::BufWriter::new(std::fs::File::create(&file).map_err(failed)?);
+    let rows = made.map_err(|error| {
+        let _ = std::fs::remove_file(&part);
+        Failure::error(error)
+    })?;
+    let mut text = std::io::BufWriter::new(&opened);
     for row in &rows {
         writeln!(text, "{row}").map_err(failed)?;
     }
     text.flush().map_err(failed)?;
+    opened.sync_all().map_err(failed)?;
+    std::fs::rename(&part, &file)
+        .map_err(|error| Failure::error(format!("{}: {error}", file.display())))?;
     let seconds = began.elapsed().as_secs_f64();
     ink::print(&format!(
         "{} tasks of {} in {}, proven by running, in {seconds:.1} s",
@@ -153,6 +164,16 @@ async fn demonstrate(args: DemonstrateArgs) -> Result<ExitCode, Failure> {
         ink::complain(&format!("passed over: {count} {why}"));
     }
     let jobs = planned.jobs;
+    if planned.there > 0 {
+        ink::complain(&format!(
+            "passed over: {} demonstrations that are in the store already, with these settings",
+            planned.there
+        ));
+        if jobs.is_empty() {
+            ink::print("nothing is left to be demonstrated");
+            return Ok(ExitCode::SUCCESS);
+        }
+    }
     if let Some(after) = args.after.filter(|_| jobs.is_empty()) {
         let what = "has no attempt at these tasks that failed and can be gone on from";
         return Err(Failure::error(format!("{} {what}", after.display())));

@@ -6,12 +6,26 @@
 use std::path::Path;
 
 use clap::Args as ClapArgs;
+use clap::builder::RangedU64ValueParser;
 
 use super::Failure;
 use crate::engine::device::Place;
 use crate::engine::{Precision, Wishes};
 use crate::model::local;
 use crate::model::spec::ModelSpec;
+
+/// Most threads of the kernels: more than a machine has cores, and fewer than a system refuses to start.
+pub(crate) const MOST_THREADS: usize = 1_024;
+
+/// Reads a number of threads.
+pub(crate) fn threads() -> RangedU64ValueParser<usize> {
+    RangedU64ValueParser::new().range(1..=MOST_THREADS as u64)
+}
+
+/// Reads tokens of cache: up to more than any memory holds.
+fn cache_tokens() -> RangedU64ValueParser<usize> {
+    RangedU64ValueParser::new().range(1..=1_000_000_000)
+}
 
 /// How a model of this machine is computed.
 #[derive(Debug, Clone, Default, ClapArgs)]
@@ -31,12 +45,12 @@ pub(crate) struct ModelFlags {
         default_value = "auto"
     )]
     pub(crate) device: Place,
-    /// Threads that compute [default: one for each core]
-    #[arg(long, value_name = "N", env = "SPOTTER_THREADS")]
-    pub(crate) threads: Option<std::num::NonZeroUsize>,
-    /// Tokens of context kept, of all attempts together [default: what memory allows, at most 65,536]
-    #[arg(long, value_name = "N", env = "SPOTTER_CACHE_TOKENS")]
-    pub(crate) cache_tokens: Option<std::num::NonZeroUsize>,
+    /// Threads that compute, at most 1,024 [default: one for each core]
+    #[arg(long, value_name = "N", env = "SPOTTER_THREADS", value_parser = threads())]
+    pub(crate) threads: Option<usize>,
+    /// Tokens of context kept, of all attempts together, at most a billion [default: what memory allows, at most 65,536]
+    #[arg(long, value_name = "N", env = "SPOTTER_CACHE_TOKENS", value_parser = cache_tokens())]
+    pub(crate) cache_tokens: Option<usize>,
     /// Guess up to N tokens ahead from what was read and said before; what is said stays the same
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=32))]
     pub(crate) speculate: u8,
@@ -70,8 +84,8 @@ impl ModelFlags {
         let named = self.dtype.as_deref().or(self.quant.as_deref());
         Wishes {
             precision: named.and_then(Precision::of_name).unwrap_or_default(),
-            threads: self.threads.map(Into::into),
-            cache_tokens: self.cache_tokens.map(Into::into),
+            threads: self.threads,
+            cache_tokens: self.cache_tokens,
             place: self.device,
             speculate: self.speculate.into(),
         }
@@ -81,6 +95,24 @@ impl ModelFlags {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn more_threads_or_tokens_than_there_can_be_are_refused_with_the_most() {
+        let given = |line: &str| {
+            let command = ModelFlags::augment_args(clap::Command::new("run"));
+            let given = command.try_get_matches_from(line.split_whitespace());
+            given.map_err(|error| error.to_string())
+        };
+        assert!(given("run --threads 1024 --cache-tokens 1000000000").is_ok());
+        for (line, most) in [
+            ("run --threads 100000", "1..=1024"),
+            ("run --threads 0", "1..=1024"),
+            ("run --cache-tokens 18446744073709551615", "1..=1000000000"),
+        ] {
+            let why = given(line).unwrap_err();
+            assert!(why.contains(most), "{why}");
+        }
+    }
 
     #[test]
     fn how_weights_are_kept_becomes_part_of_the_models_text() {

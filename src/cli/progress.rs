@@ -8,6 +8,7 @@ use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
 
 use super::ink;
 use crate::batch::supply::{Fetching, Telling};
+use crate::hub::News;
 use crate::text::safe::one_line;
 
 /// Shows how far things are.
@@ -33,8 +34,18 @@ impl Transfer {
         }
     }
 
-    /// `done` bytes of a file have come.
-    pub(crate) fn tell(&self, name: &str, done: u64, total: Option<u64>) {
+    /// Bytes of a file have come, or the hub did not answer: the latter stays on the screen.
+    pub(crate) fn tell(&self, news: News<'_>) {
+        let (name, done, total) = match news {
+            News::Coming { file, done, total } => (file, done, total),
+            News::Cached { repo, why } => {
+                let line = one_line(&format!("{repo} as the cache has it: {why}"));
+                return match &self.bar {
+                    Some(bar) => bar.suspend(|| ink::complain(&line)),
+                    None => ink::complain(&line),
+                };
+            }
+        };
         if let Some(bar) = &self.bar {
             bar.set_message(one_line(name));
             bar.set_length(total.unwrap_or(done));
@@ -68,9 +79,19 @@ pub(crate) fn telling() -> Telling {
             return;
         };
         match fetching {
-            Fetching::Some { what, done, total } => transfer
+            Fetching::File(news) => transfer.get_or_insert_with(Transfer::new).tell(news),
+            Fetching::Layer {
+                image,
+                layer,
+                done,
+                total,
+            } => transfer
                 .get_or_insert_with(Transfer::new)
-                .tell(what, done, total),
+                .tell(News::Coming {
+                    file: &format!("{image} {layer}"),
+                    done,
+                    total: Some(total),
+                }),
             Fetching::Over => *transfer = None,
         }
     })

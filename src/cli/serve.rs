@@ -13,6 +13,7 @@ use super::model_flags::ModelFlags;
 use super::progress::Transfer;
 use super::{Failure, ink};
 use crate::engine::{Engine, Wishes};
+use crate::model::bundled;
 use crate::model::spec::ModelSpec;
 use crate::serve::{Limits, Options, Server};
 use crate::text::secret::Secret;
@@ -75,8 +76,9 @@ pub(crate) async fn run(args: Args) -> Result<ExitCode, Failure> {
     let spec = spec.absolute().map_err(Failure::usage)?;
     let weights = {
         let bar = Transfer::new();
-        let hear = |name: &str, done, total| bar.tell(name, done, total);
-        spec.weights(&hear).await.map_err(Failure::error)?
+        spec.weights(&|news| bar.tell(news))
+            .await
+            .map_err(Failure::error)?
     };
     let wishes = Wishes {
         precision: spec.precision(),
@@ -85,7 +87,10 @@ pub(crate) async fn run(args: Args) -> Result<ExitCode, Failure> {
     let opened = tokio::task::spawn_blocking(move || Engine::open(&weights, &wishes)).await;
     let engine = opened.map_err(Failure::error)?.map_err(Failure::error)?;
     let engine = Arc::new(engine);
-    let own = args.name.as_deref().unwrap_or(engine.name()).to_owned();
+    // The folder that the bundled policy is laid out in has a name that nobody could know.
+    let bundled = matches!(spec, ModelSpec::Bundled { .. }).then(|| bundled::NAME.to_owned());
+    let named = args.name.or(bundled);
+    let own = named.as_deref().unwrap_or(engine.name()).to_owned();
     for (name, folder) in args.adapter {
         if name == own || engine.adapter(&name).is_some() {
             return Err(Failure::usage(format!(
@@ -103,7 +108,7 @@ pub(crate) async fn run(args: Args) -> Result<ExitCode, Failure> {
     let options = Options {
         address: SocketAddr::new(args.host, args.port),
         key,
-        name: args.name,
+        name: named,
         limits: Limits {
             body: usize::from(args.body) << 20,
             running: args.running.into(),

@@ -200,9 +200,7 @@ async fn show(args: &ShowArgs, out: &mut Vec<u8>) -> Result<Vec<String>, TasksEr
 async fn load(source: &Source) -> Result<(TaskSource, Loaded), TasksError> {
     let source: TaskSource = source.tasks.parse()?;
     let transfer = Transfer::new();
-    let loaded = source
-        .load(&|name: &str, done, total| transfer.tell(name, done, total))
-        .await?;
+    let loaded = source.load(&|news| transfer.tell(news)).await?;
     Ok((source, loaded))
 }
 

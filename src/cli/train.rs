@@ -13,8 +13,10 @@ use std::time::{Duration, Instant};
 
 use clap::{Args as ClapArgs, Subcommand};
 
+use super::model_flags::MOST_THREADS;
 use super::{Failure, INTERRUPTED, ink};
 use crate::engine::kernels::Pool;
+use crate::train::checkpoint;
 use crate::train::policy::{self, End, Happened, Wishes};
 use crate::train::shape::Shape;
 use crate::train::trainer::Settings;
@@ -89,14 +91,14 @@ struct Policy {
     #[arg(long, value_name = "N", default_value_t = 2048)]
     context: usize,
     /// Highest learning rate
-    #[arg(long, value_name = "RATE")]
-    rate: Option<f32>,
+    #[arg(long, value_name = "RATE", default_value_t = Settings::default().rate)]
+    rate: f32,
     /// Steps until it is reached
-    #[arg(long, value_name = "N")]
-    warm_up: Option<u64>,
+    #[arg(long, value_name = "N", default_value_t = Settings::default().warm_up)]
+    warm_up: u64,
     /// Tokens of a step
-    #[arg(long, value_name = "N")]
-    batch: Option<usize>,
+    #[arg(long, value_name = "N", default_value_t = Settings::default().batch)]
+    batch: usize,
     /// What a token counts that is not the assistant's, 0 to 1 below 1; 0 masks it
     #[arg(long, value_name = "W", default_value_t = 0.0)]
     context_weight: f32,
@@ -125,14 +127,18 @@ impl Policy {
         let whole = [
             ("--steps", Some(self.steps)),
             ("--keep-every", Some(self.keep_every)),
-            ("--batch", self.batch.map(|tokens| tokens as u64)),
+            ("--batch", Some(self.batch as u64)),
             ("--threads", self.threads.map(|threads| threads as u64)),
         ];
         if let Some((flag, _)) = whole.into_iter().find(|(_, given)| *given == Some(0)) {
             return Err(Failure::usage(format!("{flag} must be more than 0")));
         }
-        let usual = Settings::default();
-        let rate = self.rate.unwrap_or(usual.rate);
+        if self.threads.is_some_and(|threads| threads > MOST_THREADS) {
+            return Err(Failure::usage(format!(
+                "--threads must be at most {MOST_THREADS}"
+            )));
+        }
+        let rate = self.rate;
         if !(rate > 0.0 && rate < 1.0) {
             return Err(Failure::usage(format!(
                 "--rate {rate} is not between 0 and 1"
@@ -157,9 +163,9 @@ impl Policy {
             },
             settings: Settings {
                 rate,
-                warm_up: self.warm_up.unwrap_or(usual.warm_up),
-                batch: self.batch.unwrap_or(usual.batch),
-                ..usual
+                warm_up: self.warm_up,
+                batch: self.batch,
+                ..Settings::default()
             },
             context_weight: self.context_weight,
             steps: self.steps,
@@ -215,9 +221,11 @@ pub(crate) async fn run(args: Args) -> Result<ExitCode, Failure> {
         .map_err(Failure::error)?;
     let folder = out.display();
     if end == End::Cancelled {
-        ink::complain(&format!(
-            "interrupted; what was learned is kept in {folder}: the same command goes on"
-        ));
+        ink::complain(&if checkpoint::exists(&out) {
+            format!("interrupted; what was learned is kept in {folder}: the same command goes on")
+        } else {
+            "interrupted before anything was learned: the same command begins anew".to_owned()
+        });
         return Ok(ExitCode::from(INTERRUPTED));
     }
     if !json {
@@ -263,6 +271,9 @@ fn line(happened: &Happened) -> String {
     match happened {
         Happened::Reading { done, of } => format!("reading demonstrations: {done} of {of}"),
         Happened::LeftOut { count, why } => format!("left out: {count} {why}"),
+        Happened::NotValidated => {
+            "no row is kept back, so there is no validation: name some with --validation".to_owned()
+        }
         Happened::Begun {
             rows,
             tokens,
@@ -332,6 +343,7 @@ mod tests {
         for flag in ["batch", "steps", "keep-every", "threads", "minutes", "rate"] {
             assert!(wishes(&format!("--{flag} 0")).is_err(), "--{flag} 0");
         }
+        assert!(wishes("--threads 100000").is_err());
     }
 
     #[test]

@@ -9,6 +9,7 @@
 //! each other differ from merged weights ([`merge`]) in the last bits only.
 
 mod config;
+pub(super) mod folders;
 pub mod merge;
 
 use std::collections::HashMap;
@@ -289,7 +290,13 @@ fn read(
             free >> 20
         )));
     }
-    let tensors = safetensors(mapped.bytes()).map_err(refused)?;
+    let (tensors, unread) = safetensors(mapped.bytes()).map_err(refused)?;
+    if let Some((name, dtype)) = unread.first_key_value() {
+        let why = format!(
+            "`{name}` is stored as {dtype}; only F32, F16 and BF16 are read here: save the adapter as one of these"
+        );
+        return Err(refused(why));
+    }
     let mut halves: HashMap<(usize, usize), [Option<&Tensor<'_>>; 2]> = HashMap::new();
     for (name, tensor) in &tensors {
         let (layer, module, half) = place(name).ok_or_else(|| {

@@ -129,6 +129,9 @@ struct HfConfig {
     attention_bias: Option<bool>,
     mlp_bias: Option<bool>,
     eos_token_id: Option<OneOrMany>,
+    quantization_config: Option<serde_json::Value>,
+    /// So in folders of MLX.
+    quantization: Option<serde_json::Value>,
 }
 
 /// The architectures by the names that their files give.
@@ -157,6 +160,13 @@ impl Config {
         };
         let found: HfConfig =
             serde_json::from_str(text).map_err(|error| refused(error.to_string()))?;
+        let said = [&found.quantization_config, &found.quantization];
+        if let Some(method) = said.into_iter().flatten().find_map(quantised) {
+            return Err(refused(format!(
+                "its weights are quantised ({method}), which is not read here; take the model's repository without \
+                 quantisation (--quant q8_0 or q4_0 keeps it small), or a GGUF file of it"
+            )));
+        }
         let name = found.architectures.first().map_or("", String::as_str);
         if let Some((_, family)) = Family::ALL.iter().find(|(known, _)| *known == name) {
             let config = Self::of_family(*family, found).map_err(refused)?;
@@ -451,6 +461,21 @@ fn divided(tensor: &Tensor<'_>, head_dim: usize) -> Result<Scaling, String> {
         ));
     }
     Ok(Scaling::Divided(divisors))
+}
+
+/// How a folder's weights are quantised, in its own word, if they are.
+fn quantised(said: &serde_json::Value) -> Option<String> {
+    let said = said.as_object().filter(|said| !said.is_empty())?;
+    let word = |name: &str| said.get(name)?.as_str().map(str::to_owned);
+    let method = word("quant_method").or_else(|| word("quant_algo"));
+    Some(method.unwrap_or_else(|| {
+        // Before methods had names there was one.
+        if said.keys().any(|key| key.starts_with("load_in_")) {
+            "bitsandbytes".to_owned()
+        } else {
+            "by a method that is not named".to_owned()
+        }
+    }))
 }
 
 /// How positions are scaled, by the older or the newer name of the field, if they are.

@@ -48,7 +48,8 @@ impl Grammars {
     }
 }
 
-/// Follows one reply.
+/// Follows one reply; a clone follows another one from the same place.
+#[derive(Clone)]
 pub struct Constraint(Matcher);
 
 impl Constraint {

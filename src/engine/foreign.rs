@@ -107,13 +107,13 @@ impl Foreign {
             origin: origin.to_owned(),
             why: first_line(&error),
         };
-        let Checkpoint::Safetensors(all) = checkpoint else {
+        let Checkpoint::Safetensors(all, unread) = checkpoint else {
             return Err(EngineError::Weights {
                 origin: origin.to_owned(),
                 why: "a GGUF file of this architecture is not computed here; its safetensors folder is".into(),
             });
         };
-        let offered = Offered::new(all);
+        let offered = Offered::new(all, unread);
         let asking = Box::new(Asking(&offered));
         let weights = VarBuilder::from_backend(asking, dtype(device), device.clone());
         let model = Model::build(family, &wording::older(json), weights).map_err(refused)?;

@@ -5,7 +5,7 @@
 
 use super::EngineError;
 use super::config::{Architecture, Config};
-use super::weights::{Checkpoint, Tensor};
+use super::weights::{Checkpoint, Tensor, unreadable};
 
 /// A layer's weights.
 pub(super) struct Layer<M> {
@@ -81,7 +81,9 @@ impl<M> Loader<'_, M> {
         let of_the_rest = ["gate_proj", "up_proj", "down_proj"].map(|part| ("mlp", part));
         for (at, (block, part)) in of_attention.into_iter().chain(of_the_rest).enumerate() {
             let name = format!("model.layers.{layer}.{block}.{part}.bias");
-            if (at >= 3 || !computed) && self.checkpoint.tensor(&name).is_some() {
+            let is_there =
+                self.checkpoint.tensor(&name).is_some() || self.checkpoint.unread(&name).is_some();
+            if (at >= 3 || !computed) && is_there {
                 return Err(self.refused(format!(
                     "it has `{name}`, and biases of that kind are not computed here"
                 )));
@@ -98,10 +100,13 @@ impl<M> Loader<'_, M> {
     }
 
     fn tensor(&self, name: &str, shape: &[usize]) -> Result<Tensor<'_>, EngineError> {
-        let tensor = self
-            .checkpoint
-            .tensor(name)
-            .ok_or_else(|| self.refused(format!("the tensor `{name}` is missing")))?;
+        let tensor = self.checkpoint.tensor(name).ok_or_else(|| {
+            let why = match self.checkpoint.unread(name) {
+                Some(dtype) => unreadable(name, dtype),
+                None => format!("the tensor `{name}` is missing"),
+            };
+            self.refused(why)
+        })?;
         if tensor.shape != shape {
             return Err(self.refused(format!(
                 "`{name}` is {:?}, but the configuration says {shape:?}",

@@ -12,6 +12,7 @@
 //!
 //! It knows nothing of agents, tools or rollouts; what a reply means is for its readers.
 
+mod about;
 pub mod adapter;
 pub mod cache;
 pub mod compute;

@@ -10,7 +10,9 @@ use serde::Serialize;
 use serde_json::Value;
 use tokio::sync::mpsc;
 
+use super::about::About;
 use super::adapter::Adapter;
+use super::adapter::folders::Folders;
 use super::compute::{Compute, OnCpu};
 use super::config::{Architecture, Config};
 use super::constraint::{Constraint, Grammars};
@@ -18,11 +20,11 @@ use super::decoder::{Decoder, Precision};
 use super::device::{self, Place};
 use super::error::EngineError;
 use super::foreign::{self, Foreign};
-use super::gguf::{self, Gguf};
 use super::kernels::{Cpu, Options};
 use super::memory;
 use super::plan::{Keeping, Plan};
 use super::sample::Settings;
+use super::sample::usual::Usual;
 use super::schedule::{self, Ask, Load, Requests, Said, Speaking};
 use super::template::ChatTemplate;
 use super::tensors::{self, OnTensors};
@@ -58,12 +60,16 @@ pub struct Engine {
     tokenizer: Arc<Tokenizer>,
     template: Option<ChatTemplate>,
     ends: Vec<u32>,
+    usual: Usual,
     requests: Requests,
     /// Made when the first grammar is asked for.
     grammars: OnceLock<Result<Grammars, String>>,
     /// Packs the weights of adapters; none where tensors compute.
     kernels: Option<Cpu>,
+    /// Those that requests may name.
     adapters: RwLock<BTreeMap<String, Arc<Adapter>>>,
+    /// Those of attempts, which nobody else can ask for.
+    folders: Folders,
 }
 
 /// A reply that comes. Dropping it cancels the request.
@@ -97,13 +103,14 @@ impl Engine {
         let checkpoint = files.checkpoint()?;
         let about = match &checkpoint {
             Checkpoint::Gguf(file) => About::of_gguf(file, path, &origin)?,
-            Checkpoint::Safetensors(_) => About::of_folder(path)?,
+            Checkpoint::Safetensors(..) => About::of_folder(path)?,
         };
         let About {
             config,
             tokenizer,
             template,
             ends,
+            usual,
         } = about;
         if tokenizer.rows() > config.vocab {
             return Err(EngineError::Tokenizer {
@@ -179,10 +186,12 @@ impl Engine {
             tokenizer: Arc::new(tokenizer),
             template,
             ends,
+            usual,
             requests,
             grammars: OnceLock::new(),
             kernels,
             adapters: RwLock::default(),
+            folders: Folders::default(),
         })
     }
 
@@ -192,6 +201,25 @@ impl Engine {
     /// # Errors
     /// Where it cannot be read, or is none of this model.
     pub fn load_adapter(&self, name: &str, folder: &Path) -> Result<(), EngineError> {
+        let adapter = Arc::new(self.opened_adapter(folder)?);
+        let mut all = self
+            .adapters
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        all.insert(name.to_owned(), adapter);
+        Ok(())
+    }
+
+    /// The adapter of a folder, which is given by its whole path: without a name that requests could give, the same for all who
+    /// hold it, read again where its files have changed, and gone with the last who holds it.
+    ///
+    /// # Errors
+    /// Where it cannot be read, or is none of this model.
+    pub fn adapter_of(&self, folder: &Path) -> Result<Arc<Adapter>, EngineError> {
+        self.folders.adapter(folder, || self.opened_adapter(folder))
+    }
+
+    fn opened_adapter(&self, folder: &Path) -> Result<Adapter, EngineError> {
         let Some(cpu) = &self.kernels else {
             let way_out = match self.config.architecture {
                 Architecture::Foreign(_) => "merge the adapter into the model with PEFT",
@@ -202,13 +230,7 @@ impl Engine {
                 self.name, self.computed
             )));
         };
-        let adapter = Arc::new(Adapter::open(folder, &self.config, cpu)?);
-        let mut all = self
-            .adapters
-            .write()
-            .unwrap_or_else(PoisonError::into_inner);
-        all.insert(name.to_owned(), adapter);
-        Ok(())
+        Adapter::open(folder, &self.config, cpu)
     }
 
     /// Forget an adapter; false where there is none of that name. Requests on their way go on with it.
@@ -220,14 +242,14 @@ impl Engine {
         all.remove(name).is_some()
     }
 
-    /// An adapter by its name.
+    /// An adapter by the name that it was loaded under.
     #[must_use]
     pub fn adapter(&self, name: &str) -> Option<Arc<Adapter>> {
         let all = self.adapters.read().unwrap_or_else(PoisonError::into_inner);
         all.get(name).cloned()
     }
 
-    /// Names of the adapters, in order.
+    /// The names that adapters were loaded under, in order.
     #[must_use]
     pub fn adapters(&self) -> Vec<String> {
         let all = self.adapters.read().unwrap_or_else(PoisonError::into_inner);
@@ -246,6 +268,12 @@ impl Engine {
         self.config
             .longest()
             .min(self.plan.pages as usize * super::prefix::PAGE)
+    }
+
+    /// How it is drawn from where nobody says.
+    #[must_use]
+    pub fn usual(&self) -> Usual {
+        self.usual
     }
 
     /// Its memory, and the instructions it computes with, in a sentence.
@@ -335,18 +363,27 @@ impl Engine {
         Ok(Reply { pieces, cancelled })
     }
 
-    /// Text as tokens come.
+    /// Text as tokens come: of a message, or of one that goes on with another text.
     #[must_use]
-    pub fn text(&self) -> Stream {
-        self.tokenizer.stream()
+    pub fn text(&self, goes_on: bool) -> Stream {
+        if goes_on {
+            self.tokenizer.stream_inside()
+        } else {
+            self.tokenizer.stream()
+        }
     }
 
-    /// A text as tokens, without a template; special tokens in it are themselves.
+    /// A text as tokens, without a template; special tokens in it are themselves. `framed`: with what the model's tokenizer
+    /// puts around texts.
     ///
     /// # Errors
     /// What the tokenizer says.
-    pub fn encoded(&self, text: &str) -> Result<Vec<u32>, EngineError> {
-        self.tokenizer.encode(text)
+    pub fn encoded(&self, text: &str, framed: bool) -> Result<Vec<u32>, EngineError> {
+        if framed {
+            self.tokenizer.encode_framed(text)
+        } else {
+            self.tokenizer.encode(text)
+        }
     }
 
     /// The text of tokens.
@@ -361,142 +398,11 @@ impl Engine {
         self.config.vocab
     }
 
-    /// The text of one token.
+    /// The text of tokens that stand in the middle of a text.
     #[must_use]
-    pub fn token(&self, token: u32) -> String {
-        self.tokenizer.decode(&[token])
+    pub fn decoded_inside(&self, tokens: &[u32]) -> String {
+        self.tokenizer.decode_inside(tokens)
     }
-}
-
-/// Everything about a model but its weights.
-struct About {
-    config: Config,
-    tokenizer: Tokenizer,
-    template: Option<ChatTemplate>,
-    ends: Vec<u32>,
-}
-
-impl About {
-    fn of_gguf(file: &Gguf<'_>, path: &Path, origin: &str) -> Result<Self, EngineError> {
-        let config = Config::from_gguf(file, origin)?;
-        let beside = path.with_file_name("tokenizer.json");
-        let tokenizer = if beside.is_file() {
-            Tokenizer::open(&beside)?
-        } else {
-            Tokenizer::of_gguf(file, origin)?
-        };
-        let text_of = |key: &str| {
-            let id = file.unsigned(key).and_then(|id| u32::try_from(id).ok());
-            match (id, file.value("tokenizer.ggml.tokens")) {
-                (Some(id), Some(gguf::Value::List(tokens))) => match tokens.get(id as usize) {
-                    Some(gguf::Value::Text(text)) => (*text).to_owned(),
-                    _ => String::new(),
-                },
-                _ => String::new(),
-            }
-        };
-        let (bos, eos) = (
-            text_of("tokenizer.ggml.bos_token_id"),
-            text_of("tokenizer.ggml.eos_token_id"),
-        );
-        let template = file
-            .text("tokenizer.chat_template")
-            .map(|source| {
-                let with_tools = file.text("tokenizer.chat_template.tool_use");
-                ChatTemplate::with(source, with_tools, &bos, &eos)
-            })
-            .transpose()?;
-        let ends = ends(&tokenizer, config.eos.clone());
-        Ok(Self {
-            config,
-            tokenizer,
-            template,
-            ends,
-        })
-    }
-
-    fn of_folder(folder: &Path) -> Result<Self, EngineError> {
-        let read = |name: &str| std::fs::read_to_string(folder.join(name));
-        let config = read("config.json").map_err(|source| EngineError::File {
-            path: folder.join("config.json").display().to_string(),
-            source,
-        })?;
-        let origin = folder.join("config.json").display().to_string();
-        let config = Config::from_json(&config, &origin)?;
-        let tokenizer = Tokenizer::open(&folder.join("tokenizer.json"))?;
-        let json = |name: &str| -> Value {
-            let text = read(name).unwrap_or_default();
-            serde_json::from_str(&text).unwrap_or(Value::Null)
-        };
-        let settings = json("tokenizer_config.json");
-        let token = |name: &str| match settings.get(name) {
-            Some(Value::String(text)) => text.clone(),
-            Some(Value::Object(token)) => token
-                .get("content")
-                .and_then(Value::as_str)
-                .unwrap_or_default()
-                .to_owned(),
-            _ => String::new(),
-        };
-        let inside = settings.get("chat_template");
-        let source = read("chat_template.jinja").ok();
-        let source = source.or_else(|| template_called(inside?, "default"));
-        let with_tools = read("additional_chat_templates/tool_use.jinja").ok();
-        let with_tools = with_tools.or_else(|| template_called(inside?, "tool_use"));
-        let template = source
-            .map(|source| {
-                let (bos, eos) = (token("bos_token"), token("eos_token"));
-                ChatTemplate::with(&source, with_tools.as_deref(), &bos, &eos)
-            })
-            .transpose()?;
-        let mut eos = config.eos.clone();
-        match json("generation_config.json").get("eos_token_id") {
-            Some(Value::Array(ids)) => eos.extend(ids.iter().filter_map(number)),
-            Some(id) => eos.extend(number(id)),
-            None => {}
-        }
-        eos.extend(tokenizer.id(&token("eos_token")));
-        let ends = ends(&tokenizer, eos);
-        Ok(Self {
-            config,
-            tokenizer,
-            template,
-            ends,
-        })
-    }
-}
-
-/// One of the templates that lie in a configuration: one text, which is the default, or a list of such with names.
-fn template_called(inside: &Value, name: &str) -> Option<String> {
-    let found = match inside {
-        Value::String(text) => (name == "default").then_some(text.as_str()),
-        Value::Array(list) => list
-            .iter()
-            .find(|one| one.get("name").and_then(Value::as_str) == Some(name))
-            .and_then(|one| one.get("template")?.as_str()),
-        _ => None,
-    };
-    found.map(str::to_owned)
-}
-
-fn number(value: &Value) -> Option<u32> {
-    u32::try_from(value.as_u64()?).ok()
-}
-
-/// Tokens that end a turn: those that the files name, and those that every model of these families ends with.
-fn ends(tokenizer: &Tokenizer, mut named: Vec<u32>) -> Vec<u32> {
-    for token in [
-        "<|im_end|>",
-        "<|eot_id|>",
-        "<|eom_id|>",
-        "<|endoftext|>",
-        "<|end_of_text|>",
-    ] {
-        named.extend(tokenizer.id(token));
-    }
-    named.sort_unstable();
-    named.dedup();
-    named
 }
 
 fn named(device: &Device) -> &'static str {

@@ -73,6 +73,17 @@ impl Keeping {
         }
     }
 
+    /// Of the table of rotations, which reaches as far as the context.
+    fn rotations(self, config: &Config) -> u64 {
+        let number = match self {
+            Self::Kernels(_) => 4,
+            Self::Tensors { number, .. } => number,
+            // Each family has its own way; the largest have a few MiB.
+            Self::Foreign { .. } => 0,
+        };
+        (config.longest() * config.head_dim * number) as u64
+    }
+
     /// Of one page of keys and values.
     fn page(self, config: &Config) -> u64 {
         match self {
@@ -121,7 +132,8 @@ impl Plan {
         let weights = matrices
             .map(|(format, numbers)| keeping.weights(format, numbers))
             .sum::<u64>()
-            + keeping.table(config, checkpoint);
+            + keeping.table(config, checkpoint)
+            + keeping.rotations(config);
         let widest = config.hidden * 3 + config.query_width() * 3 + config.kv_width() * 2;
         let step = (256 * (widest + 3 * config.intermediate) * 4 + 40 * config.vocab * 4) as u64;
         let page = keeping.page(config);
@@ -136,8 +148,8 @@ impl Plan {
                     "too little memory: {} for weights, {} for {} tokens of cache and {} for a step are needed, {} are \
                      free; a smaller precision (q8_0, q4_0) or fewer tokens of cache may fit",
                     size(weights),
-                    size(fewest * page),
-                    fewest * PAGE as u64,
+                    size(fewest.saturating_mul(page)),
+                    fewest.saturating_mul(PAGE as u64),
                     size(step),
                     size(free)
                 )));
@@ -147,7 +159,7 @@ impl Plan {
         let pages = u32::try_from(pages).unwrap_or(u32::MAX);
         Ok(Self {
             weights,
-            cache: u64::from(pages) * page,
+            cache: u64::from(pages).saturating_mul(page),
             step,
             pages,
         })
@@ -212,6 +224,10 @@ mod tests {
             why.contains("too little memory") && why.contains("MiB"),
             "{why}"
         );
+        // Whatever is asked for.
+        let why = plan(Some(usize::MAX), Some(free)).unwrap_err().to_string();
+        assert!(why.contains("too little memory"), "{why}");
+        plan(Some(usize::MAX), None).unwrap();
     }
 
     #[test]
@@ -233,7 +249,8 @@ mod tests {
             number: 4,
         });
         let table = 4 * (config.vocab * config.hidden) as u64;
-        assert_eq!(blocks.weights, numbers * 18 / 32 + table);
+        let turns = 4 * (config.longest() * config.head_dim) as u64;
+        assert_eq!(blocks.weights, numbers * 18 / 32 + table + turns);
         assert_eq!(blocks.cache, single.cache);
     }
 }

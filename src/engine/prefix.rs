@@ -4,6 +4,8 @@
 //! the path of its text; what nobody holds stays for the next stream that begins with the same text, until the page is wanted
 //! for something else. A full page is shared as it is. Of a page that matches in part, the matching tokens are copied into a
 //! page of the stream's own, so that a rollout's next turn computes its new tokens only, wherever its last turn ended.
+//! Streams that read the same text side by side hold what the first of them has computed ([`Tree::go_on`]); what two have computed
+//! all the same is one page again as soon as it is full ([`Tree::settle`]), so that no text is told twice.
 //! What adapters compute differs: each has beginnings of its own, by its key.
 //!
 //! Pages are numbers here: what is in them, and copying it, is the caller's. A text that is not in the tree is computed; a
@@ -47,6 +49,8 @@ pub struct Held {
     owner: u64,
     /// Tokens that are in its pages.
     length: usize,
+    /// Pages from the first that nobody else has as well.
+    settled: usize,
 }
 
 impl Held {
@@ -119,17 +123,120 @@ impl Tree {
 
     /// Hold as much of a text as is there, computed with the adapter of key `owner`. `copy` puts the first so many tokens of a page into another. At least the last
     /// token of the text is left to be computed: its logits are wanted.
-    pub fn begin(
-        &mut self,
-        owner: u64,
-        text: &[u32],
-        mut copy: impl FnMut(Page, Page, usize),
-    ) -> Held {
+    pub fn begin(&mut self, owner: u64, text: &[u32], copy: impl FnMut(Page, Page, usize)) -> Held {
         self.clock += 1;
         self.counts.asked += text.len() as u64;
         let wanted = text.get(..text.len().saturating_sub(1)).unwrap_or_default();
         let mut held = Held::of(owner);
-        let mut at = ROOT;
+        self.reach(&mut held, wanted, copy);
+        self.counts.found += held.length as u64;
+        held
+    }
+
+    /// Hold what has come of the text since then, computed for another stream, instead of computing it. The tokens that are held
+    /// are the text's own.
+    pub fn go_on(
+        &mut self,
+        held: &mut Held,
+        text: &[u32],
+        mut copy: impl FnMut(Page, Page, usize),
+    ) {
+        let before = held.length;
+        let wanted = text.get(..text.len().saturating_sub(1)).unwrap_or_default();
+        let begun = held.length % PAGE;
+        if begun > 0 && !self.exchange(held, wanted, begun, &mut copy) {
+            self.counts.found += (held.length - before) as u64;
+            return;
+        }
+        self.reach(held, wanted, copy);
+        self.counts.found += (held.length - before) as u64;
+    }
+
+    /// Of a page that the stream has begun another has more: a full one takes its place (true), of another the tokens are copied.
+    fn exchange(
+        &mut self,
+        held: &mut Held,
+        wanted: &[u32],
+        begun: usize,
+        copy: &mut impl FnMut(Page, Page, usize),
+    ) -> bool {
+        let Some(own) = held.path.last().copied() else {
+            return false;
+        };
+        let Some((parent, page)) = self.nodes.get(&own).map(|node| (node.parent, node.page)) else {
+            return false;
+        };
+        let start = held.length - begun;
+        let rest = wanted.get(start..).unwrap_or_default();
+        let Some((other, same)) = self.longest(parent, held.owner, rest) else {
+            return false;
+        };
+        if other == own || same <= begun {
+            return false;
+        }
+        held.length = start + same;
+        if same == PAGE {
+            self.hold(other);
+            held.path.pop();
+            held.path.push(other);
+            self.remove(own);
+            return true;
+        }
+        if let Some(from) = self.nodes.get(&other).map(|node| node.page) {
+            copy(from, page, same);
+        }
+        if let Some(node) = self.nodes.get_mut(&own) {
+            node.tokens = rest.get(..same).unwrap_or_default().to_vec();
+        }
+        false
+    }
+
+    /// Where a page that is full now is another's, too, hold that one, and be rid of one's own.
+    pub fn settle(&mut self, held: &mut Held) {
+        let full = held.length / PAGE;
+        for at in held.settled..full {
+            let Some(own) = held.path.get(at).copied() else {
+                break;
+            };
+            let Some(twin) = self.twin(own) else { continue };
+            let children = self
+                .nodes
+                .get_mut(&own)
+                .map(|node| std::mem::take(&mut node.children));
+            for child in children.unwrap_or_default() {
+                if let Some(node) = self.nodes.get_mut(&child) {
+                    node.parent = twin;
+                }
+                if let Some(node) = self.nodes.get_mut(&twin) {
+                    node.children.push(child);
+                }
+            }
+            self.hold(twin);
+            if let Some(place) = held.path.get_mut(at) {
+                *place = twin;
+            }
+            self.remove(own);
+        }
+        held.settled = full;
+    }
+
+    /// Another page of the same text, where nobody but one stream holds this one.
+    fn twin(&self, id: Id) -> Option<Id> {
+        let own = self.nodes.get(&id).filter(|node| node.held == 1)?;
+        let siblings = self.nodes.get(&own.parent)?.children.iter();
+        siblings
+            .filter(|other| **other != id)
+            .find(|other| {
+                let other = self.nodes.get(other);
+                other.is_some_and(|other| other.owner == own.owner && other.tokens == own.tokens)
+            })
+            .copied()
+    }
+
+    /// Hold what follows of a text after full pages, or none.
+    fn reach(&mut self, held: &mut Held, wanted: &[u32], mut copy: impl FnMut(Page, Page, usize)) {
+        let owner = held.owner;
+        let mut at = held.path.last().copied().unwrap_or(ROOT);
         loop {
             let rest = wanted.get(held.length..).unwrap_or_default();
             let Some((child, same)) = self.longest(at, owner, rest) else {
@@ -170,8 +277,6 @@ impl Tree {
             self.let_go(child);
             break;
         }
-        self.counts.found += held.length as u64;
-        held
     }
 
     /// A page with room for the token after those that are held, and its place there; the token is on record as computed.
@@ -351,231 +456,4 @@ impl Tree {
 }
 
 #[cfg(test)]
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::indexing_slicing,
-    reason = "numbers that the test itself makes"
-)]
-mod tests {
-    use super::*;
-
-    /// A stand-in for memory: what was computed into each place of each page.
-    struct Memory {
-        cells: HashMap<(Page, usize), Vec<u32>>,
-    }
-
-    /// A stream over made-up memory, where the value of a token is all the text up to it.
-    struct Bench {
-        tree: Tree,
-        memory: Memory,
-        computed: usize,
-    }
-
-    impl Bench {
-        fn new(pages: u32) -> Self {
-            Self {
-                tree: Tree::new(pages),
-                memory: Memory {
-                    cells: HashMap::new(),
-                },
-                computed: 0,
-            }
-        }
-
-        fn begin(&mut self, text: &[u32]) -> Option<Held> {
-            let cells = &mut self.memory.cells;
-            let mut held = self.tree.begin(0, text, |from, to, count| {
-                for at in 0..count {
-                    let value = cells[&(from, at)].clone();
-                    cells.insert((to, at), value);
-                }
-            });
-            for at in held.length()..text.len() {
-                if !self.push(&mut held, &text[..=at]) {
-                    self.tree.end(held);
-                    return None;
-                }
-            }
-            self.check(&held, text);
-            Some(held)
-        }
-
-        fn push(&mut self, held: &mut Held, text: &[u32]) -> bool {
-            match self.tree.push(held, *text.last().unwrap()) {
-                Ok(place) => {
-                    self.memory.cells.insert(place, text.to_vec());
-                    self.computed += 1;
-                    true
-                }
-                Err(Full) => false,
-            }
-        }
-
-        /// Everything that the stream would read is what its own text makes.
-        fn check(&self, held: &Held, text: &[u32]) {
-            assert_eq!(held.length(), text.len());
-            let mut at = 0;
-            for (number, id) in held.path.iter().enumerate() {
-                let node = &self.tree.nodes[id];
-                assert_eq!(at, number * PAGE, "only the last page is not full");
-                for place in 0..node.tokens.len() {
-                    assert_eq!(
-                        self.memory.cells[&(node.page, place)],
-                        text[..=at],
-                        "page {number}"
-                    );
-                    at += 1;
-                }
-            }
-            assert_eq!(at, text.len());
-        }
-    }
-
-    fn text(seed: u32, length: usize) -> Vec<u32> {
-        (0..length as u32).map(|at| seed * 1000 + at % 7).collect()
-    }
-
-    #[test]
-    fn a_next_turn_computes_its_new_tokens_only() {
-        let mut bench = Bench::new(64);
-        let mut conversation = text(1, 77);
-        let mut before = 0;
-        for turn in 0..6 {
-            let held = bench.begin(&conversation).unwrap();
-            let new = conversation.len() - before;
-            assert!(
-                bench.computed <= new + 1,
-                "turn {turn}: {} for {new}",
-                bench.computed
-            );
-            bench.computed = 0;
-            bench.tree.end(held);
-            before = conversation.len();
-            conversation.extend(text(2 + turn, 19));
-        }
-    }
-
-    #[test]
-    fn what_an_adapter_computed_is_found_by_none_but_it() {
-        let mut bench = Bench::new(64);
-        let issue = text(1, 100);
-        let held = bench.begin(&issue).unwrap();
-        bench.tree.end(held);
-        let mut lengths = Vec::new();
-        for owner in [7, 7, 0, 8] {
-            let mut held = bench.tree.begin(owner, &issue, |_, _, _| {});
-            lengths.push(held.length());
-            for token in &issue[held.length()..] {
-                bench.tree.push(&mut held, *token).unwrap();
-            }
-            bench.tree.end(held);
-        }
-        assert_eq!(lengths, [0, 99, 99, 0]);
-    }
-
-    #[test]
-    fn attempts_at_the_same_task_compute_it_once() {
-        let mut bench = Bench::new(64);
-        let issue = text(1, 200);
-        let streams: Vec<Held> = (0..4).map(|_| bench.begin(&issue).unwrap()).collect();
-        assert!(bench.computed <= 200 + 3 * (PAGE + 1), "{}", bench.computed);
-        let counts = bench.tree.counts();
-        assert!(counts.held <= 7 + 3, "{counts:?}");
-        for held in streams {
-            bench.tree.end(held);
-        }
-        assert_eq!(bench.tree.counts().held, 0);
-    }
-
-    #[test]
-    fn what_is_held_is_never_given_up_and_what_is_not_goes_oldest_first() {
-        let mut bench = Bench::new(4);
-        let first = bench.begin(&text(1, 40)).unwrap();
-        let second = bench.begin(&text(2, 40)).unwrap();
-        assert!(bench.begin(&text(3, 5)).is_none(), "all pages are held");
-        bench.check(&first, &text(1, 40));
-        bench.tree.end(first);
-        bench.tree.end(second);
-        let third = bench.begin(&text(3, 40)).unwrap();
-        bench.computed = 0;
-        bench.tree.end(third);
-        let again = bench.begin(&text(2, 40)).unwrap();
-        assert!(
-            bench.computed <= 1,
-            "the newer one was kept: {}",
-            bench.computed
-        );
-        bench.tree.end(again);
-        assert_eq!(bench.tree.counts().given_up, 2);
-    }
-
-    #[test]
-    fn a_guess_that_is_taken_back_leaves_no_trace() {
-        let mut bench = Bench::new(8);
-        let whole = text(1, 60);
-        let mut held = bench.begin(&whole).unwrap();
-        let mut guess = whole.clone();
-        for token in 9000..9040 {
-            guess.push(token);
-            assert!(bench.push(&mut held, &guess));
-        }
-        bench.tree.pop(&mut held, 40);
-        bench.check(&held, &whole);
-        bench.tree.end(held);
-        assert_eq!(bench.tree.free.len(), 8 - 2);
-    }
-
-    #[test]
-    fn random_streams_read_what_their_own_text_makes_and_no_page_is_lost() {
-        let mut seed = 5u64;
-        let mut draw = move |below: usize| {
-            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-            (seed >> 33) as usize % below
-        };
-        let mut bench = Bench::new(24);
-        let mut streams: Vec<(Held, Vec<u32>)> = Vec::new();
-        for _ in 0..4000 {
-            match draw(4) {
-                0 if streams.len() < 4 => {
-                    // Few different beginnings, so that much is shared.
-                    let mut text: Vec<u32> = Vec::new();
-                    for _ in 0..=draw(4) {
-                        let part = draw(3) as u32;
-                        text.extend((0..draw(40) as u32).map(|at| part * 100 + at / 3));
-                    }
-                    text.push(draw(3) as u32);
-                    if let Some(held) = bench.begin(&text) {
-                        streams.push((held, text));
-                    }
-                }
-                1 | 2 if !streams.is_empty() => {
-                    let at = draw(streams.len());
-                    let (held, text) = &mut streams[at];
-                    text.push(draw(2) as u32);
-                    if !bench.push(held, text) {
-                        text.pop();
-                    }
-                    let (held, text) = &streams[at];
-                    bench.check(held, text);
-                }
-                3 if !streams.is_empty() => {
-                    let (held, _) = streams.swap_remove(draw(streams.len()));
-                    bench.tree.end(held);
-                }
-                _ => {}
-            }
-            let counts = bench.tree.counts();
-            assert_eq!(counts.held + counts.kept + bench.tree.free.len(), 24);
-        }
-        assert!(
-            bench.tree.counts().found > 1000,
-            "{:?}",
-            bench.tree.counts()
-        );
-        assert!(
-            bench.tree.counts().given_up > 100,
-            "{:?}",
-            bench.tree.counts()
-        );
-    }
-}
+mod tests;

@@ -13,6 +13,7 @@
 
 mod flat;
 mod nucleus;
+pub mod usual;
 
 use std::collections::HashMap;
 

@@ -1,9 +1,9 @@
 //! The schedule: requests join and leave, one step serves them all.
 //!
 //! Mental model: a thread owns decoder, cache and tree. Between two steps it takes in what was asked and lets go of what was
-//! cancelled; a step then carries one token of every stream that speaks, and as many tokens of prompts as its budget has left,
-//! oldest request first, so that a long prompt never stalls those who speak. Keys and values are found by prefix
-//! ([`super::prefix`]); what is there is not computed again.
+//! cancelled; a step then carries one token of every stream that speaks, and tokens of prompts (`shares`), so that a long prompt
+//! stalls neither those who speak nor those who ask for less. Keys and values are found by prefix ([`super::prefix`]); what is there, or
+//! is being read by another stream, is not computed again (`sharing`).
 //!
 //! A request is answered over its own bounded channel: who reads slowly holds up its own stream only. Where no page is
 //! left the youngest stream gives way until there is room again (`room`). A panic ends the requests that were
@@ -30,21 +30,17 @@ use super::compute::Compute;
 use super::constraint::Constraint;
 use super::decoder::{Part, Wanted};
 use super::lookup::Lookup;
-use super::prefix::{Counts, PAGE, Page, Tree};
+use super::prefix::{Counts, PAGE, Tree};
 use super::sample::{Drawn, Sampler, Settings};
+use shares::Share;
 use stream::{Stream, owner};
 use turn::{Turn, together};
 
 mod room;
+mod shares;
+mod sharing;
 mod stream;
 mod turn;
-
-/// Rows of one step: tokens of replies, then of prompts.
-const BUDGET: usize = 256;
-/// Rows of prompts in a step in which somebody speaks: what a step may last is what the others wait.
-const BESIDE: usize = 64;
-/// Rows of logits in a step beyond a row for each stream: what streams that speak leave of them is for guesses.
-const DRAWS: usize = 8;
 
 /// What is asked.
 pub struct Ask {
@@ -211,17 +207,6 @@ struct Schedule {
     load: Load,
 }
 
-/// A stream's share of a step.
-struct Share {
-    stream: usize,
-    /// Its next tokens, and then those that are guessed.
-    tokens: Vec<u32>,
-    guessed: usize,
-    past: usize,
-    pages: Vec<Page>,
-    last: bool,
-}
-
 impl Schedule {
     fn serve(mut self, asks: &mpsc::Receiver<Message>) {
         loop {
@@ -258,8 +243,14 @@ impl Schedule {
         if self.streams.is_empty() {
             return Ok(());
         }
+        self.catch_up()?;
+        let shares = self.shares();
+        if shares.is_empty() {
+            self.make_room();
+            return Ok(());
+        }
         let began = Instant::now();
-        let step = self.step();
+        let step = self.step(&shares);
         self.load.steps += 1;
         self.load.busy += began.elapsed().as_secs_f64();
         step
@@ -355,71 +346,7 @@ impl Schedule {
         })
     }
 
-    /// Who gets how many rows: one for each stream that speaks and whose listener has room, then prompts, oldest first.
-    fn shares(&mut self) -> Vec<Share> {
-        let speak = self.streams.iter().filter(|stream| stream.speaks()).count();
-        let mut budget = if speak > 0 { speak + BESIDE } else { BUDGET };
-        let most = self.compute.streams();
-        let mut spare = most + DRAWS - most.min(self.streams.len());
-        let context = self.compute.config().longest();
-        let mut shares = Vec::new();
-        let order = |stream: &Stream| !stream.speaks();
-        let mut turn: Vec<usize> = (0..self.streams.len()).collect();
-        turn.sort_by_key(|at| self.streams.get(*at).map(order));
-        for at in turn {
-            let Some(stream) = self.streams.get_mut(at) else {
-                continue;
-            };
-            // A listener that has no room for two pieces more is waited for.
-            if stream.ask.reply.capacity() < 2 {
-                continue;
-            }
-            let wanted = stream.left().min(budget);
-            let past = stream.held.length();
-            let mut tokens = Vec::with_capacity(wanted);
-            for token in stream.text.iter().skip(past).take(wanted) {
-                if self.tree.push(&mut stream.held, *token).is_err() {
-                    break;
-                }
-                tokens.push(*token);
-            }
-            if tokens.is_empty() {
-                continue;
-            }
-            budget -= tokens.len();
-            let (last, read) = (stream.left() == 0, tokens.len());
-            if last && read == 1 && stream.drawn > 0 {
-                let room = stream.room_to_guess(context).min(spare);
-                for token in stream.lookup.guess(room) {
-                    if self.tree.push(&mut stream.held, *token).is_err() {
-                        break;
-                    }
-                    tokens.push(*token);
-                }
-            }
-            let guessed = tokens.len() - read;
-            spare -= guessed;
-            shares.push(Share {
-                stream: at,
-                past,
-                pages: self.tree.pages_of(&stream.held),
-                last,
-                guessed,
-                tokens,
-            });
-            if budget == 0 {
-                break;
-            }
-        }
-        shares
-    }
-
-    fn step(&mut self) -> Result<(), EngineError> {
-        let shares = self.shares();
-        if shares.is_empty() {
-            self.make_room();
-            return Ok(());
-        }
+    fn step(&mut self, shares: &[Share]) -> Result<(), EngineError> {
         let parts: Vec<Part<'_>> = shares
             .iter()
             .map(|share| Part {
@@ -444,7 +371,7 @@ impl Schedule {
         let mut rows = logits.chunks_exact_mut(vocab);
         let mut streams: Vec<Option<&mut Stream>> = self.streams.iter_mut().map(Some).collect();
         let mut turns: Vec<Turn<'_>> = Vec::new();
-        for share in &shares {
+        for share in shares {
             let Some(stream) = streams.get_mut(share.stream).and_then(Option::take) else {
                 continue;
             };
@@ -486,6 +413,7 @@ impl Schedule {
             self.tree.pop(&mut stream.held, share.guessed - accepted);
             over.extend(end.map(|end| (share.stream, end)));
         }
+        self.settle(shares);
         over.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
         for (at, end) in over {
             let stream = self.streams.remove(at);

@@ -172,57 +172,108 @@ fn length(value: &Value) -> Result<usize, minijinja::Error> {
     minijinja::filters::length(value)
 }
 
-/// `json.dumps(value, ensure_ascii=False, indent=…)`, as `transformers` has it.
+/// `json.dumps(value, ensure_ascii=…, indent=…, separators=…, sort_keys=…)`, as `transformers` has it.
 #[expect(clippy::needless_pass_by_value, reason = "filters are called so")]
 fn to_json(value: &Value, options: Kwargs) -> Result<Value, minijinja::Error> {
     let indent: Option<usize> = options.get("indent")?;
-    // Whatever else is passed has no meaning for our values.
-    let _ = options.get::<Option<bool>>("ensure_ascii")?;
+    let separators: Option<Vec<String>> = options.get("separators")?;
+    let (comma, colon) = match separators.as_deref() {
+        None if indent.is_some() => (",", ": "),
+        None => (", ", ": "),
+        Some([comma, colon]) => (comma.as_str(), colon.as_str()),
+        Some(other) => {
+            let why = format!("tojson: `separators` are two texts, not {}", other.len());
+            return Err(minijinja::Error::new(ErrorKind::InvalidOperation, why));
+        }
+    };
+    let dump = Dump {
+        indent,
+        comma,
+        colon,
+        sorted: options.get::<Option<bool>>("sort_keys")?.unwrap_or(false),
+        ascii: options
+            .get::<Option<bool>>("ensure_ascii")?
+            .unwrap_or(false),
+    };
+    options.assert_all_used()?;
     let tree = serde_json::to_value(value).map_err(|error| {
         minijinja::Error::new(ErrorKind::BadSerialization, "tojson").with_source(error)
     })?;
     let mut text = String::new();
-    dump(&tree, indent, 0, &mut text);
+    dump.write(&tree, 0, &mut text);
     Ok(Value::from_safe_string(text))
 }
 
-fn dump(value: &serde_json::Value, indent: Option<usize>, depth: usize, out: &mut String) {
-    let line = |out: &mut String, depth: usize| {
-        if let Some(indent) = indent {
+/// How Python writes JSON.
+struct Dump<'a> {
+    indent: Option<usize>,
+    comma: &'a str,
+    colon: &'a str,
+    sorted: bool,
+    ascii: bool,
+}
+
+impl Dump<'_> {
+    fn write(&self, value: &serde_json::Value, depth: usize, out: &mut String) {
+        match value {
+            serde_json::Value::Array(items) if !items.is_empty() => {
+                out.push('[');
+                for (at, item) in items.iter().enumerate() {
+                    self.before(at, depth + 1, out);
+                    self.write(item, depth + 1, out);
+                }
+                self.line(depth, out);
+                out.push(']');
+            }
+            serde_json::Value::Object(fields) if !fields.is_empty() => {
+                out.push('{');
+                let mut fields: Vec<_> = fields.iter().collect();
+                if self.sorted {
+                    fields.sort_by_key(|(name, _)| *name);
+                }
+                for (at, (name, item)) in fields.into_iter().enumerate() {
+                    self.before(at, depth + 1, out);
+                    self.leaf(&name.as_str().into(), out);
+                    out.push_str(self.colon);
+                    self.write(item, depth + 1, out);
+                }
+                self.line(depth, out);
+                out.push('}');
+            }
+            other => self.leaf(other, out),
+        }
+    }
+
+    /// What stands before an item.
+    fn before(&self, at: usize, depth: usize, out: &mut String) {
+        if at > 0 {
+            out.push_str(self.comma);
+        }
+        self.line(depth, out);
+    }
+
+    fn line(&self, depth: usize, out: &mut String) {
+        if let Some(indent) = self.indent {
             out.push('\n');
             out.extend(std::iter::repeat_n(' ', indent * depth));
         }
-    };
-    let comma = if indent.is_some() { "," } else { ", " };
-    match value {
-        serde_json::Value::Array(items) if !items.is_empty() => {
-            out.push('[');
-            for (at, item) in items.iter().enumerate() {
-                if at > 0 {
-                    out.push_str(comma);
-                }
-                line(out, depth + 1);
-                dump(item, indent, depth + 1, out);
-            }
-            line(out, depth);
-            out.push(']');
+    }
+
+    /// Numbers, texts, and what is empty are written alike, but for letters that are not ASCII where that is asked for.
+    fn leaf(&self, value: &serde_json::Value, out: &mut String) {
+        let text = value.to_string();
+        if !self.ascii || text.is_ascii() {
+            out.push_str(&text);
+            return;
         }
-        serde_json::Value::Object(fields) if !fields.is_empty() => {
-            out.push('{');
-            for (at, (name, item)) in fields.iter().enumerate() {
-                if at > 0 {
-                    out.push_str(comma);
-                }
-                line(out, depth + 1);
-                let _ = write!(out, "{}: ", serde_json::Value::from(name.as_str()));
-                dump(item, indent, depth + 1, out);
+        for letter in text.chars() {
+            if letter.is_ascii() {
+                out.push(letter);
+                continue;
             }
-            line(out, depth);
-            out.push('}');
-        }
-        // Numbers, texts, and what is empty are written alike.
-        other => {
-            let _ = write!(out, "{other}");
+            for half in letter.encode_utf16(&mut [0; 2]) {
+                let _ = write!(out, "\\u{half:04x}");
+            }
         }
     }
 }

@@ -4,6 +4,8 @@
 //! conversation are tokens, special tokens that a message quotes are the template's matter. [`Stream`] gives out text as soon
 //! as it is whole: a character that is cut between two tokens waits for the second.
 
+mod beside;
+
 use std::path::Path;
 use std::sync::Arc;
 
@@ -12,6 +14,7 @@ use tokenizers::models::bpe::BPE;
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
 use tokenizers::pre_tokenizers::sequence::Sequence;
 use tokenizers::pre_tokenizers::split::{Split, SplitPattern};
+use tokenizers::processors::template::{SpecialToken, TemplateProcessing};
 use tokenizers::{AddedToken, DecoderWrapper, PreTokenizerWrapper, SplitDelimiterBehavior};
 
 use super::EngineError;
@@ -22,8 +25,15 @@ const QWEN2: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N
 /// How Llama 3 does.
 const LLAMA3: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 
+/// Letters of which every vocabulary has one as a token.
+const LETTERS: [&str; 5] = ["a", "e", "x", "0", "."];
+
 /// See the module.
-pub struct Tokenizer(tokenizers::Tokenizer);
+pub struct Tokenizer {
+    inner: tokenizers::Tokenizer,
+    /// A token that is a letter by itself, and that letter as the decoder writes it: what stands after it is in the middle of a text.
+    letter: Option<(u32, String)>,
+}
 
 impl Tokenizer {
     /// Read a `tokenizer.json`.
@@ -32,7 +42,7 @@ impl Tokenizer {
     /// Where it is not there or cannot be understood.
     pub fn open(path: &Path) -> Result<Self, EngineError> {
         tokenizers::Tokenizer::from_file(path)
-            .map(Self)
+            .map(Self::over)
             .map_err(|error| EngineError::Tokenizer {
                 origin: path.display().to_string(),
                 why: error.to_string(),
@@ -45,11 +55,26 @@ impl Tokenizer {
     /// Where it is of a kind that is not read here: give the model's `tokenizer.json` beside the file.
     pub fn of_gguf(file: &Gguf<'_>, origin: &str) -> Result<Self, EngineError> {
         Self::made(file)
-            .map(Self)
+            .map(Self::over)
             .map_err(|why| EngineError::Tokenizer {
                 origin: origin.to_owned(),
-                why: format!("{why}; a tokenizer.json beside the file is used instead of it"),
+                why: format!(
+                    "{why}; put the model's tokenizer.json beside the file, it is read in its place"
+                ),
             })
+    }
+
+    fn over(inner: tokenizers::Tokenizer) -> Self {
+        let mut tokenizer = Self {
+            inner,
+            letter: None,
+        };
+        tokenizer.letter = LETTERS.iter().find_map(|letter| {
+            let token = *tokenizer.encode(letter).ok()?.last()?;
+            let text = tokenizer.decode(&[token]);
+            (tokenizer.is_text(token) && text.trim() == *letter).then_some((token, text))
+        });
+        tokenizer
     }
 
     fn made(file: &Gguf<'_>) -> Result<tokenizers::Tokenizer, String> {
@@ -58,7 +83,11 @@ impl Tokenizer {
         let pattern = match (model, pre) {
             ("gpt2", "qwen2") => QWEN2,
             ("gpt2", "llama-bpe" | "llama3") => LLAMA3,
-            _ => return Err(format!("a vocabulary of kind `{model}` split as `{pre}`")),
+            _ => {
+                return Err(format!(
+                    "its vocabulary, of kind `{model}` split as `{pre}`, is not read here"
+                ));
+            }
         };
         let list = |key: &str| match file.value(key) {
             Some(Value::List(list)) => Ok(list),
@@ -114,6 +143,19 @@ impl Tokenizer {
         tokenizer
             .add_special_tokens(special)
             .map_err(|error| error.to_string())?;
+        // llama.cpp's rule: what the file says; else those that split as Llama 3 does begin with it.
+        let begins = match file.value("tokenizer.ggml.add_bos_token") {
+            Some(Value::Bool(begins)) => *begins,
+            _ => pattern == LLAMA3,
+        };
+        let first = file
+            .unsigned("tokenizer.ggml.bos_token_id")
+            .and_then(|id| u32::try_from(id).ok());
+        if let Some(first) = first.filter(|_| begins)
+            && let Some(text) = tokens.get(first as usize)
+        {
+            tokenizer.with_post_processor(Some(beginning(first, text)?));
+        }
         Ok(tokenizer)
     }
 
@@ -122,7 +164,20 @@ impl Tokenizer {
     /// # Errors
     /// What the tokenizer says.
     pub fn encode(&self, text: &str) -> Result<Vec<u32>, EngineError> {
-        let encoding = self.0.encode_fast(text, false);
+        self.encoded(text, false)
+    }
+
+    /// The tokens of a text by itself, which no template wrote: with what the tokenizer puts around texts, as the token that some
+    /// models expect at the beginning.
+    ///
+    /// # Errors
+    /// What the tokenizer says.
+    pub fn encode_framed(&self, text: &str) -> Result<Vec<u32>, EngineError> {
+        self.encoded(text, true)
+    }
+
+    fn encoded(&self, text: &str, framed: bool) -> Result<Vec<u32>, EngineError> {
+        let encoding = self.inner.encode_fast(text, framed);
         let encoding = encoding.map_err(|error| EngineError::Tokenizer {
             origin: "a prompt".into(),
             why: error.to_string(),
@@ -133,26 +188,36 @@ impl Tokenizer {
     /// The text of tokens, special ones too.
     #[must_use]
     pub fn decode(&self, tokens: &[u32]) -> String {
-        self.0.decode(tokens, false).unwrap_or_default()
+        self.inner.decode(tokens, false).unwrap_or_default()
+    }
+
+    /// The text of tokens that stand in the middle of a text: some decoders take the space before a text's first word away.
+    #[must_use]
+    pub fn decode_inside(&self, tokens: &[u32]) -> String {
+        let inside = self.letter.as_ref().and_then(|(letter, text)| {
+            let whole = self.decode(&[&[*letter], tokens].concat());
+            whole.strip_prefix(text.as_str()).map(str::to_owned)
+        });
+        inside.unwrap_or_else(|| self.decode(tokens))
     }
 
     /// The id of a token by its text.
     #[must_use]
     pub fn id(&self, token: &str) -> Option<u32> {
-        self.0.token_to_id(token)
+        self.inner.token_to_id(token)
     }
 
     /// The bytes of each token, by its number; those of special tokens after a byte that no text has. `None` where the
     /// vocabulary is not of byte-level kind.
     #[must_use]
     pub fn bytes_of_tokens(&self) -> Option<Vec<Vec<u8>>> {
-        if !matches!(self.0.get_decoder(), Some(DecoderWrapper::ByteLevel(_))) {
+        if !matches!(self.inner.get_decoder(), Some(DecoderWrapper::ByteLevel(_))) {
             return None;
         }
         let bytes = byte_of_letter();
-        let added = self.0.get_added_tokens_decoder();
+        let added = self.inner.get_added_tokens_decoder();
         let mut words = vec![Vec::new(); self.size()];
-        for (token, id) in self.0.get_vocab(true) {
+        for (token, id) in self.inner.get_vocab(true) {
             let Some(word) = words.get_mut(id as usize) else {
                 continue;
             };
@@ -170,7 +235,7 @@ impl Tokenizer {
 
     /// Whether a token is whole characters, and not a byte that is written as one (`<0x0A>`).
     fn is_text(&self, token: u32) -> bool {
-        let word = self.0.id_to_token(token).unwrap_or_default();
+        let word = self.inner.id_to_token(token).unwrap_or_default();
         let is_byte = word.len() == 6 && word.starts_with("<0x") && word.ends_with('>');
         !is_byte && !self.decode(&[token]).contains('\u{fffd}')
     }
@@ -178,13 +243,13 @@ impl Tokenizer {
     /// How many tokens there are.
     #[must_use]
     pub fn size(&self) -> usize {
-        self.0.get_vocab_size(true)
+        self.inner.get_vocab_size(true)
     }
 
     /// Rows that an embedding must have for it: added tokens may have any numbers.
     #[must_use]
     pub fn rows(&self) -> usize {
-        let added = self.0.get_added_tokens_decoder();
+        let added = self.inner.get_added_tokens_decoder();
         let rows = added.keys().max().map_or(0, |last| *last as usize + 1);
         rows.max(self.size())
     }
@@ -200,6 +265,29 @@ impl Tokenizer {
             waiting: 0,
         }
     }
+
+    /// Text as it comes in the middle of another: the space before its first word is a part of it.
+    #[must_use]
+    pub fn stream_inside(self: &Arc<Self>) -> Stream {
+        let mut stream = self.stream();
+        if let Some((letter, text)) = &self.letter {
+            stream.context = Some(*letter);
+            stream.tokens.push(*letter);
+            stream.told = text.len();
+        }
+        stream
+    }
+}
+
+/// Texts begin with this token.
+fn beginning(token: u32, text: &str) -> Result<TemplateProcessing, String> {
+    let bos = SpecialToken::new("bos".into(), vec![token], vec![text.to_owned()])
+        .map_err(|error| format!("{error}"))?;
+    TemplateProcessing::builder()
+        .try_single("bos $A")?
+        .special_tokens(vec![bos])
+        .build()
+        .map_err(|error| error.to_string())
 }
 
 /// Byte-level vocabularies write each byte as a letter: itself where it prints, one after U+0100 where it does not.

@@ -4,7 +4,7 @@
 //! [`Checkpoint`] finds them under one set of names (those of Hugging Face) and hands out slices of mapped files. Nothing is
 //! converted here; packing is the kernels' matter.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -153,16 +153,17 @@ impl Files {
                 Ok(Checkpoint::Gguf(first.with(read)))
             }
             Self::Folder(shards) => {
-                let mut all = HashMap::new();
+                let (mut all, mut unread) = (HashMap::new(), BTreeMap::new());
                 for (path, mapped) in shards {
-                    let tensors =
+                    let (tensors, others) =
                         safetensors(mapped.bytes()).map_err(|why| EngineError::Weights {
                             origin: path.display().to_string(),
                             why,
                         })?;
                     all.extend(tensors);
+                    unread.extend(others);
                 }
-                Ok(Checkpoint::Safetensors(all))
+                Ok(Checkpoint::Safetensors(all, unread))
             }
         }
     }
@@ -193,9 +194,12 @@ fn mapped(folder: &Path, names: &[String]) -> Result<Vec<(PathBuf, Mapped)>, Eng
 pub enum Checkpoint<'a> {
     /// Of a GGUF file.
     Gguf(Gguf<'a>),
-    /// Of safetensors shards.
-    Safetensors(HashMap<String, Tensor<'a>>),
+    /// Of safetensors shards, and what they hold besides.
+    Safetensors(HashMap<String, Tensor<'a>>, Unread),
 }
+
+/// Tensors that cannot be computed with, by their names: the kinds of their numbers, in the file's word (`F8_E4M3`).
+pub type Unread = BTreeMap<String, String>;
 
 impl<'a> Checkpoint<'a> {
     /// A tensor by its Hugging Face name.
@@ -203,7 +207,17 @@ impl<'a> Checkpoint<'a> {
     pub fn tensor(&self, name: &str) -> Option<Tensor<'a>> {
         match self {
             Self::Gguf(file) => file.tensor(&ggml_name(name)?),
-            Self::Safetensors(all) => all.get(name).cloned(),
+            Self::Safetensors(all, _) => all.get(name).cloned(),
+        }
+    }
+
+    /// Of a tensor that is there and cannot be computed with, the kind of its numbers.
+    #[must_use]
+    pub fn unread(&self, name: &str) -> Option<&str> {
+        match self {
+            // A file with such a one is refused when it is read.
+            Self::Gguf(_) => None,
+            Self::Safetensors(_, unread) => unread.get(name).map(String::as_str),
         }
     }
 
@@ -219,7 +233,7 @@ impl<'a> Checkpoint<'a> {
                 .shapes()
                 .filter_map(|(format, sizes)| shape(format, sizes))
                 .collect(),
-            Self::Safetensors(all) => all
+            Self::Safetensors(all, _) => all
                 .values()
                 .filter_map(|tensor| shape(tensor.format, &tensor.shape))
                 .collect(),
@@ -338,16 +352,27 @@ pub(super) fn stored(
     Ok((all, about))
 }
 
-/// The tensors of a safetensors file that can be computed with.
-pub(super) fn safetensors(bytes: &[u8]) -> Result<HashMap<String, Tensor<'_>>, String> {
+/// The tensors of a safetensors file that can be computed with, and the others: not every one is a weight of the decoder.
+pub(super) fn safetensors(bytes: &[u8]) -> Result<(HashMap<String, Tensor<'_>>, Unread), String> {
     let (all, _) = stored(bytes)?;
-    let mut tensors = HashMap::with_capacity(all.len());
+    let (mut tensors, mut unread) = (HashMap::with_capacity(all.len()), Unread::new());
     for (name, stored) in all {
-        let tensor = stored.tensor().map_err(|why| format!("`{name}`: {why}"))?;
-        // Not every tensor of a file is a weight of the decoder.
-        if let Some(tensor) = tensor {
-            tensors.insert(name, tensor);
+        match stored.tensor().map_err(|why| format!("`{name}`: {why}"))? {
+            Some(tensor) => {
+                tensors.insert(name, tensor);
+            }
+            None => {
+                unread.insert(name, stored.dtype);
+            }
         }
     }
-    Ok(tensors)
+    Ok((tensors, unread))
+}
+
+/// Why a tensor that a model is computed with cannot be had, where it is there in other numbers.
+pub(super) fn unreadable(name: &str, dtype: &str) -> String {
+    format!(
+        "`{name}` is stored as {dtype}; only F32, F16 and BF16 are read here: take the model's repository without \
+         quantisation, or a GGUF file of it"
+    )
 }

@@ -26,6 +26,8 @@ use crate::trajectory::{Event, Record, RolloutId, Store};
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Attempt {
+    /// Its rollout.
+    pub(super) id: RolloutId,
     /// What it was at.
     pub(super) task: Arc<Task>,
     steps: Vec<Step>,
@@ -120,7 +122,7 @@ impl Attempt {
             }
             let patch = before.1.clone();
             if passed.contains(&number) {
-                steps.truncate(steps.partition_point(|step| step.patch != patch));
+                truncate_to(&mut steps, &patch);
                 break;
             }
             let is_again = |step: &Step| step.said == *message && step.patch == patch;
@@ -138,8 +140,11 @@ impl Attempt {
         if steps.is_empty() {
             return Err("rollouts without a whole step");
         }
-        let task = Arc::clone(task);
-        Ok(Self { task, steps })
+        Ok(Self {
+            id: id.clone(),
+            task: Arc::clone(task),
+            steps,
+        })
     }
 
     /// What was said, and the patch as of then.
@@ -150,6 +155,7 @@ impl Attempt {
             patch: patch.clone(),
         });
         Self {
+            id: RolloutId::generate(),
             task: Arc::new(task.clone()),
             steps: steps.collect(),
         }
@@ -200,6 +206,13 @@ impl Attempt {
         let step = steps.checked_sub(1).and_then(|at| self.steps.get(at));
         step.map_or("", |step| &step.patch)
     }
+}
+
+/// Leave out the first step after which the files were as this patch says, and all that came then. They may have been so before, and
+/// otherwise between.
+fn truncate_to(steps: &mut Vec<Step>, patch: &str) {
+    let first = steps.iter().position(|step| step.patch == patch);
+    steps.truncate(first.unwrap_or(steps.len()));
 }
 
 /// Whether a person had a hand in it: that is not said again by saying what the model said.
@@ -254,4 +267,25 @@ fn said(records: &[Record], state: &State) -> HashMap<u32, Vec<Message>> {
         }
     }
     said
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_came_after_the_files_were_first_right_is_left_out_also_where_they_were_otherwise_between()
+     {
+        let steps = ["", "wrong", "right", "wrong", "worse", "right", "wrong"];
+        for (patch, left) in [("right", 2), ("wrong", 1), ("never", 7)] {
+            let mut steps: Vec<Step> = steps
+                .map(|patch| Step {
+                    said: Message::text(crate::model::Role::Assistant, "test"),
+                    patch: patch.into(),
+                })
+                .into();
+            truncate_to(&mut steps, patch);
+            assert_eq!(steps.len(), left, "{patch}");
+        }
+    }
 }

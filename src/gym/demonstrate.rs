@@ -2,8 +2,11 @@
 //!
 //! They are not graded (the reason stands in each), since what the expert does in the end is known to be right: a sample of them can be
 //! graded afterwards like any rollout, and the tests do.
+//!
+//! Each has on record what its plan follows from. So what a store has whole is not demonstrated again, and an order that was interrupted or
+//! killed is given again for the rest of it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,12 +22,14 @@ use crate::batch::order::job;
 use crate::batch::proposal::GYM_SCAFFOLD;
 use crate::batch::{Job, supply};
 use crate::grade;
-use crate::model::Sampling;
+use crate::model::{ModelKind, Reply, Sampling};
 use crate::rollout::Draft;
 use crate::rollout::ground::Wishes;
 use crate::sandbox::{Kind, Limits};
 use crate::task::{self, Task};
 use crate::trajectory::Store;
+use crate::trajectory::event::Ended;
+use crate::trajectory::fold::State;
 
 /// The scaffold that the expert speaks.
 pub const SCAFFOLD: &str = GYM_SCAFFOLD;
@@ -54,6 +59,16 @@ pub struct Planned {
     pub problems: Vec<String>,
     /// Attempts that are not gone on from.
     pub passed_over: PassedOver,
+    /// Demonstrations that the store has already.
+    pub there: usize,
+}
+
+/// One demonstration.
+struct Plan {
+    task: Arc<Task>,
+    /// What it follows from, beside the task.
+    settings: String,
+    replies: Vec<Reply>,
 }
 
 /// Plan them.
@@ -74,7 +89,13 @@ pub fn demonstrations(order: &Demonstrations, store: &Store) -> Result<Planned, 
     };
     let most = order.most.unwrap_or(usize::MAX);
     let tasks: Vec<Arc<Task>> = loaded.tasks.into_iter().take(most).map(Arc::new).collect();
+    let whole = whole(store)?;
+    let is_there = |task: &Task, settings: &str| {
+        let (id, hash) = (task.instance_id.clone(), task.hash.clone());
+        whole.contains(&(id, hash, settings.to_owned()))
+    };
     let mut plans = Vec::new();
+    let mut there = 0;
     let mut passed_over = PassedOver::new();
     if let Some(after) = &order.after {
         let by_id: HashMap<&str, &Arc<Task>> = tasks
@@ -86,29 +107,67 @@ pub fn demonstrations(order: &Demonstrations, store: &Store) -> Result<Planned, 
         for (number, attempt) in (0..).zip(&attempts) {
             let mut random = Random::of(order.seed, number);
             let hint = hint(&attempt.task)?;
-            match expert::go_on(hint, attempt, &mut random, most_steps)? {
-                Some(replies) => plans.push((Arc::clone(&attempt.task), replies)),
-                None => *passed_over.entry("rollouts too far astray").or_default() += 1,
+            let Some((step, replies)) = expert::go_on(hint, attempt, &mut random, most_steps)?
+            else {
+                *passed_over.entry("rollouts too far astray").or_default() += 1;
+                continue;
+            };
+            let settings = format!("seed {}, after step {step} of {}", order.seed, attempt.id);
+            if is_there(&attempt.task, &settings) {
+                there += 1;
+                continue;
             }
+            let task = Arc::clone(&attempt.task);
+            plans.push(Plan {
+                task,
+                settings,
+                replies,
+            });
         }
     } else {
+        let settings = format!("seed {}, mistakes {} %", order.seed, order.mistakes);
         for (number, task) in (0..).zip(&tasks) {
+            if is_there(task, &settings) {
+                there += 1;
+                continue;
+            }
             let mut random = Random::of(order.seed, number);
             let hint = hint(task)?;
             let replies = expert::plan(task, hint, &mut random, order.mistakes, most_steps)?;
-            plans.push((Arc::clone(task), replies));
+            plans.push(Plan {
+                task: Arc::clone(task),
+                settings: settings.clone(),
+                replies,
+            });
         }
     }
     let wishes = wishes();
-    let jobs = plans.into_iter().map(|(task, replies)| {
-        let draft = draft(order, store, task, &scaffold, replies, &wishes);
+    let jobs = plans.into_iter().map(|plan| {
+        let draft = draft(order, store, plan, &scaffold, &wishes);
         job(draft, wishes.clone(), &supply::untold())
     });
     Ok(Planned {
         jobs: jobs.collect(),
         problems: loaded.problems.iter().map(ToString::to_string).collect(),
         passed_over,
+        there,
     })
+}
+
+/// The demonstrations of a store that came to their end: task, its hash, what the plan follows from.
+fn whole(store: &Store) -> Result<HashSet<(String, String, String)>, MakeError> {
+    let ids = store.list();
+    let ids = ids.map_err(|error| MakeError::Row(error.to_string()))?;
+    let whole = ids.iter().filter_map(|id| {
+        // What cannot be read is not whole.
+        let state = State::of(&store.read(id).ok()?);
+        let is_whole = matches!(state.ended, Some((Ended::Submitted, _)));
+        let start = state.start.filter(|start| {
+            is_whole && start.model.kind == ModelKind::Expert && start.reexecutes.is_none()
+        })?;
+        Some((start.instance_id, start.task_hash, start.demonstrates?))
+    });
+    Ok(whole.collect())
 }
 
 fn wishes() -> Wishes {
@@ -125,11 +184,15 @@ fn wishes() -> Wishes {
 fn draft(
     order: &Demonstrations,
     store: &Store,
-    task: Arc<Task>,
+    plan: Plan,
     scaffold: &Arc<Scaffold>,
-    replies: Vec<crate::model::Reply>,
     wishes: &Wishes,
 ) -> Draft {
+    let Plan {
+        task,
+        settings,
+        replies,
+    } = plan;
     let plan = if order.graded {
         grade::plan(&task, wishes.place(), None)
             .map(Arc::new)
@@ -151,6 +214,7 @@ fn draft(
         number: 1,
         of: 1,
         batch: None,
+        demonstrates: Some(settings),
         step_mode: false,
         pace: Duration::ZERO,
     }

@@ -56,22 +56,22 @@ pub(super) fn plan(
     }
 }
 
-/// The answers of an attempt up to one of its steps, and what leads on from there to the end; `None` where there is no such step of which at
-/// most `most` answers come.
+/// One of the steps of an attempt, with the answers up to it and what leads on from there to the end; `None` where there is no such step of
+/// which at most `most` answers come.
 pub(super) fn go_on(
     hint: &Hint,
     attempt: &Attempt,
     random: &mut Random,
     most: usize,
-) -> Result<Option<Vec<Reply>>, MakeError> {
+) -> Result<Option<(usize, Vec<Reply>)>, MakeError> {
     let places = Places::of(&attempt.task, hint)?;
     let first = attempt.first_change();
     let drawn = first + random.below(attempt.len() + 1 - first);
     // What was done outside of functions cannot be said in the expert's words.
     let mut plans = (first..=drawn)
         .rev()
-        .filter_map(|last| gone_on(&places, attempt, last).ok());
-    Ok(plans.find(|replies| replies.len() <= most))
+        .filter_map(|last| Some((last, gone_on(&places, attempt, last).ok()?)));
+    Ok(plans.find(|(_, replies)| replies.len() <= most))
 }
 
 /// Where it goes, and what it does there in the end.
@@ -497,7 +497,10 @@ mod tests {
         for number in 0..60 {
             let random = &mut Random::of(1, number);
             let plan = go_on(&hint(), &attempt, random, 10).unwrap();
-            lengths.push(plan.unwrap().len());
+            let (step, replies) = plan.unwrap();
+            let again = |reply: &&Reply| reply.served_by.as_deref() == Some(SAID_AGAIN);
+            assert_eq!(replies.iter().filter(again).count(), step);
+            lengths.push(replies.len());
         }
         // Two steps of it at least, the first change among them, and seven at most; three more are the expert's.
         let (least, most) = (lengths.iter().min(), lengths.iter().max());

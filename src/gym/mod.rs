@@ -9,7 +9,8 @@
 //!
 //! A task is a few functions with one fault of a [`Fault`] family, at a level from 1 to 4. The splits own **bodies**: a function belongs
 //! to the split that the fingerprint of its normal body says (`Split::owns`), whatever the seed, so no function of one split, right or
-//! wrong, stands in another. Everything follows from seed and number: the same call makes the same rows.
+//! with its fault, stands in another. (What a function becomes by a mistake that the expert makes on purpose is not looked at: now and then
+//! that is a function of another split.) Everything follows from seed and number: the same call makes the same rows.
 //!
 //! It does not train and judges nothing: rows go through the loader, the loop and the grader that all tasks go through.
 

@@ -12,7 +12,7 @@ use super::api::{self, Meta};
 use super::error::may_pass;
 use super::http::chain;
 use super::verify::{self, Difference};
-use super::{Hub, HubError, Progress, Snapshot, cache};
+use super::{Hub, HubError, News, Progress, Snapshot, cache};
 
 /// Attempts in a row that may bring nothing new before the download is given up.
 pub(super) const ATTEMPTS: u32 = 5;
@@ -154,7 +154,12 @@ async fn attempt(
     let mut file = options.open(partial).await.map_err(for_good)?;
     let mut done = if resumed { have } else { 0 };
     let mut pieces = response.bytes_stream();
-    progress(name, done, meta.size);
+    let coming = |done| News::Coming {
+        file: name,
+        done,
+        total: meta.size,
+    };
+    progress(coming(done));
     let ended = loop {
         match pieces.next().await {
             None => break Ok(()),
@@ -172,7 +177,7 @@ async fn attempt(
                     }));
                 }
                 file.write_all(&piece).await.map_err(for_good)?;
-                progress(name, done, meta.size);
+                progress(coming(done));
             }
         }
     };

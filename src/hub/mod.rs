@@ -32,8 +32,29 @@ pub(crate) use cache::check_name;
 pub use error::HubError;
 pub use settings::Settings;
 
-/// Hears of a download: the file, bytes so far, total if known.
-pub type Progress<'a> = dyn Fn(&str, u64, Option<u64>) + Send + Sync + 'a;
+/// What is heard while files are brought.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum News<'a> {
+    /// A file comes.
+    Coming {
+        /// Its path in the repository.
+        file: &'a str,
+        /// Bytes that are here.
+        done: u64,
+        /// Bytes it will be, if known.
+        total: Option<u64>,
+    },
+    /// The hub was asked and did not answer for this repository: what the cache has of it is taken, which may be old.
+    Cached {
+        /// The repository.
+        repo: &'a Repo,
+        /// What the hub said instead.
+        why: &'a str,
+    },
+}
+
+/// Hears of it.
+pub type Progress<'a> = dyn Fn(News<'_>) + Send + Sync + 'a;
 
 /// What a repository of the hub holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -149,11 +170,16 @@ impl Hub {
     }
 
     /// Turn a revision (branch, tag, commit; `main` where none is given) into a commit and its files. Where the hub cannot be
-    /// reached, is in trouble or lets nobody in, the cache answers for what it has.
+    /// reached, is in trouble or lets nobody in, the cache answers for what it has, and `progress` hears of that.
     ///
     /// # Errors
     /// See [`HubError`].
-    pub async fn resolve(&self, repo: &Repo, revision: Option<&str>) -> Result<Snapshot, HubError> {
+    pub async fn resolve(
+        &self,
+        repo: &Repo,
+        revision: Option<&str>,
+        progress: &Progress<'_>,
+    ) -> Result<Snapshot, HubError> {
         repo.check()?;
         let revision = revision.unwrap_or("main");
         if self.settings.offline {
@@ -168,6 +194,9 @@ impl Hub {
             Err(error) if error.leaves_the_cache() => {
                 let why = error.to_string();
                 let known = cache::snapshot(&self.settings.cache, repo, revision, &why);
+                if known.is_some() {
+                    progress(News::Cached { repo, why: &why });
+                }
                 known.ok_or_else(|| match error {
                     HubError::Unreachable { why, .. } => HubError::offline(&repo.to_string(), &why),
                     other => other,

@@ -23,8 +23,8 @@ fn script() -> Script {
 const NAME: &str = "data/train-00000-of-00001.parquet";
 
 async fn fetch(hub: &Hub) -> Result<PathBuf, HubError> {
-    let snapshot = hub.resolve(&Repo::dataset("o/n"), None).await?;
-    hub.file(&snapshot, NAME, &|_, _, _| {}).await
+    let snapshot = hub.resolve(&Repo::dataset("o/n"), None, &|_| {}).await?;
+    hub.file(&snapshot, NAME, &|_| {}).await
 }
 
 #[tokio::test]
@@ -33,14 +33,19 @@ async fn a_large_file_comes_through_a_redirect_into_the_standard_layout() {
     let dir = tempfile::tempdir().unwrap();
     let hub = hub(&url, dir.path(), false);
     let seen = Mutex::new(Vec::new());
-    let snapshot = hub.resolve(&Repo::dataset("o/n"), None).await.unwrap();
+    let snapshot = hub
+        .resolve(&Repo::dataset("o/n"), None, &|_| {})
+        .await
+        .unwrap();
     assert_eq!(
         (snapshot.commit.as_str(), snapshot.files.len()),
         (COMMIT, 1)
     );
     let path = hub
-        .file(&snapshot, NAME, &|name, done, total| {
-            seen.lock().unwrap().push((name.to_owned(), done, total));
+        .file(&snapshot, NAME, &|news| {
+            if let News::Coming { file, done, total } = news {
+                seen.lock().unwrap().push((file.to_owned(), done, total));
+            }
         })
         .await
         .unwrap();
@@ -72,7 +77,7 @@ async fn a_large_file_comes_through_a_redirect_into_the_standard_layout() {
     );
 
     let before = shared.lock().unwrap().seen.len();
-    hub.file(&snapshot, NAME, &|_, _, _| {}).await.unwrap();
+    hub.file(&snapshot, NAME, &|_| {}).await.unwrap();
     assert_eq!(
         shared.lock().unwrap().seen.len(),
         before,
@@ -221,14 +226,14 @@ async fn offline_the_cache_answers_for_what_it_has() {
     let unreachable = hub("http://127.0.0.1:9", dir.path(), false);
     assert_eq!(fetch(&unreachable).await.unwrap(), path);
     let snapshot = unreachable
-        .resolve(&Repo::dataset("o/n"), None)
+        .resolve(&Repo::dataset("o/n"), None, &|_| {})
         .await
         .unwrap();
     let why = snapshot.from_cache.as_deref().unwrap();
     assert!(why.contains("the hub cannot be reached"), "{why}");
     for hub in [&offline, &unreachable] {
         let error = hub
-            .file(&snapshot, "other.parquet", &|_, _, _| {})
+            .file(&snapshot, "other.parquet", &|_| {})
             .await
             .unwrap_err()
             .to_string();
@@ -237,7 +242,7 @@ async fn offline_the_cache_answers_for_what_it_has() {
             "{error}"
         );
         let error = hub
-            .resolve(&Repo::model("a/b"), None)
+            .resolve(&Repo::model("a/b"), None, &|_| {})
             .await
             .unwrap_err()
             .to_string();
@@ -258,14 +263,28 @@ async fn a_hub_that_refuses_or_fails_does_not_take_away_what_is_in_the_cache() {
         ((429, ""), "the hub answered 429"),
     ] {
         shared.lock().unwrap().refuse = Some(refused);
-        let snapshot = hub.resolve(&Repo::dataset("o/n"), None).await.unwrap();
+        let heard = std::sync::Mutex::new(Vec::new());
+        let hear = |news: News<'_>| {
+            if let News::Cached { repo, why } = news {
+                heard.lock().unwrap().push(format!("{repo}: {why}"));
+            }
+        };
+        let snapshot = hub
+            .resolve(&Repo::dataset("o/n"), None, &hear)
+            .await
+            .unwrap();
         let why = snapshot.from_cache.as_deref().unwrap();
         assert!(why.contains(words), "{why}");
-        let found = hub.file(&snapshot, NAME, &|_, _, _| {}).await;
+        let heard = heard.into_inner().unwrap();
+        assert_eq!(heard, [format!("dataset o/n: {why}")], "it is told");
+        let found = hub.file(&snapshot, NAME, &|_| {}).await;
         assert_eq!(found.unwrap(), path);
         if refused.0 < 404 {
             // What is not there is asked for, and the answer is told.
-            let error = hub.resolve(&Repo::model("o/n"), None).await.unwrap_err();
+            let error = hub
+                .resolve(&Repo::model("o/n"), None, &|_| {})
+                .await
+                .unwrap_err();
             assert!(error.to_string().contains(words), "{error}");
         }
     }
@@ -283,10 +302,13 @@ async fn a_hub_that_is_busy_is_asked_again_whatever_it_was_asked() {
     .await;
     let dir = tempfile::tempdir().unwrap();
     let hub = hub(&url, dir.path(), false);
-    let snapshot = hub.resolve(&Repo::dataset("o/n"), None).await.unwrap();
+    let snapshot = hub
+        .resolve(&Repo::dataset("o/n"), None, &|_| {})
+        .await
+        .unwrap();
     assert_eq!(snapshot.from_cache, None);
     shared.lock().unwrap().busy = 1;
-    let path = hub.file(&snapshot, NAME, &|_, _, _| {}).await.unwrap();
+    let path = hub.file(&snapshot, NAME, &|_| {}).await.unwrap();
     assert_eq!(std::fs::read(path).unwrap(), content());
 }
 
@@ -312,7 +334,10 @@ async fn two_that_want_the_same_file_download_it_once() {
 async fn names_that_leave_the_cache_are_refused() {
     let dir = tempfile::tempdir().unwrap();
     let hub = hub("http://127.0.0.1:9", dir.path(), false);
-    let error = hub.resolve(&Repo::dataset("../x"), None).await.unwrap_err();
+    let error = hub
+        .resolve(&Repo::dataset("../x"), None, &|_| {})
+        .await
+        .unwrap_err();
     assert!(matches!(error, HubError::Name(_)));
     let snapshot = Snapshot {
         repo: Repo::dataset("o/n"),
@@ -321,7 +346,7 @@ async fn names_that_leave_the_cache_are_refused() {
         from_cache: None,
     };
     for name in ["../../x", "/etc/passwd", "a/../b", ""] {
-        let error = hub.file(&snapshot, name, &|_, _, _| {}).await.unwrap_err();
+        let error = hub.file(&snapshot, name, &|_| {}).await.unwrap_err();
         assert!(matches!(error, HubError::Path(_)), "{name}");
     }
 }

@@ -105,21 +105,15 @@ impl Local {
     }
 }
 
-/// An adapter of an engine, loaded once for all attempts that name its folder.
+/// An adapter of an engine, the same for all attempts that name its folder at a time.
 async fn adapted(engine: &Arc<Engine>, folder: &Path) -> Result<Arc<Adapter>, ModelError> {
     let folder = std::fs::canonicalize(folder)
         .map_err(|error| ModelError::Spec(format!("{}: {error}", folder.display())))?;
-    let name = folder.display().to_string();
-    if let Some(there) = engine.adapter(&name) {
-        return Ok(there);
-    }
-    let (to, under) = (Arc::clone(engine), name.clone());
-    let loaded = tokio::task::spawn_blocking(move || to.load_adapter(&under, &folder)).await;
+    let engine = Arc::clone(engine);
+    let loaded = tokio::task::spawn_blocking(move || engine.adapter_of(&folder)).await;
     loaded
         .map_err(|error| ModelError::Spec(error.to_string()))?
-        .map_err(|error| ModelError::Spec(error.to_string()))?;
-    let there = engine.adapter(&name);
-    there.ok_or_else(|| ModelError::Spec(format!("{name}: it was unloaded meanwhile")))
+        .map_err(|error| ModelError::Spec(error.to_string()))
 }
 
 /// Open weights, or share them where they are open.
@@ -197,6 +191,7 @@ impl ChatModel for Local {
             tools: request.tools.clone(),
             nameless: Nameless::Call,
             calls: usize::MAX,
+            goes_on: false,
         };
         let mut speech = Speech::begin(&self.engine, question, held).map_err(failed)?;
         let mut logprobs = request.sampling.logprobs.then(Vec::new);

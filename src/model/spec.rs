@@ -88,10 +88,15 @@ impl FromStr for ModelSpec {
                 path => Ok(Self::Recorded(path.into())),
             };
         }
+        // How what is at a path is kept.
+        let kept = text.rsplit_once('#').filter(|(path, name)| {
+            !name.contains('+') && (*path == bundled::NAME || Path::new(path).exists())
+        });
         // A path that exists wins over one with an adapter, and an address may hold a `+`.
         if let Some((base, adapter)) = text.rsplit_once('+')
             && !text.contains("://")
             && !Path::new(text).exists()
+            && kept.is_none()
         {
             let base: Self = base.parse()?;
             if !Path::new(adapter).is_dir() {
@@ -116,9 +121,7 @@ impl FromStr for ModelSpec {
                 precision: Precision::Stored,
             });
         }
-        if let Some((path, name)) = text.rsplit_once('#')
-            && (path == bundled::NAME || Path::new(path).exists())
-        {
+        if let Some((path, name)) = kept {
             return match Precision::of_name(name) {
                 Some(precision) if path == bundled::NAME => Ok(Self::Bundled { precision }),
                 Some(precision) => Ok(Self::Path {
@@ -421,6 +424,35 @@ mod tests {
             "http://h/v1/#n".parse::<ModelSpec>().unwrap().to_string(),
             "http://h/v1#n"
         );
+    }
+
+    #[test]
+    fn a_plus_in_a_folders_name_is_a_part_of_it_whatever_follows() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = root.path().join("a+b");
+        let adapter = root.path().join("c");
+        for folder in [&folder, &adapter] {
+            std::fs::create_dir(folder).unwrap();
+        }
+        let path = folder.display();
+        let kept = ModelSpec::Path {
+            path: folder.clone(),
+            precision: Precision::Q8_0,
+        };
+        let both = ModelSpec::Adapted {
+            base: Box::new(kept.clone()),
+            adapter: adapter.clone(),
+        };
+        for (text, spec) in [
+            (format!("{path}#q8_0"), kept),
+            (format!("{path}#q8_0+{}", adapter.display()), both),
+        ] {
+            let read: ModelSpec = text.parse().unwrap();
+            assert_eq!(read, spec);
+            assert_eq!(read.to_string(), text);
+        }
+        let error = format!("{path}#q9").parse::<ModelSpec>().unwrap_err();
+        assert!(error.to_string().contains(UNKNOWN), "{error}");
     }
 
     #[test]

@@ -73,6 +73,8 @@ pub struct Draft {
     pub of: u32,
     /// Groups attempts that were started together.
     pub batch: Option<String>,
+    /// Of a demonstration: the settings that its plan follows from beside the task.
+    pub demonstrates: Option<String>,
     /// Wait for approval of each step.
     pub step_mode: bool,
     /// The least time between the beginnings of two steps, for people who watch; not part of the record.
@@ -327,6 +329,7 @@ impl Rollout {
             price: attempt.price,
             parent: self.parent.clone(),
             reexecutes: self.reexecutes.clone(),
+            demonstrates: attempt.demonstrates.clone(),
             batch: attempt.batch.clone(),
             base_commit: attempt.task.base_commit.clone(),
             rules: attempt.plan.as_ref().ok().map(|plan| plan.rules),

@@ -52,10 +52,12 @@ pub(super) async fn answer(house: &Arc<House>, body: &Value) -> Result<Answer, R
     let (grammar, choices) = (asked.grammar, asked.choices);
     let made = tokio::task::spawn_blocking(move || {
         // A grammar that cannot be read is refused before the request waits for its turn.
-        let mut constraints = Vec::new();
-        for grammar in grammar.iter().cycle().take(choices) {
-            constraints.push(engine.constraint(grammar)?);
-        }
+        let constraint = grammar.map(|grammar| engine.constraint(&grammar));
+        let constraint = constraint.transpose()?;
+        let constraints: Vec<_> = constraint
+            .into_iter()
+            .flat_map(|made| std::iter::repeat_n(made, choices))
+            .collect();
         let prompt = local::prompt(&engine, &messages, &tools, &variables)?;
         Ok::<_, EngineError>((prompt, constraints))
     });
@@ -78,6 +80,7 @@ pub(super) async fn answer(house: &Arc<House>, body: &Value) -> Result<Answer, R
         },
         nameless: Nameless::Text,
         calls: asked.calls,
+        goes_on: false,
     };
     let generation = Generation::begin(house, vec![question], asked.choices, constraints).await?;
     let head = Head {
@@ -131,11 +134,7 @@ fn read(house: &House, body: &Value) -> Result<Asked, Refusal> {
         json
     };
     let one_call = fields.flag("parallel_tool_calls")? == Some(false);
-    let mut sampling = sampling::read(
-        fields,
-        &house.limits,
-        &["max_completion_tokens", "max_tokens"],
-    )?;
+    let mut sampling = sampling::read(fields, house, &["max_completion_tokens", "max_tokens"])?;
     sampling.logprobs = fields.flag("logprobs")?.unwrap_or(false);
     let likeliest = fields.whole("top_logprobs", 0..=u64::from(MOST_LIKELIEST))?;
     if likeliest.is_some() && !sampling.logprobs {

@@ -31,7 +31,7 @@ pub(super) async fn answer(house: &Arc<House>, body: &Value) -> Result<Answer, R
     let fields = Fields::top(body)?;
     let (model, adapter) = routes::model(house, fields)?;
     unserved::in_completions(fields)?;
-    let mut sampling = sampling::read(fields, &house.limits, &["max_tokens"])?;
+    let mut sampling = sampling::read(fields, house, &["max_tokens"])?;
     let likeliest = fields.whole("logprobs", 0..=LIKELIEST)?;
     sampling.logprobs = likeliest.is_some();
     sampling.top_logprobs = likeliest.and_then(|likeliest| u8::try_from(likeliest).ok());
@@ -42,6 +42,8 @@ pub(super) async fn answer(house: &Arc<House>, body: &Value) -> Result<Answer, R
     if echo && sampling.logprobs {
         return Err(fields.refused("echo", "is not served together with `logprobs`"));
     }
+    // Texts begin as the model's tokenizer begins them; the templates of chats write that themselves.
+    let framed = fields.flag("add_special_tokens")?.unwrap_or(true);
     let prompts = prompts(&house.engine, fields)?;
     let count = prompts.len() * per_prompt;
     if count > house.limits.running {
@@ -54,7 +56,7 @@ pub(super) async fn answer(house: &Arc<House>, body: &Value) -> Result<Answer, R
     // Long texts take a while to become tokens, and their tokens to become text again.
     let made = tokio::task::spawn_blocking(move || {
         let each = prompts.into_iter();
-        let contexts = each.map(|prompt| Context::of(&there, prompt, asked, echo));
+        let contexts = each.map(|prompt| Context::of(&there, prompt, framed, asked));
         contexts.collect::<Result<Vec<Context>, Refusal>>()
     });
     let contexts = made
@@ -66,7 +68,8 @@ pub(super) async fn answer(house: &Arc<House>, body: &Value) -> Result<Answer, R
     for context in contexts {
         let mut sampling = sampling.clone();
         sampling.max_tokens = Some(context.room);
-        before.extend(std::iter::repeat_n(context.echo, per_prompt));
+        let echoed = if echo { context.text } else { String::new() };
+        before.extend(std::iter::repeat_n(echoed, per_prompt));
         questions.push(Question {
             prompt: context.tokens,
             sampling,
@@ -76,6 +79,7 @@ pub(super) async fn answer(house: &Arc<House>, body: &Value) -> Result<Answer, R
             tools: Vec::new(),
             nameless: Nameless::Text,
             calls: usize::MAX,
+            goes_on: true,
         });
     }
     let generation = Generation::begin(house, questions, per_prompt, Vec::new()).await?;
@@ -124,24 +128,22 @@ struct Context {
     tokens: Vec<u32>,
     /// Tokens that may come after it.
     room: u32,
-    /// What of it is sent back.
-    echo: String,
+    /// Its text.
+    text: String,
 }
 
 impl Context {
     /// This may take seconds.
-    fn of(house: &House, prompt: Prompt, asked: u32, echo: bool) -> Result<Self, Refusal> {
-        let tokens = match prompt {
-            Prompt::Text(text) => house.engine.encoded(&text)?,
-            Prompt::Tokens(tokens) => tokens,
+    fn of(house: &House, prompt: Prompt, framed: bool, asked: u32) -> Result<Self, Refusal> {
+        let (tokens, text) = match prompt {
+            Prompt::Text(text) => (house.engine.encoded(&text, framed)?, text),
+            Prompt::Tokens(tokens) => {
+                let text = house.engine.decoded(&tokens);
+                (tokens, text)
+            }
         };
         let room = room(house, tokens.len(), Some(asked))?;
-        let echo = if echo {
-            house.engine.decoded(&tokens)
-        } else {
-            String::new()
-        };
-        Ok(Self { tokens, room, echo })
+        Ok(Self { tokens, room, text })
     }
 }
 
@@ -218,7 +220,7 @@ impl Place {
 
 /// `place` is that of the first token, and then of what comes after the last.
 fn logprobs(engine: &Engine, tokens: &[TokenLogprob], place: &mut Place) -> Value {
-    let decoded = |tokens: &[u32]| engine.decoded(tokens);
+    let decoded = |tokens: &[u32]| engine.decoded_inside(tokens);
     let offsets: Vec<usize> = tokens
         .iter()
         .map(|token| place.next(token, decoded))

@@ -1,12 +1,13 @@
-//! Sampling settings of a request, with the protocol's own defaults where it leaves them out.
+//! Sampling settings of a request; where it leaves them out those of the model's `generation_config.json`, and then the protocol's own
+//! defaults, as vLLM has it.
 
 use std::hash::{BuildHasher as _, Hasher as _};
 
 use serde_json::{Value, json};
 
-use super::Limits;
 use super::fields::{Fields, kind};
 use super::refusal::Refusal;
+use super::{House, Limits};
 use crate::model::Sampling;
 
 /// Stop phrases of one request, and bytes of each.
@@ -17,16 +18,19 @@ const STOP_BYTES: usize = 1 << 10;
 /// `tokens` the field's name.
 pub(super) fn read(
     fields: Fields<'_>,
-    limits: &Limits,
+    house: &House,
     tokens: &[&str],
 ) -> Result<Sampling, Refusal> {
     fields.unserved("logit_bias", &[json!({})])?;
+    let (usual, limits) = (house.engine.usual(), &house.limits);
+    let temperature = fields.number("temperature", 0.0..=2.0)?;
+    let repetition = fields.number("repetition_penalty", 0.01..=100.0)?;
     Ok(Sampling {
-        temperature: Some(fields.number("temperature", 0.0..=2.0)?.unwrap_or(1.0)),
-        top_p: fields.number("top_p", 0.0..=1.0)?,
-        top_k: top_k(fields)?,
-        min_p: fields.number("min_p", 0.0..=1.0)?,
-        repetition_penalty: fields.number("repetition_penalty", 0.01..=100.0)?,
+        temperature: temperature.or(usual.temperature).or(Some(1.0)),
+        top_p: fields.number("top_p", 0.0..=1.0)?.or(usual.top_p),
+        top_k: top_k(fields)?.or(usual.top_k),
+        min_p: fields.number("min_p", 0.0..=1.0)?.or(usual.min_p),
+        repetition_penalty: repetition.or(usual.repetition_penalty),
         presence_penalty: fields.number("presence_penalty", -2.0..=2.0)?,
         frequency_penalty: fields.number("frequency_penalty", -2.0..=2.0)?,
         max_tokens: max_tokens(fields, limits, tokens)?,
@@ -41,7 +45,7 @@ pub(super) fn read(
 /// −1 and 0 keep all, as servers have it.
 fn top_k(fields: Fields<'_>) -> Result<Option<u32>, Refusal> {
     if fields.get("top_k").and_then(Value::as_i64) == Some(-1) {
-        return Ok(None);
+        return Ok(Some(0));
     }
     let top_k = fields.whole("top_k", 0..=u64::from(u32::MAX))?;
     Ok(top_k.and_then(|top_k| u32::try_from(top_k).ok()))

@@ -43,7 +43,6 @@ const NULL_ONLY: &[&str] = &[
 ];
 /// Refused unless they are false.
 const FALSE_ONLY: &[&str] = &[
-    "add_special_tokens",
     "continue_final_message",
     "ignore_eos",
     "include_stop_str_in_output",
@@ -103,6 +102,7 @@ fn anywhere(fields: Fields<'_>) -> Result<(), Refusal> {
 pub(super) fn in_chats(fields: Fields<'_>) -> Result<(), Refusal> {
     anywhere(fields)?;
     fields.unserved("echo", &[json!(false)])?;
+    fields.unserved("add_special_tokens", &[json!(false)])?;
     fields.unserved("parse_tool_calls", &[json!(true)])?;
     fields.unserved("add_generation_prompt", &[json!(true)])
 }

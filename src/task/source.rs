@@ -171,7 +171,7 @@ impl TaskSource {
             return Box::pin(self.load(progress)).await;
         };
         let repo = Repo::dataset(id);
-        let snapshot = hub.resolve(&repo, revision.as_deref()).await?;
+        let snapshot = hub.resolve(&repo, revision.as_deref(), progress).await?;
         let names = splits::choose(&repo, &snapshot.files, split.as_deref())?;
         let mut files = Vec::new();
         for name in names {

@@ -3,6 +3,7 @@
 //! ```text
 //! <folder>/checkpoints/step-00000400/state.json      step, time worked, what validation said; what the run was begun with
 //!                                    trainer.bin     weights, means, squares: little-endian single precision
+//!                      lock                           held by the process that trains
 //! ```
 //!
 //! A checkpoint is a folder that gets its name when it is complete, and the one before it is deleted only then; so whenever the
@@ -19,7 +20,7 @@ use super::error::file;
 use super::shape::Shape;
 use super::trainer::{Settings, Trainer};
 
-const FOLDER: &str = "checkpoints";
+pub(super) const FOLDER: &str = "checkpoints";
 const STATE: &str = "state.json";
 const NUMBERS: &str = "trainer.bin";
 
@@ -51,6 +52,12 @@ pub struct Begun {
     /// Not on record in checkpoints of before.
     #[serde(default)]
     pub length: Option<Length>,
+    /// Entries of the vocabulary, at most, as they were wished for. Not on record before, either.
+    #[serde(default)]
+    pub vocabulary: Option<usize>,
+    /// Names the rows of validation. Not on record before, either.
+    #[serde(default)]
+    pub validation: Option<String>,
 }
 
 /// Where a run was.
@@ -151,7 +158,7 @@ pub fn resume(
     };
     let refused = |why: &str| TrainError::Checkpoint {
         path: path.display().to_string(),
-        why: format!("{why}; to begin anew, name another folder or delete this one"),
+        why: format!("{why}; to begin anew, name another folder"),
     };
     let state = path.join(STATE);
     let text = fs::read(&state).map_err(file(&state, "read"))?;
@@ -168,6 +175,14 @@ pub fn resume(
         (
             "another number of steps or minutes",
             was.length.is_none() || was.length == begun.length,
+        ),
+        (
+            "another size of the vocabulary",
+            was.vocabulary.is_none() || was.vocabulary == begun.vocabulary,
+        ),
+        (
+            "other rows of validation",
+            was.validation.is_none() || was.validation == begun.validation,
         ),
     ] {
         if !same {

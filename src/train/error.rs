@@ -52,14 +52,28 @@ pub enum TrainError {
         /// The cause and what to do.
         why: String,
     },
+    /// A folder that holds something else than a run of ours.
+    #[error(
+        "{folder}: it holds a model ({what}) and no checkpoint to go on from: name another --out"
+    )]
+    Taken {
+        /// Which.
+        folder: String,
+        /// A file of the model.
+        what: String,
+    },
+    /// A folder in which another process trains.
+    #[error("{0}: another training writes to it: wait for its end or name another --out")]
+    Busy(String),
     /// The loss is no number any more.
     #[error(
-        "the loss is no number after step {step}: a smaller --rate helps; the checkpoint of step {kept} is whole"
+        "the loss is no number after step {step}: begin anew with a smaller --rate and another --out{}",
+        whole(*kept)
     )]
     Diverged {
         /// When.
         step: u64,
-        /// Last checkpoint.
+        /// Last checkpoint; 0 is none.
         kept: u64,
     },
     /// Reading or writing failed.
@@ -81,6 +95,14 @@ pub enum TrainError {
     /// The store could not be read.
     #[error(transparent)]
     Trajectory(#[from] TrajectoryError),
+}
+
+/// What there is of a run that went wrong.
+fn whole(kept: u64) -> String {
+    match kept {
+        0 => String::new(),
+        step => format!("; the checkpoint of step {step} is whole"),
+    }
 }
 
 /// For `map_err`.

@@ -14,6 +14,7 @@ use serde_json::json;
 
 use super::TrainError;
 use super::error::file;
+use super::lesson::Source;
 use super::shape::{Layout, Shape};
 use super::vocabulary::{END, TEMPLATE};
 
@@ -134,6 +135,8 @@ pub struct Made {
     pub version: String,
     /// Where demonstrations came from, as a list for the card.
     pub demonstrations: String,
+    /// How many they were, by whose words they are.
+    pub sources: BTreeMap<Source, usize>,
     /// Demonstrations, tokens, tokens that are learned.
     pub rows: [usize; 3],
     /// What a token counts that is not the assistant's.
@@ -150,8 +153,8 @@ pub struct Made {
     pub seed: u64,
     /// Steps and what validation said after them: loss, tokens right in a thousand, turns right in a thousand.
     pub validation: Vec<(u64, f64, u64, u64)>,
-    /// Rows of validation.
-    pub kept_back: usize,
+    /// Rows of validation, and where they came from, if they were not kept back.
+    pub validated_by: (usize, Option<String>),
     /// It was ended before its time.
     pub unfinished: bool,
 }
@@ -170,20 +173,12 @@ pub fn write_card(folder: &Path, shape: &Shape, made: &Made) -> Result<(), Train
     let [rows, tokens, learned] = made.rows;
     let (steps, seen, seconds) = made.work;
     // Writing to a String cannot fail.
-    let (mut left, mut validation) = (String::new(), String::new());
+    let mut left = String::new();
     for (why, count) in &made.left_out {
         let _ = writeln!(left, "- left out: {count} {why}");
     }
     if left.is_empty() {
         left.push_str("- nothing was left out\n");
-    }
-    for (step, loss, right, turns) in &made.validation {
-        let percent = |thousandth: u64| thousandth as f64 / 10.0;
-        let (right, turns) = (percent(*right), percent(*turns));
-        let _ = writeln!(
-            validation,
-            "| {step} | {loss:.4} | {right:.1} % | {turns:.1} % |"
-        );
     }
     let others = if made.context_weight > 0.0 {
         format!(
@@ -198,24 +193,37 @@ pub fn write_card(folder: &Path, shape: &Shape, made: &Made) -> Result<(), Train
     } else {
         String::new()
     };
+    let sources = made.sources.iter();
+    let sources: Vec<String> = sources
+        .map(|(source, count)| format!("{count} {}", source.words()))
+        .collect();
+    let is_gym = made.sources.keys().all(|source| *source == Source::Expert);
+    let (title, task, knows) = if is_gym {
+        (
+            "A small policy for spotter's gym",
+            "demonstrations of small repair tasks",
+            "It knows nothing else: no language, no programming beyond those tasks, no task outside the gym. It acts through the same \
+             loop, tools and sandbox as every model, with a scaffold of its own.",
+        )
+    } else {
+        (
+            "A small policy",
+            "the conversations that are named below",
+            "It knows nothing else.",
+        )
+    };
     let text = format!(
-        "# A small policy for spotter's gym\n\n\
+        "# {title}\n\n\
          A decoder of {parameters} parameters (Qwen2 architecture, {layers} layers of width {hidden}, {heads} heads of {head_dim}, \
-         {vocab} byte-level BPE entries, bfloat16), trained from {from} on demonstrations of small repair tasks. It knows \
-         nothing else: no language, no programming beyond those tasks, no task outside the gym. It acts through the same loop, \
-         tools and sandbox as every model, with a scaffold of its own.\n\n\
+         {vocab} byte-level BPE entries, bfloat16), trained from {from} on {task}. {knows}\n\n\
          ## How it was made\n\n\
          ```\n{command}\n```\n\n\
          - spotter {version}, seed {seed}, {machine}\n\
-         - demonstrations from {demonstrations}, written by a scripted expert that knows the answers: {rows} conversations, {tokens} tokens, \
+         - demonstrations from {demonstrations} ({sources}): {rows} conversations, {tokens} tokens, \
          {learned} of them learned (the assistant's own turns; {others})\n\
          {left}\
          - {steps} steps, {seen} tokens, {minutes:.1} minutes\n\n\
-         {ended}\
-         ## Validation\n\n\
-         On {kept_back} demonstrations of tasks that were kept back, each turn given what came before it there (so this is no rate \
-         of solved tasks):\n\n\
-         | step | loss | tokens right | whole turns right |\n|---|---|---|---|\n{validation}",
+         {ended}{validation}",
         parameters = made.parameters,
         from = made.from.as_ref().map_or_else(
             || "random weights".to_owned(),
@@ -231,8 +239,36 @@ pub fn write_card(folder: &Path, shape: &Shape, made: &Made) -> Result<(), Train
         seed = made.seed,
         machine = made.machine,
         demonstrations = made.demonstrations,
+        sources = sources.join(", "),
         minutes = seconds as f64 / 60.0,
-        kept_back = made.kept_back,
+        validation = validation(made),
     );
-    write(&folder.join(CARD), text.as_bytes())
+    write(
+        &folder.join(CARD),
+        format!("{}\n", text.trim_end()).as_bytes(),
+    )
+}
+
+/// The card's section on validation; nothing, where there was none.
+fn validation(made: &Made) -> String {
+    let (rows, from) = &made.validated_by;
+    if made.validation.is_empty() {
+        return String::new();
+    }
+    let whose = from.as_ref().map_or_else(
+        || "of tasks that were kept back".to_owned(),
+        |from| format!("from `{from}`"),
+    );
+    let mut text = format!(
+        "## Validation\n\n\
+         On {rows} demonstrations {whose}, each turn given what came before it there (so this is no rate of solved tasks):\n\n\
+         | step | loss | tokens right | whole turns right |\n|---|---|---|---|\n"
+    );
+    let percent = |thousandth: u64| thousandth as f64 / 10.0;
+    for (step, loss, right, turns) in &made.validation {
+        let (right, turns) = (percent(*right), percent(*turns));
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "| {step} | {loss:.4} | {right:.1} % | {turns:.1} % |");
+    }
+    text
 }

@@ -3,7 +3,8 @@
 //! Mental model: a rollout's model calls are walked in order. As long as each asks with what came before plus what followed,
 //! they are one conversation, so one lesson teaches all its turns; where a context was cut or edited another lesson begins. A
 //! turn is learned where the model's own reply stands in the trajectory as it was given: not what a person wrote, not a reply
-//! that was dropped or cut off, not a step that is marked as a [`MISTAKE`] on purpose or as [said again](SAID_AGAIN) after a failed attempt.
+//! that was dropped or cut off or that a person edited or skipped, not a step that is marked as a [`MISTAKE`] on purpose or as
+//! [said again](SAID_AGAIN) after a failed attempt. Where a person took the model's place nothing is learned.
 //!
 //! Conversations in OpenAI's fine-tuning form (JSON Lines with `messages`, and `weight` 0 at turns to leave) are read as well.
 
@@ -18,8 +19,8 @@ use super::TrainError;
 use super::error::file;
 use crate::grade::Verdict;
 use crate::model::local::as_templates_read_it;
-use crate::model::{Finish, Message, Role};
-use crate::trajectory::event::{MISTAKE, SAID_AGAIN};
+use crate::model::{Finish, Message, ModelKind, Role};
+use crate::trajectory::event::{Author, MISTAKE, SAID_AGAIN};
 use crate::trajectory::request::Parts;
 use crate::trajectory::{Ended, Event, Origin, Record, Store};
 
@@ -34,21 +35,49 @@ pub struct Lesson {
     pub learned: Vec<bool>,
 }
 
+/// Whose words are learned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Source {
+    /// The gym's expert.
+    Expert,
+    /// A model, in a rollout.
+    Model,
+    /// Answers that were known beforehand.
+    Recorded,
+    /// Whoever wrote a file of conversations.
+    File,
+}
+
+impl Source {
+    /// For the card, after a number.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Expert => "rollouts of a scripted expert that knows the answers",
+            Self::Model => "rollouts of models",
+            Self::Recorded => "rollouts of recorded answers",
+            Self::File => "conversations of files",
+        }
+    }
+}
+
 /// Lessons, and what was left out, by reason.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Lessons {
     /// They.
     pub all: Vec<Lesson>,
+    /// Rollouts and conversations that gave them, by whose words they are.
+    pub sources: BTreeMap<Source, usize>,
     /// How often, by why.
     pub left_out: BTreeMap<&'static str, usize>,
 }
 
 impl Lessons {
     /// Read a store's folder or a file of conversations. `heard` is called with the number of rollouts read so far, and of all;
-    /// where it answers false, reading ends with what there is.
+    /// where it answers false, reading ends with what there is. A rollout that cannot be read is left out.
     ///
     /// # Errors
-    /// What cannot be read, or where nothing is to be learned.
+    /// Where the store or the file cannot be read, or nothing is to be learned.
     pub fn read(
         path: &Path,
         heard: &mut dyn FnMut(usize, usize) -> bool,
@@ -63,7 +92,11 @@ impl Lessons {
                 if !heard(number, ids.len()) {
                     return Ok(lessons);
                 }
-                lessons.take(&store.read(id)?);
+                match store.read(id) {
+                    Ok(records) => lessons.take(&records),
+                    // One damaged file is no reason to learn nothing from the others.
+                    Err(_) => lessons.leave("rollouts that cannot be read"),
+                }
             }
         } else {
             return Err(TrainError::Nothing {
@@ -90,6 +123,9 @@ impl Lessons {
     /// Take those of another store, too.
     pub fn join(&mut self, other: Self) {
         self.all.extend(other.all);
+        for (source, count) in other.sources {
+            *self.sources.entry(source).or_default() += count;
+        }
         for (why, count) in other.left_out {
             *self.left_out.entry(why).or_default() += count;
         }
@@ -102,6 +138,12 @@ impl Lessons {
     /// Take a trajectory's lessons.
     pub fn take(&mut self, records: &[Record]) {
         let walked = Walked::over(records);
+        let source = match walked.kind {
+            Some(ModelKind::Human) => return self.leave("rollouts in which a person answered"),
+            Some(ModelKind::Expert) => Source::Expert,
+            Some(ModelKind::Recorded) => Source::Recorded,
+            Some(ModelKind::Http | ModelKind::Local) | None => Source::Model,
+        };
         match walked.ended {
             Some(Ended::Submitted) => {}
             Some(_) => return self.leave("rollouts that did not end by submitting"),
@@ -139,7 +181,9 @@ impl Lessons {
                 });
             }
         }
-        if !taken {
+        if taken {
+            *self.sources.entry(source).or_default() += 1;
+        } else {
             self.leave("rollouts without a turn to learn");
         }
     }
@@ -174,6 +218,7 @@ impl Lessons {
                 self.leave("conversations with tool calls that are not text");
                 continue;
             }
+            *self.sources.entry(Source::File).or_default() += 1;
             self.all.push(Lesson {
                 about: said.about.unwrap_or_else(|| format!("line {number}")),
                 messages: messages
@@ -219,10 +264,13 @@ struct Chain {
 #[derive(Default)]
 struct Walked {
     task: String,
+    kind: Option<ModelKind>,
     ended: Option<Ended>,
     verdict: Option<Verdict>,
     calls: Vec<Call>,
-    mistakes: HashSet<u32>,
+    /// Steps that are there to be gone on from.
+    left: HashSet<u32>,
+    /// Replies that stand as the model gave them.
     own: HashSet<u32>,
 }
 
@@ -233,13 +281,31 @@ impl Walked {
         let mut answered: BTreeMap<u32, usize> = BTreeMap::new();
         for record in records {
             match &record.event {
-                Event::Started(start) => walked.task.clone_from(&start.instance_id),
+                Event::Started(start) => {
+                    walked.task.clone_from(&start.instance_id);
+                    walked.kind = Some(start.model.kind);
+                }
                 Event::Message {
                     id,
                     origin: Origin::Model,
                     ..
                 } => {
                     walked.own.insert(*id);
+                }
+                // What is asked next begins otherwise, so it is another chain: this one ends with the reply, unlearned.
+                Event::Message {
+                    replaces: Some(reply),
+                    ..
+                } => {
+                    walked.own.remove(reply);
+                }
+                Event::Skipped { step, .. }
+                | Event::Action {
+                    step,
+                    by: Author::Human,
+                    ..
+                } => {
+                    walked.left.insert(*step);
                 }
                 Event::Asked {
                     call,
@@ -272,7 +338,7 @@ impl Walked {
                     }
                 }
                 Event::Marked(mark) if [MISTAKE, SAID_AGAIN].contains(&mark.kind.as_str()) => {
-                    walked.mistakes.insert(mark.step);
+                    walked.left.insert(mark.step);
                 }
                 Event::Ended { how, .. } => {
                     walked.ended = Some(how.clone());
@@ -311,7 +377,7 @@ impl Walked {
             chain.messages.clone_from(&call.messages);
             chain.messages.push(call.reply);
             let is_learned =
-                call.whole && self.own.contains(&call.reply) && !self.mistakes.contains(&call.step);
+                call.whole && self.own.contains(&call.reply) && !self.left.contains(&call.step);
             if is_learned {
                 chain.learned.insert(call.reply);
             }

@@ -16,6 +16,7 @@
 
 pub mod chance;
 pub mod checkpoint;
+mod claim;
 mod error;
 pub mod folder;
 pub mod lesson;

@@ -14,7 +14,7 @@ use std::time::Instant;
 
 use super::TrainError;
 use super::checkpoint::{self, Begun, Length, Place};
-use super::error::file;
+use super::claim::Claim;
 use super::folder::{self, Made};
 use super::lesson::Lessons;
 use super::order::Order;
@@ -81,6 +81,8 @@ pub enum Happened {
         /// Why.
         why: &'static str,
     },
+    /// No row is kept back, so nothing will say how well it is learned.
+    NotValidated,
     /// It begins, or goes on.
     Begun {
         /// Rows.
@@ -181,7 +183,7 @@ pub fn make(wishes: &Wishes, tell: &mut Tell<'_>) -> Result<End, TrainError> {
         ..wishes.shape
     }
     .check()?;
-    std::fs::create_dir_all(&wishes.out).map_err(file(&wishes.out, "make"))?;
+    let _claim = Claim::on(&wishes.out)?;
     let Some(ready) = prepare(wishes, tell)? else {
         return Ok(End::Cancelled);
     };
@@ -194,6 +196,9 @@ pub fn make(wishes: &Wishes, tell: &mut Tell<'_>) -> Result<End, TrainError> {
     }
     for (why, count) in &ready.lessons.left_out {
         let _ = tell(Happened::LeftOut { count: *count, why });
+    }
+    if ready.validation.is_empty() {
+        let _ = tell(Happened::NotValidated);
     }
     let mut options = Options::new()?;
     options.threads = wishes.threads;
@@ -215,6 +220,8 @@ pub fn make(wishes: &Wishes, tell: &mut Tell<'_>) -> Result<End, TrainError> {
             steps: wishes.steps,
             minutes: wishes.minutes,
         }),
+        vocabulary: Some(wishes.shape.vocab),
+        validation: Some(digest(ready.validation.iter())),
     };
     let place = checkpoint::resume(&wishes.out, &begun, &mut trainer)?.unwrap_or(Place {
         begun,
@@ -512,6 +519,7 @@ impl Run<'_> {
                 rows.iter().map(|row| row.tokens.len()).sum(),
                 rows.iter().map(Row::learned).sum(),
             ],
+            sources: self.ready.lessons.sources.clone(),
             context_weight: self.wishes.context_weight,
             left_out: self.ready.lessons.left_out.clone(),
             parameters: self.trainer.layout().total,
@@ -519,7 +527,10 @@ impl Run<'_> {
             machine: self.machine.clone(),
             seed: self.wishes.seed,
             validation: self.place.validation.clone(),
-            kept_back: self.ready.validation.len(),
+            validated_by: (
+                self.ready.validation.len(),
+                self.wishes.validation.as_deref().map(end_of),
+            ),
             unfinished,
         };
         folder::write_card(&self.wishes.out, &self.ready.shape, &made)

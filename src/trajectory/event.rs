@@ -107,6 +107,9 @@ pub struct Start {
     /// The rollout whose recorded actions this one carries out again; no model is asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reexecutes: Option<String>,
+    /// Of a demonstration: the settings that its plan follows from beside the task.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub demonstrates: Option<String>,
     /// Groups attempts that were started together.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub batch: Option<String>,

@@ -7,6 +7,7 @@ use crate::app::layout::Area;
 use crate::app::words;
 use crate::engine::schedule::Speaking;
 use crate::keymap::shown;
+use crate::text::wrap::columns;
 use crate::text::{Line, Role, safe};
 
 /// Heights of a curve's columns.
@@ -15,11 +16,23 @@ const STEPS: [&str; 8] = ["▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"
 const PLAIN: [&str; 8] = [".", ".", ":", ":", "|", "|", "#", "#"];
 /// Longest curve, columns: a look each second.
 const CURVE: usize = 120;
+/// Columns of a download without its name and its bar.
+const FIGURES: usize = 36;
 /// Rows of an engine without its streams.
 const HEAD: u16 = 6;
 
 pub(super) fn draw(state: &State, paint: &mut Paint<'_>) {
     let mut room = state.frame().body.inset(1);
+    if let Some(model) = &state.engines.serving {
+        opening(state, model, room, paint);
+        let (_, rest) = room.top(2.min(room.height));
+        room = rest;
+    }
+    if !state.engines.coming.is_empty() {
+        let taken = coming(state, room, paint);
+        let (_, rest) = room.top(taken.min(room.height));
+        room = rest;
+    }
     if state.engines.all.is_empty() {
         empty(state, room.inset(2), paint);
         return;
@@ -38,8 +51,87 @@ pub(super) fn draw(state: &State, paint: &mut Paint<'_>) {
     }
 }
 
+/// Draws what is on its way to be served.
+fn opening(state: &State, model: &str, area: Area, paint: &mut Paint<'_>) {
+    let more = state.glyphs().more();
+    let keys = state.keymap.keys_for(&["engines"], "engines.serve", None);
+    let key = keys.first().map(|keys| shown(keys)).unwrap_or_default();
+    let ends = format!(" to serve it {more}   {key}  ends it");
+    let before = "opening ";
+    let room = usize::from(area.width).saturating_sub(columns(before) + columns(&ends));
+    let line = Line::of(before, Role::Dim)
+        .with(&end_of(&safe::one_line(model), room, more), Role::Strong)
+        .with(&format!(" to serve it {more}   "), Role::Dim)
+        .with(&key, Role::Key)
+        .with("  ends it", Role::Text);
+    paint.line(area, 0, &line);
+}
+
+/// Draws what is downloaded; the rows that it took.
+fn coming(state: &State, area: Area, paint: &mut Paint<'_>) -> u16 {
+    let glyphs = state.glyphs();
+    let all = &state.engines.coming;
+    paint.line(area, 0, &Line::of("Downloading", Role::Heading));
+    let room = usize::from(area.width).saturating_sub(FIGURES);
+    let wide = (room / 4).clamp(8, 40);
+    let files: Vec<String> = all.iter().map(|file| safe::one_line(&file.file)).collect();
+    let longest = files.iter().map(|name| columns(name)).max().unwrap_or(0);
+    let named = longest.min(room.saturating_sub(wide).max(16));
+    let shown = all.len().min(usize::from(area.height / 2).max(1));
+    for ((row, file), name) in (1..).zip(all.iter().take(shown)).zip(&files) {
+        let mut line = Line::of("   ", Role::Text);
+        let name = end_of(name, named, glyphs.more());
+        line.push(&name, Role::Text);
+        line.push(
+            &" ".repeat((named + 2).saturating_sub(columns(&name))),
+            Role::Text,
+        );
+        let total = file.total.filter(|total| *total > 0);
+        if let Some(total) = total {
+            let part = file.done.min(total) as f64 / total as f64;
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "a part of a few columns"
+            )]
+            let done = (part * wide as f64) as usize;
+            line.push(&glyphs.block().repeat(done), Role::Accent);
+            line.push(&glyphs.shade().repeat(wide - done), Role::Dim);
+            line.push(&format!("{:>5.0} %", part * 100.0), Role::Strong);
+        }
+        let of = total.map(|total| format!(" of {}", words::bytes(total)));
+        let text = format!("  {}{}", words::bytes(file.done), of.unwrap_or_default());
+        line.push(&text, Role::Dim);
+        paint.line(area, row, &line);
+    }
+    let rows = u16::try_from(shown).unwrap_or(u16::MAX).saturating_add(2);
+    if shown < all.len() {
+        let line = format!("   and {} more", all.len() - shown);
+        paint.line(area, rows - 1, &Line::of(line, Role::Dim));
+        return rows + 1;
+    }
+    rows
+}
+
+/// As much of the end of a name as fits: pieces of a model differ there.
+fn end_of(name: &str, width: usize, more: &str) -> String {
+    if columns(name) <= width {
+        return name.to_owned();
+    }
+    let room = width.saturating_sub(columns(more));
+    let mut ends = name
+        .char_indices()
+        .map(|(at, _)| name.get(at..).unwrap_or_default());
+    let end = ends.find(|end| columns(end) <= room).unwrap_or_default();
+    format!("{more}{end}")
+}
+
 fn empty(state: &State, area: Area, paint: &mut Paint<'_>) {
     let engines = &state.engines;
+    if engines.serving.is_some() {
+        // That is said above.
+        return;
+    }
     let waits = match (engines.opening, engines.seen) {
         (true, _) => Some("A model is being opened"),
         // An engine answers between two of its steps.
@@ -90,7 +182,7 @@ fn engine(state: &State, watched: &Watched, area: Area, paint: &mut Paint<'_>) -
     let load = &watched.now.load;
     let mut line = Line::of(safe::one_line(&watched.now.name), Role::Heading);
     if let Some(served) = &state.engines.served
-        && served.name == watched.now.name
+        && served.engine == watched.now.id
     {
         line.push("  served at ", Role::Accent);
         line.push(&format!("http://{}/v1", served.address), Role::Strong);
@@ -102,10 +194,17 @@ fn engine(state: &State, watched: &Watched, area: Area, paint: &mut Paint<'_>) -
     paint.line(area, 0, &line);
 
     let (drawn, read) = watched.rates.back().copied().unwrap_or_default();
-    let mut line = Line::of(format!("{drawn:>8.1}"), Role::Strong);
+    // Nothing is known of the others while one is opened.
+    let old = state.engines.opening;
+    let figure = if old { Role::Dim } else { Role::Strong };
+    let mut line = Line::of(format!("{drawn:>8.1}"), figure);
     line.push(" tok/s drawn", Role::Dim);
-    line.push(&format!("{read:>10.0}"), Role::Strong);
+    line.push(&format!("{read:>10.0}"), figure);
     line.push(" tok/s read", Role::Dim);
+    if old {
+        let text = format!("  as of {} s ago", watched.age(state.now));
+        line.push(&text, Role::Dim);
+    }
     line.push("     ", Role::Text);
     line.push(&words::many(load.streams, "stream", "streams"), Role::Text);
     if load.waiting > 0 {

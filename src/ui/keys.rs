@@ -114,7 +114,7 @@ fn hints(state: &State) -> (Vec<Hint>, Vec<Hint>) {
                 "enter" => state.glyphs().enter().to_owned(),
                 _ => keys,
             };
-            Some((near, command.hint, keys, command.title))
+            Some((near, command.hint, keys, command.title_in(state)))
         })
         .collect();
     // What the nearest context offers comes first.

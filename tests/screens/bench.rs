@@ -47,7 +47,7 @@ pub(crate) fn tasks() -> Vec<Arc<Task>> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
         .unwrap();
-    let loaded = runtime.block_on(source.load(&|_, _, _| {})).unwrap();
+    let loaded = runtime.block_on(source.load(&|_| {})).unwrap();
     loaded.tasks.into_iter().map(Arc::new).collect()
 }
 

@@ -3,7 +3,7 @@
 use insta::assert_snapshot;
 
 use super::bench::{Bench, STORED, bench};
-use spotter::app::engines::{Look, Served};
+use spotter::app::engines::{Coming, Look, Served};
 use spotter::app::event::{Mouse, MouseKind};
 use spotter::app::news::News;
 use spotter::app::run::Moment;
@@ -294,6 +294,7 @@ fn computing(width: u16, height: u16) -> Bench {
             seconds,
         };
         let looks = vec![Look {
+            id: 1,
             name: "qwen2.5-coder-0.5b-instruct-q8_0".into(),
             sentence: "weights 500 MiB, cache 96 MiB for 16384 tokens, a step 12 MiB; computed with avx512".into(),
             context: 16_384,
@@ -303,6 +304,7 @@ fn computing(width: u16, height: u16) -> Bench {
         bench.event(spotter::app::Event::News(spotter::app::News::Engines {
             looks,
             opening: false,
+            coming: Vec::new(),
         }));
         let now = bench.state.now + std::time::Duration::from_secs(1);
         bench.event(spotter::app::Event::Tick(now));
@@ -329,37 +331,157 @@ fn engines_show_streams_pages_hit_rate_and_what_they_draw_in_a_second() {
         "engines_served",
         |width, height| {
             let mut bench = computing(width, height);
-            bench.press("s");
             let name = bench.state.engines.all[0].now.name.clone();
             let address = "127.0.0.1:8000".to_owned();
-            let served = Some(Served { name, address });
+            let engine = 1;
+            let served = Some(Served {
+                engine,
+                name,
+                address,
+            });
             bench.event(spotter::app::Event::News(News::Serving { served }));
             bench
         },
         "",
-        &["served at http://127.0.0.1:8000/v1"],
+        &["served at http://127.0.0.1:8000/v1", "s end serving"],
+    );
+    shown_of(
+        "engines_old",
+        |width, height| {
+            let mut bench = computing(width, height);
+            bench.event(spotter::app::Event::News(News::Engines {
+                looks: Vec::new(),
+                opening: true,
+                coming: Vec::new(),
+            }));
+            let now = bench.state.now + std::time::Duration::from_secs(3);
+            bench.event(spotter::app::Event::Tick(now));
+            bench
+        },
+        "",
+        &["62.0 tok/s drawn", "as of 4 s ago"],
     );
     shown("engines_asked", "gn", &["The engines are being asked"]);
     shown_of(
         "engines_opening",
-        |width, height| answered(width, height, true),
+        |width, height| answered(width, height, true, &[]),
         "",
         &["A model is being opened"],
     );
     shown_of(
         "engines_none",
-        |width, height| answered(width, height, false),
+        |width, height| answered(width, height, false, &[]),
         "",
         &["No model is computed here", "hub:org/name"],
     );
+    let files = [
+        (
+            "model-00001-of-00004.safetensors",
+            1_262_485_504,
+            Some(4_877_660_776),
+        ),
+        (
+            "spotter/a-file-with-a-name-that-is-longer-than-anything-has-room-for.gguf",
+            0,
+            Some(700),
+        ),
+        (
+            "sweb.eval.x86_64.django__django-11099:latest 3f4e Downloading",
+            4_200,
+            None,
+        ),
+    ];
+    shown_of(
+        "engines_coming",
+        move |width, height| answered(width, height, false, &files),
+        "",
+        &[
+            "Downloading",
+            "26 %",
+            "1.3 GB of 4.9 GB",
+            "No model is computed here",
+        ],
+    );
+}
+
+#[test]
+fn a_model_that_is_opened_to_be_served_is_named_and_the_key_ends_that() {
+    let files = [("model.safetensors", 1_262_485_504, Some(4_877_660_776))];
+    let opening = move |width, height| {
+        let mut bench = answered(width, height, false, &files);
+        let model = "hub:Qwen/Qwen2.5-Coder-7B-Instruct-GGUF/qwen2.5-coder-7b-instruct-q8_0.gguf";
+        bench.state.engines.serving = Some(model.to_owned());
+        bench
+    };
+    shown_of(
+        "engines_to_serve",
+        opening,
+        "",
+        &[
+            "opening ",
+            "7b-instruct-q8_0.gguf to serve it",
+            "s  ends it",
+            "Downloading",
+            "s end opening",
+        ],
+    );
+    let mut bench = opening(80, 24);
+    let screen = bench.press("s").screen();
+    assert!(!screen.contains("No model is computed"), "{screen}");
+    assert_eq!(
+        bench.effects.last(),
+        Some(&spotter::app::Effect::EndServing)
+    );
+    // What was asked for is on its way until its end is told.
+    assert!(bench.state.engines.serving.is_some());
+    bench.event(spotter::app::Event::News(News::Serving { served: None }));
+    let screen = bench.press("").screen();
+    assert!(
+        screen.contains("No model is computed") && screen.contains("s serve"),
+        "{screen}"
+    );
+}
+
+#[test]
+fn of_two_engines_of_one_name_the_one_that_is_served_says_so() {
+    let mut bench = computing(160, 48);
+    let first = bench.state.engines.all[0].now.clone();
+    let second = Look {
+        id: 2,
+        ..first.clone()
+    };
+    let name = first.name.clone();
+    bench.event(spotter::app::Event::News(News::Engines {
+        looks: vec![first, second],
+        opening: false,
+        coming: Vec::new(),
+    }));
+    let served = Some(Served {
+        engine: 2,
+        name,
+        address: "127.0.0.1:8000".to_owned(),
+    });
+    bench.event(spotter::app::Event::News(News::Serving { served }));
+    let screen = bench.press("").screen();
+    assert_eq!(screen.matches("qwen2.5-coder-0.5b").count(), 2, "{screen}");
+    assert_eq!(screen.matches("served at").count(), 1, "{screen}");
 }
 
 /// The view where no engine is there.
-fn answered(width: u16, height: u16, opening: bool) -> Bench {
+fn answered(width: u16, height: u16, opening: bool, coming: &[(&str, u64, Option<u64>)]) -> Bench {
     let mut bench = bench(width, height);
     bench.press("gn");
     let looks = Vec::new();
-    let news = spotter::app::News::Engines { looks, opening };
+    let coming = coming.iter().map(|(file, done, total)| Coming {
+        file: (*file).to_owned(),
+        done: *done,
+        total: *total,
+    });
+    let news = spotter::app::News::Engines {
+        looks,
+        opening,
+        coming: coming.collect(),
+    };
     bench.event(spotter::app::Event::News(news));
     bench
 }

@@ -115,6 +115,51 @@ async fn a_call_that_must_come_is_always_one_that_can_be_carried_out() {
     served.is_at_rest().await;
 }
 
+/// A template that writes calls as Qwen3-Coder's does.
+const XML: &str = "{%- for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}{%- for call in m.tool_calls or [] %}\
+<tool_call>\n<function={{ call.function.name }}>\n{%- for key, value in call.function.arguments | items %}\
+<parameter={{ key }}>\n{{ value }}\n</parameter>\n{%- endfor %}</function>\n</tool_call>{%- endfor %}<|im_end|>\n{%- endfor %}\
+{%- if add_generation_prompt %}<|im_start|>assistant\n{%- endif %}";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_that_must_come_is_held_to_xml_where_the_template_writes_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("tiny");
+    tiny_model::put(&path);
+    let settings = json!({"chat_template": XML, "eos_token": "<|im_end|>"});
+    std::fs::write(path.join("tokenizer_config.json"), settings.to_string()).unwrap();
+    let engine = std::sync::Arc::new(Engine::open(&path, &few_threads()).unwrap());
+    let limits = spotter::serve::Limits::default();
+    let served = Served::of(engine, folder, limits, None).await;
+    let mut names = std::collections::BTreeMap::<String, usize>::new();
+    for seed in 0..15 {
+        let more = json!({
+            "tools": tools(), "tool_choice": "required", "seed": seed, "temperature": 1.0, "max_tokens": 600,
+            "logprobs": true,
+        });
+        let got = post(served.at, CHAT, &chat("do something", more)).await;
+        assert_eq!(got.status, 200, "{got:?}");
+        let choice = got.json()["choices"][0].clone();
+        assert_eq!(choice["finish_reason"], "tool_calls", "{choice}");
+        let written: String = choice["logprobs"]["content"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|token| token["token"].as_str().unwrap())
+            .collect();
+        assert!(written.starts_with("<tool_call>\n<function="), "{written}");
+        let calls = choice["message"]["tool_calls"].as_array().unwrap();
+        assert_eq!(calls.len(), 1, "{written}");
+        let call = &calls[0]["function"];
+        let name = call["name"].as_str().unwrap();
+        let arguments = serde_json::from_str(call["arguments"].as_str().unwrap()).unwrap();
+        check(name, &arguments);
+        *names.entry(name.to_owned()).or_default() += 1;
+    }
+    assert!(names.len() >= 2, "{names:?}");
+    served.is_at_rest().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn json_that_is_asked_for_by_its_schema_comes() {
     let served = Served::new().await;

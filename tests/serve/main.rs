@@ -56,6 +56,15 @@ impl Served {
     pub(crate) async fn with(limits: Limits, key: Option<&str>, wishes: Wishes) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let engine = engine(folder.path(), &wishes);
+        Self::of(engine, folder, limits, key).await
+    }
+
+    pub(crate) async fn of(
+        engine: Arc<Engine>,
+        folder: tempfile::TempDir,
+        limits: Limits,
+        key: Option<&str>,
+    ) -> Self {
         let options = Options {
             address: "127.0.0.1:0".parse().unwrap(),
             key: key.and_then(Secret::new),

@@ -202,6 +202,111 @@ async fn completions_go_on_with_texts_and_tokens_alike() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn texts_begin_as_the_models_tokenizer_begins_them_unless_that_is_declined() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("tiny");
+    crate::tiny_model::put(&path);
+    let file = path.join("tokenizer.json");
+    let mut tokenizer: Value =
+        serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
+    tokenizer["post_processor"] = json!({"type": "TemplateProcessing",
+        "single": [{"SpecialToken": {"id": "<|im_start|>", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}],
+        "pair": [{"Sequence": {"id": "A", "type_id": 0}}, {"Sequence": {"id": "B", "type_id": 0}}],
+        "special_tokens": {"<|im_start|>": {"id": "<|im_start|>", "ids": [0], "tokens": ["<|im_start|>"]}}});
+    std::fs::write(&file, tokenizer.to_string()).unwrap();
+    let engine = spotter::engine::Engine::open(&path, &few_threads()).unwrap();
+    let served = Served::of(engine.into(), folder, Limits::default(), None).await;
+    let ask = |prompt: Value, more: Value| {
+        let mut body = json!({"model": "tiny", "prompt": prompt, "temperature": 0, "echo": true});
+        for (name, value) in more.as_object().unwrap() {
+            body[name] = value.clone();
+        }
+        let at = served.at;
+        async move { post(at, TEXT, &body).await.json() }
+    };
+    let said = |got: &Value| {
+        let text = got["choices"][0]["text"].as_str().unwrap().to_owned();
+        (got["usage"]["prompt_tokens"].as_u64().unwrap(), text)
+    };
+    let framed = said(&ask(json!("abc"), json!({})).await);
+    assert_eq!(framed.0, 4);
+    assert!(framed.1.starts_with("abc"), "{framed:?}");
+    let bare = said(&ask(json!("abc"), json!({"add_special_tokens": false})).await);
+    assert_eq!(bare.0, 3);
+    let tokens = said(&ask(json!([0, 68, 69, 70]), json!({})).await);
+    assert_eq!(tokens, (4, format!("<|im_start|>{}", framed.1)));
+    // A conversation's template writes its own beginning.
+    let chats = json!({"add_special_tokens": true});
+    assert_eq!(post(served.at, CHAT, &chat("a", chats)).await.status, 400);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn adapters_answer_by_their_names_beside_their_base() {
+    let served = Served::new().await;
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    for name in ["plain", "uneven"] {
+        let folder = root.join("tests/fixtures/models/qwen2/adapters").join(name);
+        served.engine.load_adapter(name, &folder).unwrap();
+    }
+    let models = get(served.at, "/v1/models").await.json();
+    let names: Vec<&str> = models["data"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|model| model["id"].as_str().unwrap())
+        .collect();
+    assert_eq!(names, ["tiny", "plain", "uneven"]);
+    let ask = |name: &'static str| {
+        let mut body = chat("count to ten", json!({"max_tokens": 30, "temperature": 0}));
+        body["model"] = name.into();
+        let at = served.at;
+        async move {
+            let got = post(at, CHAT, &body).await.json();
+            assert_eq!(got["model"], name);
+            got["choices"][0]["message"]["content"]
+                .as_str()
+                .unwrap()
+                .to_owned()
+        }
+    };
+    let alone = [ask("tiny").await, ask("plain").await, ask("uneven").await];
+    assert!(
+        alone[0] != alone[1] && alone[1] != alone[2] && alone[0] != alone[2],
+        "{alone:?}"
+    );
+    let together = tokio::join!(ask("uneven"), ask("tiny"), ask("plain"), ask("tiny"));
+    let (uneven, tiny, plain, again) = together;
+    assert_eq!([&tiny, &plain, &uneven], [&alone[0], &alone[1], &alone[2]]);
+    assert_eq!(again, tiny);
+    let unknown = json!({"model": "none", "messages": [{"role": "user", "content": "a"}]});
+    assert_eq!(post(served.at, CHAT, &unknown).await.status, 404);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_request_leaves_out_is_drawn_as_the_models_makers_would() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("tiny");
+    crate::tiny_model::put(&path);
+    let usual = json!({"do_sample": true, "temperature": 1.3, "top_k": 1});
+    std::fs::write(path.join("generation_config.json"), usual.to_string()).unwrap();
+    let engine = spotter::engine::Engine::open(&path, &few_threads()).unwrap();
+    let served = Served::of(engine.into(), folder, Limits::default(), None).await;
+    let ask = |mut settings: Value| {
+        settings["max_tokens"] = 20.into();
+        let at = served.at;
+        async move {
+            let got = post(at, CHAT, &chat("hello", settings)).await.json();
+            got["choices"][0]["message"]["content"].clone()
+        }
+    };
+    let greedy = ask(json!({"temperature": 0})).await;
+    for seed in 0..4 {
+        assert_eq!(ask(json!({"seed": seed})).await, greedy);
+        assert_ne!(ask(json!({"seed": seed, "top_k": -1})).await, greedy);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn long_requests_are_refused_with_numbers_and_long_replies_end_with_the_context() {
     let wishes = spotter::engine::Wishes {
         cache_tokens: Some(256),

@@ -115,6 +115,38 @@ async fn weather(served: &Served, mut chance: Chance) -> bool {
     false
 }
 
+/// Memory of this process that is in use, bytes.
+#[cfg(target_os = "linux")]
+fn resident() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kilobytes = line.unwrap().trim().trim_end_matches(" kB");
+    kilobytes.parse::<u64>().unwrap() << 10
+}
+
+/// So many of these requests came whole.
+async fn weathers(
+    served: &Arc<Served>,
+    requests: std::ops::Range<u64>,
+    room: &Arc<Semaphore>,
+) -> u64 {
+    let mut going = Vec::new();
+    for number in requests {
+        let place = Arc::clone(room).acquire_owned().await.unwrap();
+        let served = Arc::clone(served);
+        going.push(tokio::spawn(async move {
+            let whole = weather(&served, Chance(number.wrapping_mul(0x9e37_79b9_7f4a_7c15))).await;
+            drop(place);
+            whole
+        }));
+    }
+    let mut whole = 0;
+    for one in going {
+        whole += u64::from(one.await.unwrap());
+    }
+    whole
+}
+
 async fn storm(requests: u64, at_a_time: usize) {
     // So little cache that streams give up pages for one another.
     let wishes = Wishes {
@@ -137,20 +169,7 @@ async fn storm(requests: u64, at_a_time: usize) {
     let tasks = tokio::runtime::Handle::current().metrics();
     let before = tasks.num_alive_tasks();
     let room = Arc::new(Semaphore::new(at_a_time));
-    let mut going = Vec::new();
-    for number in 0..requests {
-        let place = Arc::clone(&room).acquire_owned().await.unwrap();
-        let served = Arc::clone(&served);
-        going.push(tokio::spawn(async move {
-            let whole = weather(&served, Chance(number.wrapping_mul(0x9e37_79b9_7f4a_7c15))).await;
-            drop(place);
-            whole
-        }));
-    }
-    let mut whole = 0;
-    for one in going {
-        whole += u64::from(one.await.unwrap());
-    }
+    let whole = weathers(&served, 0..requests, &room).await;
     assert!(whole > requests / 10, "{whole} of {requests} came whole");
     served.is_at_rest().await;
     for _ in 0..1_000 {
@@ -187,4 +206,32 @@ async fn a_thousand_requests_of_any_shape_leave_nothing_behind() {
 #[ignore = "ten thousand requests take a minute or more: cargo test --test serve -- --ignored"]
 async fn ten_thousand_requests_of_any_shape_leave_nothing_behind() {
     storm(10_000, 64).await;
+}
+
+/// Alone in its process, which the ordinary tests are not: others would be counted with it.
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "by itself: cargo test --test serve -- --ignored --exact storm::requests_take_no_memory_with_them"]
+async fn requests_take_no_memory_with_them() {
+    // So little cache that all of it has been touched before it is counted.
+    let wishes = Wishes {
+        cache_tokens: Some(4_096),
+        threads: Some(2),
+        ..Wishes::default()
+    };
+    let served = Arc::new(Served::with(Limits::default(), None, wishes).await);
+    let room = Arc::new(Semaphore::new(64));
+    // Until every cache, pool and arena has its size.
+    weathers(&served, 0..6_000, &room).await;
+    served.is_at_rest().await;
+    let before = resident();
+    let mut more = 0;
+    for thousand in 6..12 {
+        weathers(&served, 1_000 * thousand..1_000 * (thousand + 1), &room).await;
+        served.is_at_rest().await;
+        more = resident().saturating_sub(before);
+        println!("after {} thousand: {more} bytes more", thousand + 1);
+    }
+    // A kilobyte that each left would be six million.
+    assert!(more < 4 << 20, "{more} bytes more");
 }

@@ -12,6 +12,9 @@ use crate::model::tool_text::{self, Form, Piece};
 use crate::model::{Finish, Message, Reply, Role, ToolCall};
 use crate::text::hex::hex;
 
+/// What is said of the last call of a reply that came to its limit.
+const CUT_OFF: &str = "The reply reached its length limit before the call was complete, so it was not carried out. Write less at once.";
+
 impl Scaffold {
     /// The assistant message to keep: what the model wrote, with the end of its call that the stop phrase took away.
     #[must_use]
@@ -45,7 +48,7 @@ impl Scaffold {
     #[must_use]
     pub fn read(&self, reply: &Reply) -> Turn {
         match self.form {
-            ToolForm::Native => self.read_native(&reply.message),
+            ToolForm::Native => self.read_native(reply),
             ToolForm::Xml => self.read_text(reply, self.pieces(&reply.message.content)),
             ToolForm::Line => self.read_text(
                 reply,
@@ -54,14 +57,18 @@ impl Scaffold {
         }
     }
 
-    fn read_native(&self, message: &Message) -> Turn {
+    fn read_native(&self, reply: &Reply) -> Turn {
+        let message = &reply.message;
         let mut turn = Turn {
             thought: message.content.clone(),
             ..Turn::default()
         };
-        for call in message.tool_calls.clone() {
+        let last = message.tool_calls.len().saturating_sub(1);
+        for (index, call) in message.tool_calls.iter().cloned().enumerate() {
+            let half = reply.finish == Finish::Length && index == last && !is_json(&call.arguments);
             match self.checked(&call) {
                 Ok(_) => turn.calls.push(call),
+                Err(_) if half => turn.problems.push((call, CUT_OFF.into())),
                 Err(problem) => turn.problems.push((call, problem)),
             }
         }
@@ -90,10 +97,7 @@ impl Scaffold {
                 arguments: written.arguments,
             };
             let problem = if half && index == last {
-                Some(
-                    "The reply reached its length limit before the call was complete, so it was not carried out. Write less at once."
-                        .into(),
-                )
+                Some(CUT_OFF.into())
             } else {
                 written.problem.or_else(|| self.checked(&call).err())
             };
@@ -150,6 +154,10 @@ impl Scaffold {
             }
         }
     }
+}
+
+fn is_json(text: &str) -> bool {
+    serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok()
 }
 
 /// An id for a call written as text: the same text has the same ids, so that a replay finds its results.

@@ -169,6 +169,24 @@ fn several_native_calls_are_read_in_order_and_bad_ones_are_told_apart() {
 }
 
 #[test]
+fn a_native_call_that_a_limit_cut_is_told_so_and_the_whole_ones_before_it_count() {
+    let scaffold = Scaffold::load("codeact").unwrap();
+    let calls = vec![
+        call("execute_bash", r#"{"command": "ls"}"#),
+        call("execute_bash", r#"{"command": "ls"#),
+    ];
+    let turn = scaffold.read(&reply("", calls.clone(), Finish::Length));
+    assert_eq!(turn.calls, [calls[0].clone()]);
+    assert!(turn.problems[0].1.contains("length limit"), "{turn:?}");
+    let turn = scaffold.read(&reply("", calls, Finish::ToolCalls));
+    assert!(turn.problems[0].1.contains("JSON"), "{turn:?}");
+    // What is wrong otherwise is told as it is.
+    let whole = vec![call("python", "{}")];
+    let turn = scaffold.read(&reply("", whole, Finish::Length));
+    assert!(turn.problems[0].1.contains("no function"), "{turn:?}");
+}
+
+#[test]
 fn a_text_call_that_the_stop_phrase_cut_is_whole_and_one_that_a_limit_cut_is_not() {
     let scaffold = Scaffold::load("codeact").unwrap().with_form(ToolForm::Xml);
     let text = "I look.\n\n<function=execute_bash>\n<parameter=command>ls -l</parameter>\n";

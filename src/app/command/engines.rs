@@ -5,8 +5,11 @@ use crate::app::effect::Effect;
 use crate::app::messages::Weight;
 use crate::app::state::State;
 
+/// Serves, and ends it.
+pub(super) const SERVE: &str = "engines.serve";
+
 pub(super) const COMMANDS: &[Command] = &[Command {
-    id: "engines.serve",
+    id: SERVE,
     title: "serve",
     doc: "Serve the start form's model to programs of this machine, as `spotter serve` does; again ends it.",
     context: "engines",
@@ -16,13 +19,19 @@ pub(super) const COMMANDS: &[Command] = &[Command {
     run: |state, _| serve(state),
 }];
 
-fn serve(state: &mut State) -> Vec<Effect> {
-    if state.engines.served.is_some() {
-        return vec![Effect::EndServing];
+/// What `engines.serve` would do now.
+pub(super) fn title(state: &State) -> &'static str {
+    let engines = &state.engines;
+    match (&engines.served, &engines.serving) {
+        (Some(_), _) => "end serving",
+        (None, Some(_)) => "end opening",
+        (None, None) => "serve",
     }
-    if state.engines.serving {
-        state.say(Weight::Info, "the model is being opened");
-        return Vec::new();
+}
+
+fn serve(state: &mut State) -> Vec<Effect> {
+    if state.engines.served.is_some() || state.engines.serving.is_some() {
+        return vec![Effect::EndServing];
     }
     let model = state.tasks.form.value("model").to_owned();
     if model.is_empty() {
@@ -30,6 +39,6 @@ fn serve(state: &mut State) -> Vec<Effect> {
         state.say(Weight::Error, text);
         return Vec::new();
     }
-    state.engines.serving = true;
+    state.engines.serving = Some(model.clone());
     vec![Effect::Serve { model }]
 }

@@ -85,6 +85,17 @@ pub struct Command {
     pub run: fn(&mut State, &Told) -> Vec<Effect>,
 }
 
+impl Command {
+    /// What it would do as things are, in a few words.
+    #[must_use]
+    pub fn title_in(&self, state: &State) -> &'static str {
+        match self.id {
+            engines::SERVE => engines::title(state),
+            _ => self.title,
+        }
+    }
+}
+
 /// Contexts of keymaps, with what they are.
 pub const CONTEXTS: &[(&str, &str)] = &[
     ("global", "everywhere but where text is typed"),

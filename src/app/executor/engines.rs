@@ -5,7 +5,13 @@ use std::sync::Arc;
 use super::Shared;
 use crate::app::engines::Look;
 use crate::app::news::News;
+use crate::engine::Engine;
 use crate::model::local;
+
+/// Tells an engine from all others that are open.
+pub(super) fn identity(engine: &Arc<Engine>) -> usize {
+    Arc::as_ptr(engine).addr()
+}
 
 /// Ask each engine; it answers between two of its steps.
 pub(super) async fn look(shared: Arc<Shared>) {
@@ -18,6 +24,7 @@ pub(super) async fn look(shared: Arc<Shared>) {
         .map(|engine| async move {
             let (load, streams) = engine.look().await;
             Look {
+                id: identity(&engine),
                 name: engine.name().to_owned(),
                 sentence: engine.sentence(),
                 context: engine.context(),
@@ -26,5 +33,10 @@ pub(super) async fn look(shared: Arc<Shared>) {
             }
         });
     let looks = futures_util::future::join_all(looks).await;
-    let _ = shared.news.send(News::Engines { looks, opening }).await;
+    let news = News::Engines {
+        looks,
+        opening,
+        coming: shared.coming.now(),
+    };
+    let _ = shared.news.send(news).await;
 }

@@ -6,6 +6,7 @@
 
 mod control;
 mod engines;
+mod fetching;
 mod follow;
 mod library;
 mod serving;
@@ -49,6 +50,7 @@ struct Shared {
     news: mpsc::Sender<News>,
     folders: Folders,
     shelf: library::Shelf,
+    coming: fetching::Files,
     /// Cancelled when the program goes.
     going: CancellationToken,
 }
@@ -92,6 +94,7 @@ impl Executor {
             news,
             folders,
             shelf: library::Shelf::default(),
+            coming: fetching::Files::default(),
             going: CancellationToken::new(),
         });
         let (config, project) = (&shared.folders.config, &shared.folders.project);
@@ -139,7 +142,7 @@ impl Executor {
         match effect {
             Effect::LoadTasks { request, source } => {
                 self.runtime.spawn(async move {
-                    let loaded = supply::load(&source, &supply::untold()).await;
+                    let loaded = supply::load(&source, &fetching::telling(&shared)).await;
                     let result = match loaded {
                         Ok((tasks, warnings)) => {
                             if let Some(first) = warnings.first() {

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Shared;
+use super::{Shared, fetching};
 use crate::app::form::Form;
 use crate::app::messages::Weight;
 use crate::app::news::News;
-use crate::batch::{self, Job, LimitWishes, Order, OrderError, Prepared, Which, again, supply};
+use crate::batch::{self, Job, LimitWishes, Order, OrderError, Prepared, Which, again};
 use crate::model::Sampling;
 use crate::rollout::ground::Wishes;
 use crate::rollout::{Op, Price};
@@ -64,7 +64,7 @@ pub(super) async fn order(shared: &Arc<Shared>, form: &Form) -> Vec<Job> {
             })
             .collect(),
     };
-    let made = order.jobs(&shared.store, &supply::untold()).await;
+    let made = order.jobs(&shared.store, &fetching::telling(shared)).await;
     told(shared, made, "cannot start").await
 }
 
@@ -73,7 +73,7 @@ pub(super) async fn demo(shared: &Arc<Shared>) -> Vec<Job> {
         pace: DEMO_PACE,
         ..Order::demo()
     };
-    let made = order.jobs(&shared.store, &supply::untold()).await;
+    let made = order.jobs(&shared.store, &fetching::telling(shared)).await;
     told(shared, made, "cannot show the bundled task").await
 }
 
@@ -82,7 +82,14 @@ pub(super) async fn resume(shared: &Arc<Shared>, name: &str) -> Vec<Job> {
         return Vec::new();
     };
     let limits = LimitWishes::default();
-    let made = again::resume(&shared.store, &id, &limits, false, &supply::untold()).await;
+    let made = again::resume(
+        &shared.store,
+        &id,
+        &limits,
+        false,
+        &fetching::telling(shared),
+    )
+    .await;
     told(shared, made, "cannot go on").await
 }
 
@@ -103,7 +110,7 @@ pub(super) async fn branch(
         say,
         &limits,
         false,
-        &supply::untold(),
+        &fetching::telling(shared),
     )
     .await;
     told(shared, made, "cannot branch").await
@@ -113,7 +120,7 @@ pub(super) async fn reexecute(shared: &Arc<Shared>, name: &str) -> Vec<Job> {
     let Some(id) = RolloutId::parse(name) else {
         return Vec::new();
     };
-    let made = again::reexecute(&shared.store, &id, &supply::untold()).await;
+    let made = again::reexecute(&shared.store, &id, &fetching::telling(shared)).await;
     told(shared, made, "cannot carry the actions out again").await
 }
 

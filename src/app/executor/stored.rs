@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::Shared;
+use super::{Shared, fetching};
 use crate::app::fences::Fences;
 use crate::app::messages::Weight;
 use crate::app::news::{News, Request};
@@ -123,7 +123,7 @@ pub(super) async fn test(shared: Arc<Shared>, name: String, step: u32) {
     let Some(id) = RolloutId::parse(&name) else {
         return;
     };
-    let (telling, cancel) = (supply::untold(), shared.going.child_token());
+    let (telling, cancel) = (fetching::telling(&shared), shared.going.child_token());
     let ran = Box::pin(as_of::run(
         &shared.store,
         &id,
@@ -169,8 +169,8 @@ pub(super) async fn check(shared: Arc<Shared>, source: String, id: String) {
     shared.say(text.0, text.1).await;
 }
 
-async fn checked(shared: &Shared, source: &str, id: &str) -> Result<Check, String> {
-    let telling = supply::untold();
+async fn checked(shared: &Arc<Shared>, source: &str, id: &str) -> Result<Check, String> {
+    let telling = fetching::telling(shared);
     let loaded = supply::load(source, &telling).await;
     let (tasks, _) = loaded.map_err(|error| error.to_string())?;
     let task = supply::find(&tasks, id).map_err(|error| error.to_string())?;

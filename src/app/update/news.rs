@@ -50,13 +50,18 @@ pub(super) fn news(state: &mut State, news: News) -> Vec<Effect> {
             state.tasks.recount(&state.library.rows);
             Vec::new()
         }
-        News::Engines { looks, opening } => {
+        News::Engines {
+            looks,
+            opening,
+            coming,
+        } => {
+            state.engines.coming = coming;
             state.engines.take(looks, opening, state.now);
             Vec::new()
         }
         News::Serving { served } => {
             state.engines.served = served;
-            state.engines.serving = false;
+            state.engines.serving = None;
             super::look_at_engines(state)
         }
         News::Gone { ids } => {

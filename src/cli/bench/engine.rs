@@ -16,6 +16,7 @@ use clap::Args as ClapArgs;
 use serde_json::json;
 
 use super::ui::at_most;
+use crate::cli::model_flags::threads;
 use crate::cli::{Failure, ink};
 use crate::model::bundled;
 use ours::{Bare, Whole};
@@ -76,10 +77,10 @@ pub(crate) struct Args {
     /// Shapes: 0.5b-q8_0, 0.5b-q4_0, 1.5b-q8_0, 1.5b-q4_k, policy, 0.5b-f32 [default: all but f32]
     shapes: Vec<String>,
     /// How often each thing is done
-    #[arg(long, value_name = "N", default_value_t = 5)]
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = super::counted())]
     repetitions: usize,
     /// Threads of every side
-    #[arg(long, value_name = "N", default_value_t = 2)]
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = threads())]
     threads: usize,
     /// Where the files of weights are made and kept (a few GB)
     #[arg(long, value_name = "DIR")]

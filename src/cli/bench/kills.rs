@@ -43,7 +43,7 @@ const SHARE: usize = 5;
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Args {
     /// How many kills
-    #[arg(long, value_name = "N", default_value_t = 50)]
+    #[arg(long, value_name = "N", default_value_t = 50, value_parser = super::counted())]
     moments: usize,
     /// Where the moments are drawn from
     #[arg(long, value_name = "S", default_value_t = 1)]

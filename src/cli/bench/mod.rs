@@ -9,6 +9,7 @@ mod ui;
 
 use std::process::ExitCode;
 
+use clap::builder::RangedU64ValueParser;
 use clap::{Args as ClapArgs, Subcommand};
 
 use super::Failure;
@@ -34,6 +35,11 @@ enum What {
     Ui(ui::Args),
 }
 
+/// Reads a number that measures something: 1 or more.
+fn counted() -> RangedU64ValueParser<usize> {
+    RangedU64ValueParser::new().range(1..)
+}
+
 /// Run the subcommand.
 pub(crate) async fn run(args: Args) -> Result<ExitCode, Failure> {
     match args.what {
@@ -42,5 +48,33 @@ pub(crate) async fn run(args: Args) -> Result<ExitCode, Failure> {
         What::Sandbox(args) => Box::pin(sandbox::run(args)).await,
         What::Train(args) => train::run(args).await,
         What::Ui(args) => Box::pin(ui::run(args)).await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_that_would_measure_nothing_are_refused() {
+        let read = |line: &str| {
+            let command = Args::augment_args(clap::Command::new("bench"));
+            command.try_get_matches_from(line.split_whitespace())
+        };
+        for flag in [
+            "engine --repetitions",
+            "engine --threads",
+            "kills --moments",
+            "sandbox --repetitions",
+            "train --threads",
+            "train --rows",
+            "train --length",
+            "train --steps",
+            "ui --repetitions",
+        ] {
+            assert!(read(&format!("bench {flag} 1")).is_ok(), "{flag} 1");
+            let refused = read(&format!("bench {flag} 0")).unwrap_err();
+            assert_eq!(refused.exit_code(), 2, "{flag} 0");
+        }
     }
 }

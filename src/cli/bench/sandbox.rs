@@ -22,7 +22,7 @@ use table::Table;
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Args {
     /// How often each thing is done
-    #[arg(long, value_name = "N", default_value_t = 30)]
+    #[arg(long, value_name = "N", default_value_t = 30, value_parser = super::counted())]
     repetitions: usize,
     /// Files of the generated repository
     #[arg(long, value_name = "N", default_value_t = 2500)]

@@ -13,6 +13,7 @@ use std::time::Instant;
 use clap::Args as ClapArgs;
 use serde_json::{Value, json};
 
+use crate::cli::model_flags::threads;
 use crate::cli::{Failure, ink};
 use crate::engine::kernels::{Cpu, Options, Pool};
 use crate::train::chance::Chance;
@@ -29,16 +30,16 @@ pub(crate) struct Args {
     #[arg(long, value_name = "PYTHON")]
     peer: Option<PathBuf>,
     /// Threads, of both [default: all processors]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = threads())]
     threads: Option<usize>,
     /// Sequences of a step
-    #[arg(long, value_name = "N", default_value_t = 16)]
+    #[arg(long, value_name = "N", default_value_t = 16, value_parser = super::counted())]
     rows: usize,
     /// Tokens of each
-    #[arg(long, value_name = "N", default_value_t = 256)]
+    #[arg(long, value_name = "N", default_value_t = 256, value_parser = super::counted())]
     length: usize,
     /// Steps that are counted
-    #[arg(long, value_name = "N", default_value_t = 7)]
+    #[arg(long, value_name = "N", default_value_t = 7, value_parser = super::counted())]
     steps: usize,
     /// Print JSON
     #[arg(long)]
@@ -101,7 +102,7 @@ pub(crate) async fn run(args: Args) -> Result<ExitCode, Failure> {
 fn rows(args: &Args) -> Vec<Row> {
     let mut chance = Chance::new(1);
     let mut token = || u32::try_from(chance.below(SHAPE.vocab)).unwrap_or(0);
-    (0..args.rows.max(1))
+    (0..args.rows)
         .map(|_| Row {
             tokens: (0..=args.length).map(|_| token()).collect(),
             weights: (0..=args.length)
@@ -112,7 +113,7 @@ fn rows(args: &Args) -> Vec<Row> {
 }
 
 fn measure(args: &Args) -> Result<Value, Failure> {
-    let threads = args.threads.unwrap_or_else(Pool::default_threads).max(1);
+    let threads = args.threads.unwrap_or_else(Pool::default_threads);
     let mut options = Options::new().map_err(Failure::error)?;
     options.threads = threads;
     let cpu = Cpu::new(&options).map_err(Failure::error)?;
@@ -128,7 +129,7 @@ fn measure(args: &Args) -> Result<Value, Failure> {
     let rows: Vec<&Row> = rows.iter().collect();
     let before = load();
     let (mut own, mut theirs, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
-    for step in 0..=args.steps.max(1) {
+    for step in 0..=args.steps {
         let began = Instant::now();
         trainer.step(&rows, 0.0).map_err(Failure::error)?;
         let seconds = began.elapsed().as_secs_f64();

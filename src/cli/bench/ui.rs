@@ -32,7 +32,7 @@ use workload::{MARK, Workload};
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Args {
     /// How often each thing is done
-    #[arg(long, value_name = "N", default_value_t = 30)]
+    #[arg(long, value_name = "N", default_value_t = 30, value_parser = super::counted())]
     repetitions: usize,
     /// Events of the long run
     #[arg(long, value_name = "N", default_value_t = 7_200_000)]

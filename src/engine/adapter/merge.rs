@@ -2,7 +2,7 @@
 //!
 //! W' = W + s·B·A, reckoned in single precision and stored as the base is. Tensors go from file to file one by one, in the
 //! order in which they lie there; those that the adapter does not change, of whatever kind, are copied byte for byte, and so
-//! are the base's other files.
+//! are the base's other files, but for copies of its weights in other formats: they would be those of another model.
 //!
 //! Whether all that the adapter changes is there is known before anything is written. The folder is written beside its place
 //! and renamed when it is whole: where something fails, nothing of it is left.
@@ -21,6 +21,23 @@ use crate::engine::EngineError;
 use crate::engine::config::Config;
 use crate::engine::kernels::Format;
 use crate::engine::weights::{Files, Stored, Tensor, stored};
+
+/// Chat templates besides the first.
+const TEMPLATES: &str = "additional_chat_templates";
+
+/// Endings of files of weights that are not the ones that are merged: of torch, llama.cpp, ONNX, TensorFlow, Flax and Rust.
+const WEIGHTS: [&str; 10] = [
+    "bin",
+    "pt",
+    "pth",
+    "ckpt",
+    "gguf",
+    "onnx",
+    "onnx_data",
+    "h5",
+    "msgpack",
+    "ot",
+];
 
 /// What is added to a matrix: A, B and their scale.
 struct Added {
@@ -148,16 +165,41 @@ fn added(base: &Path, adapter: &Path) -> Result<HashMap<String, Added>, EngineEr
     Ok(added)
 }
 
+/// The files at the top, and the templates that lie below. Other folders hold weights in other formats (`onnx`, `original`).
 fn copy_all_but_weights(base: &Path, to: &Path) -> Result<(), EngineError> {
-    for entry in std::fs::read_dir(base).map_err(failed(base))? {
-        let entry = entry.map_err(failed(base))?;
+    copy_files(base, to)?;
+    let templates = base.join(TEMPLATES);
+    if templates.is_dir() {
+        let to = to.join(TEMPLATES);
+        std::fs::create_dir(&to).map_err(failed(&to))?;
+        copy_files(&templates, &to)?;
+    }
+    Ok(())
+}
+
+fn copy_files(from: &Path, to: &Path) -> Result<(), EngineError> {
+    for entry in std::fs::read_dir(from).map_err(failed(from))? {
+        let entry = entry.map_err(failed(from))?;
         let path = entry.path();
-        let is_weights = path.extension().is_some_and(|kind| kind == "safetensors");
-        if path.is_file() && !is_weights {
+        if path.is_file() && !is_weights(&entry.file_name().to_string_lossy()) {
             std::fs::copy(&path, to.join(entry.file_name())).map_err(failed(&path))?;
         }
     }
     Ok(())
+}
+
+/// Whether a file holds weights, or says where they are: `pytorch_model.bin`, `pytorch_model.bin.index.json`, `model.onnx_data`.
+/// The index of the safetensors holds for the merged ones, too.
+fn is_weights(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    let (name, is_index) = match name.strip_suffix(".index.json") {
+        Some(name) => (name.to_owned(), true),
+        None => (name, false),
+    };
+    let Some((_, kind)) = name.rsplit_once('.') else {
+        return false;
+    };
+    WEIGHTS.contains(&kind) || kind == "safetensors" && !is_index
 }
 
 impl<'a> Shard<'a> {

@@ -19,13 +19,18 @@ const NAMED: usize = 3;
 /// See the module.
 pub(super) struct Offered<'a> {
     all: &'a HashMap<String, weights::Tensor<'a>>,
+    unread: &'a weights::Unread,
     asked: Mutex<BTreeSet<String>>,
 }
 
 impl<'a> Offered<'a> {
-    pub(super) fn new(all: &'a HashMap<String, weights::Tensor<'a>>) -> Self {
+    pub(super) fn new(
+        all: &'a HashMap<String, weights::Tensor<'a>>,
+        unread: &'a weights::Unread,
+    ) -> Self {
         Self {
             all,
+            unread,
             asked: Mutex::default(),
         }
     }
@@ -53,7 +58,10 @@ impl<'a> Offered<'a> {
 
     fn tensor(&self, name: &str, dtype: DType, device: &Device) -> Result<Tensor> {
         let Some(found) = self.all.get(name) else {
-            return Err(Error::CannotFindTensor { path: name.into() });
+            return Err(match self.unread.get(name) {
+                Some(dtype) => Error::Msg(weights::unreadable(name, dtype)),
+                None => Error::CannotFindTensor { path: name.into() },
+            });
         };
         let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
         asked.insert(name.to_owned());
@@ -87,6 +95,6 @@ impl SimpleBackend for Asking<'_> {
     }
 
     fn contains_tensor(&self, name: &str) -> bool {
-        self.0.all.contains_key(name)
+        self.0.all.contains_key(name) || self.0.unread.contains_key(name)
     }
 }

@@ -9,12 +9,9 @@ use super::layout::{Input, Panel4K, SuperInput, Unit4, Unit4K, Unit8};
 use super::simd::{Kernel, Simd};
 use super::tier::Isa;
 
-/// How far ahead of the sum weights are asked for, in bytes. One row leaves it to the processor, which sees a plain
-/// stream, with a nudge across the pause between blocks of nibbles; more rows compute for so long between two lines that
-/// it would stop looking ahead.
-const fn ahead(rows: usize) -> usize {
-    if rows <= 6 { 1024 } else { 3072 }
-}
+/// How far ahead of the sum weights are asked for, in bytes. Between two lines there is so much to compute that the processor by
+/// itself stops looking ahead: with 8-bit weights where rows are many or an instruction does little.
+const AHEAD: usize = 3072;
 
 /// A form of weights that has a product.
 pub(super) trait Unit: Copy + Send + Sync {
@@ -114,6 +111,11 @@ impl Unit for Unit8 {
     ) -> [[S::F; M]; G] {
         let mut sums = [[s.splat(0.0); M]; G];
         for (u, x) in x.iter().enumerate() {
+            if !S::PAIRS {
+                for g in 0..G {
+                    s.prefetch(&w[g][u].scale, AHEAD);
+                }
+            }
             for half in 0..2 {
                 let mut dots = [[s.signed_start(0); M]; G];
                 for m in 0..M {
@@ -126,9 +128,9 @@ impl Unit for Unit8 {
                     for g in 1..G {
                         b[g] = s.signed_weights(&w[g][u].lines[half][line]);
                     }
-                    if M > 6 {
+                    if M > 6 || !S::PAIRS {
                         for g in 0..G {
-                            s.prefetch(&w[g][u].lines[half][line], ahead(M));
+                            s.prefetch(&w[g][u].lines[half][line], AHEAD);
                         }
                     }
                     for m in 0..M {
@@ -163,7 +165,7 @@ impl Unit for Unit4 {
         let mut sums = [[s.splat(0.0); M]; G];
         for (u, x) in x.iter().enumerate() {
             for g in 0..G {
-                s.prefetch(&w[g][u].scale, ahead(M));
+                s.prefetch(&w[g][u].scale, AHEAD);
             }
             for half in 0..2 {
                 let mut lines = [&w[0][u].lines; G];
@@ -207,7 +209,7 @@ fn nibbles<S: Simd, const G: usize, const M: usize, const HIGH: bool>(
             let bytes = &lines[g][line];
             // One request a line, spread over the work: in a burst they wait for each other.
             if !HIGH {
-                s.prefetch(bytes, ahead(M));
+                s.prefetch(bytes, AHEAD);
             }
             let b = if HIGH {
                 s.high_nibbles(bytes)
@@ -234,11 +236,11 @@ impl Unit for Unit4K {
         let mut sums = [[s.splat(0.0); M]; G];
         for (u, x) in x.iter().enumerate() {
             for g in 0..G {
-                s.prefetch(&w[g][u].d, ahead(M));
-                s.prefetch(&w[g][u].scale, ahead(M));
-                s.prefetch(&w[g][u].scale[4], ahead(M));
-                s.prefetch(&w[g][u].min, ahead(M));
-                s.prefetch(&w[g][u].min[2], ahead(M));
+                s.prefetch(&w[g][u].d, AHEAD);
+                s.prefetch(&w[g][u].scale, AHEAD);
+                s.prefetch(&w[g][u].scale[4], AHEAD);
+                s.prefetch(&w[g][u].min, AHEAD);
+                s.prefetch(&w[g][u].min[2], AHEAD);
             }
             let mut scaled = [[s.splat(0.0); M]; G];
             for pair in 0..4 {

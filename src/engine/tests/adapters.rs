@@ -1,8 +1,10 @@
 //! Adapters beside their base against weights that were merged, by hand and by the export.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use super::{config_of, cpu, load, put_safetensors, tiny};
+use crate::engine::adapter::folders::Folders;
 use crate::engine::adapter::{Adapter, Module, merge};
 use crate::engine::cache::Cache;
 use crate::engine::decoder::{Decoder, Part, Precision, Room, Wanted};
@@ -86,7 +88,7 @@ pub(super) fn tiny_adapter(shape: &Shape) -> tempfile::TempDir {
 fn merged_by_hand(base: &Path, shape: &Shape, scale: f32) -> tempfile::TempDir {
     let files = Files::open(base).unwrap();
     let checkpoint = files.checkpoint().unwrap();
-    let crate::engine::weights::Checkpoint::Safetensors(all) = &checkpoint else {
+    let crate::engine::weights::Checkpoint::Safetensors(all, _) = &checkpoint else {
         panic!("it is a folder");
     };
     let pairs = pairs(shape);
@@ -204,6 +206,37 @@ fn beside_the_base_it_computes_what_merged_weights_do_and_leaves_other_streams_a
 }
 
 #[test]
+fn a_folders_adapter_is_one_while_it_is_held_and_another_where_its_files_have_changed() {
+    let cpu = cpu(1);
+    let config = config_of(tiny("llama", 3).path());
+    let folder = tiny_adapter(&Shape::strong(5));
+    let all = Folders::default();
+    let adapter = || {
+        let load = || Adapter::open(folder.path(), &config, &cpu);
+        all.adapter(folder.path(), load).unwrap()
+    };
+    let first = adapter();
+    assert_eq!(adapter().key(), first.key());
+    // Trained further: the files have the same sizes.
+    let again = tiny_adapter(&Shape::strong(6));
+    let name = "adapter_model.safetensors";
+    let there = folder.path().join(name);
+    std::fs::copy(again.path().join(name), &there).unwrap();
+    let later = std::time::SystemTime::now() + std::time::Duration::from_secs(2);
+    let file = std::fs::File::options().write(true).open(&there).unwrap();
+    file.set_modified(later).unwrap();
+    let second = adapter();
+    assert_ne!(second.key(), first.key());
+    assert_eq!(adapter().key(), second.key());
+    // Who held the first one has it still; with the last who held it it is gone.
+    let key = second.key();
+    let gone = Arc::downgrade(&second);
+    drop((first, second));
+    assert!(gone.upgrade().is_none());
+    assert_ne!(adapter().key(), key);
+}
+
+#[test]
 fn the_export_is_the_base_with_the_adapter_added() {
     let cpu = cpu(1);
     let base = tiny("llama", 3);
@@ -218,6 +251,136 @@ fn the_export_is_the_base_with_the_adapter_added() {
     assert!(worst(&ours[0], &theirs[0]) < 1e-4);
     let again = merge::export(base.path(), adapter.path(), &out);
     assert!(again.unwrap_err().to_string().contains("not empty"));
+}
+
+#[test]
+fn the_export_of_a_base_in_shards_is_in_the_same_shards_and_computes_what_the_whole_one_does() {
+    let cpu = cpu(1);
+    let base = tiny("llama", 3);
+    let shape = Shape::strong(5);
+    let adapter = tiny_adapter(&shape);
+    let by_hand = merged_by_hand(base.path(), &shape, 2.0);
+    let whole = base.path().join("model.safetensors");
+    let shards = [
+        "model-00001-of-00002.safetensors",
+        "model-00002-of-00002.safetensors",
+    ];
+    let mut index = serde_json::Map::new();
+    {
+        let files = Files::open(base.path()).unwrap();
+        let checkpoint = files.checkpoint().unwrap();
+        let crate::engine::weights::Checkpoint::Safetensors(all, _) = &checkpoint else {
+            panic!("it is a folder");
+        };
+        let mut parts = [Vec::new(), Vec::new()];
+        for (name, tensor) in all {
+            // Matrices of one layer lie in both.
+            let at = usize::from(name.contains("mlp"));
+            index.insert(name.clone(), shards[at].into());
+            parts[at].push((name.clone(), tensor.shape.clone(), tensor.floats().unwrap()));
+        }
+        for (shard, part) in shards.iter().zip(&parts) {
+            put_safetensors(&base.path().join(shard), part);
+        }
+    }
+    std::fs::remove_file(&whole).unwrap();
+    let index = serde_json::json!({"metadata": {}, "weight_map": index}).to_string();
+    let beside = base.path().join("model.safetensors.index.json");
+    std::fs::write(&beside, &index).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("merged");
+    merge::export(base.path(), adapter.path(), &out).unwrap();
+    assert_eq!(
+        names(&out),
+        [
+            "config.json",
+            shards[0],
+            shards[1],
+            "model.safetensors.index.json"
+        ]
+    );
+    let copied = std::fs::read_to_string(out.join("model.safetensors.index.json"));
+    assert_eq!(copied.unwrap(), index);
+    let ours = logits(&load(&out, Precision::F32, &cpu), &[None], &cpu);
+    let theirs = logits(&load(by_hand.path(), Precision::F32, &cpu), &[None], &cpu);
+    assert!(worst(&ours[0], &theirs[0]) < 1e-4);
+}
+
+#[test]
+fn the_export_of_a_tied_base_is_tied() {
+    let cpu = cpu(1);
+    let base = tiny("qwen2", 3);
+    let shape = Shape::strong(5);
+    let adapter = tiny_adapter(&shape);
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("merged");
+    merge::export(base.path(), adapter.path(), &out).unwrap();
+    assert!(config_of(&out).tied);
+    let (head, _) = taken_apart(&out.join("model.safetensors"));
+    assert!(head.get("lm_head.weight").is_none());
+    let by_hand = merged_by_hand(base.path(), &shape, 2.0);
+    let ours = logits(&load(&out, Precision::F32, &cpu), &[None], &cpu);
+    let theirs = logits(&load(by_hand.path(), Precision::F32, &cpu), &[None], &cpu);
+    assert!(worst(&ours[0], &theirs[0]) < 1e-4);
+}
+
+#[test]
+fn what_describes_the_base_is_in_the_export_and_its_unmerged_weights_in_other_formats_are_not() {
+    let base = tiny("llama", 3);
+    let adapter = tiny_adapter(&Shape::strong(5));
+    let about = [
+        "additional_chat_templates/tool_use.jinja",
+        "chat_template.jinja",
+        "config.json",
+        "generation_config.json",
+        "merges.txt",
+        "special_tokens_map.json",
+        "tokenizer.json",
+        "tokenizer.model",
+        "tokenizer_config.json",
+        "vocab.json",
+    ];
+    let weights = [
+        "consolidated.00.pth",
+        "consolidated.safetensors",
+        "flax_model.msgpack",
+        "model-Q4_K_M.GGUF",
+        "model.onnx",
+        "model.onnx_data",
+        "onnx/model.onnx",
+        "original/consolidated.00.pth",
+        "pytorch_model.bin",
+        "pytorch_model.bin.index.json",
+        "pytorch_model.pt",
+        "tf_model.h5",
+    ];
+    for name in about.iter().chain(&weights) {
+        let path = base.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        if *name != "config.json" {
+            std::fs::write(path, format!("this is {name}")).unwrap();
+        }
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("merged");
+    merge::export(base.path(), adapter.path(), &out).unwrap();
+    for name in about {
+        let [there, here] = [base.path(), &out].map(|folder| std::fs::read(folder.join(name)));
+        assert_eq!(here.unwrap(), there.unwrap(), "{name}");
+    }
+    for name in weights {
+        assert!(!out.join(name).exists(), "{name}");
+    }
+    // One of the names above is that of a folder, and the merged weights come to the rest.
+    assert_eq!(names(&out).len(), about.len() + 1);
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let all = std::fs::read_dir(folder).unwrap();
+    let all = all.map(|one| one.unwrap().file_name().into_string().unwrap());
+    let mut names: Vec<String> = all.collect();
+    names.sort();
+    names
 }
 
 /// Head and data of a file of safetensors.
@@ -305,17 +468,13 @@ fn an_export_takes_the_place_of_an_empty_folder_and_an_export_that_fails_leaves_
     let out = folder.path().join("merged");
     std::fs::create_dir(&out).unwrap();
     // Weights that are not called so are copied, too, and then cannot be written: found out in the middle.
-    let beside = ["weights.bin", "model.safetensors.index.json"].map(|name| base.path().join(name));
+    let beside =
+        ["weights.data", "model.safetensors.index.json"].map(|name| base.path().join(name));
     std::fs::copy(base.path().join("model.safetensors"), &beside[0]).unwrap();
-    let index = serde_json::json!({"weight_map": {"x": "weights.bin"}});
+    let index = serde_json::json!({"weight_map": {"x": "weights.data"}});
     std::fs::write(&beside[1], index.to_string()).unwrap();
     let error = merge::export(base.path(), adapter.path(), &out).unwrap_err();
-    assert!(error.to_string().contains("weights.bin"), "{error}");
-    let names = |folder: &Path| -> Vec<String> {
-        let all = std::fs::read_dir(folder).unwrap();
-        all.map(|one| one.unwrap().file_name().into_string().unwrap())
-            .collect()
-    };
+    assert!(error.to_string().contains("weights.data"), "{error}");
     assert_eq!(names(folder.path()), ["merged"]);
     assert!(names(&out).is_empty());
     for file in beside {
@@ -373,6 +532,11 @@ fn what_is_no_adapter_of_this_model_is_refused_in_a_sentence() {
     ];
     put_safetensors(&weights, &wrong);
     refused(folder.path(), "it is an adapter of another model");
+    put(query, [4, 64]);
+    let (mut head, data) = taken_apart(&weights);
+    head[query]["dtype"] = "F8_E4M3".into();
+    put_together(&weights, &head, &data);
+    refused(folder.path(), "is stored as F8_E4M3");
     std::fs::remove_file(&weights).unwrap();
     refused(folder.path(), "adapter_model.safetensors");
     std::fs::write(folder.path().join("adapter_model.bin"), "x").unwrap();

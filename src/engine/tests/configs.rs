@@ -67,10 +67,25 @@ fn what_our_own_decoders_do_not_compute_is_refused() {
         (json!({"rope_scaling": {"type": "yarn"}}), "`yarn`"),
         (json!({"hidden_act": "gelu"}), "`gelu`"),
         (json!({"mlp_bias": true}), "biases"),
+        (
+            json!({"quantization_config": {"quant_method": "gptq", "bits": 4}}),
+            "quantised (gptq)",
+        ),
+        (
+            json!({"quantization_config": {"load_in_4bit": true}}),
+            "quantised (bitsandbytes)",
+        ),
+        (
+            json!({"quantization": {"group_size": 64, "bits": 4}}),
+            "without quantisation",
+        ),
     ] {
         let said = refused(more);
         assert!(said.contains(why), "{said}");
     }
+    // What is named and holds nothing quantises nothing.
+    let nothing = json!({"quantization_config": null, "quantization": {}});
+    assert_eq!(longest("LlamaForCausalLM", &nothing), Ok(8192));
     // A context beyond what positions are tabled for ends there, for everybody.
     let long = json!({"max_position_embeddings": 1_010_000});
     assert_eq!(longest("Qwen2ForCausalLM", &long), Ok(1 << 18));
@@ -124,12 +139,47 @@ fn a_factor_of_positions_counts_in_files_that_do_not_name_its_kind() {
     assert_eq!(scaling(&[("rope.scale_linear", 4.0)]), four);
 }
 
+/// Why a folder's decoder is not loaded.
+fn unloaded(folder: &std::path::Path) -> String {
+    let files = Files::open(folder).unwrap();
+    let loaded = Decoder::load(
+        &config_of(folder),
+        &files.checkpoint().unwrap(),
+        Precision::F32,
+        &cpu(1),
+        "tiny",
+    );
+    loaded.err().unwrap().to_string()
+}
+
+#[test]
+fn a_tensor_in_numbers_that_are_not_read_is_refused_by_them_and_is_not_called_missing() {
+    let folder = tiny("qwen2", 7);
+    let path = folder.path().join("model.safetensors");
+    let name = "model.layers.1.mlp.up_proj.weight";
+    let file = std::fs::read(&path).unwrap();
+    let at = file
+        .windows(name.len())
+        .position(|part| part == name.as_bytes());
+    let put = |kind: &str| {
+        let mut file = file.clone();
+        // `":{"dtype":"` stands between a name and its kind.
+        file[at.unwrap() + name.len() + 12..][..3].copy_from_slice(kind.as_bytes());
+        std::fs::write(&path, file).unwrap();
+    };
+    put("I32");
+    let why = unloaded(folder.path());
+    let sentence = format!("tiny: `{name}` is stored as I32; only F32, F16 and BF16 are read");
+    assert!(why.starts_with(&sentence), "{why}");
+}
+
 #[test]
 fn a_bias_that_would_be_passed_over_is_refused_by_its_name() {
-    for (kind, part) in [
-        ("llama", "self_attn.q_proj"),
-        ("qwen2", "self_attn.o_proj"),
-        ("qwen3", "mlp.up_proj"),
+    for (kind, part, dtype) in [
+        ("llama", "self_attn.q_proj", "F32"),
+        ("qwen2", "self_attn.o_proj", "F32"),
+        ("qwen3", "mlp.up_proj", "F32"),
+        ("qwen3", "mlp.up_proj", "F64"),
     ] {
         let folder = tiny(kind, 7);
         let path = folder.path().join("model.safetensors");
@@ -138,23 +188,14 @@ fn a_bias_that_would_be_passed_over_is_refused_by_its_name() {
         let mut named: Value = serde_json::from_slice(&bytes[8..8 + head]).unwrap();
         let end = bytes.len() - 8 - head;
         let name = format!("model.layers.1.{part}.bias");
-        named[&name] = json!({"dtype": "F32", "shape": [64], "data_offsets": [end, end + 256]});
+        named[&name] = json!({"dtype": dtype, "shape": [64], "data_offsets": [end, end + 256]});
         let named = named.to_string();
         let mut more = (named.len() as u64).to_le_bytes().to_vec();
         more.extend(named.as_bytes());
         more.extend(&bytes[8 + head..]);
         more.extend([0; 256]);
         std::fs::write(&path, more).unwrap();
-        let files = Files::open(folder.path()).unwrap();
-        let cpu = cpu(1);
-        let loaded = Decoder::load(
-            &config_of(folder.path()),
-            &files.checkpoint().unwrap(),
-            Precision::F32,
-            &cpu,
-            "tiny",
-        );
-        let why = loaded.err().unwrap().to_string();
+        let why = unloaded(folder.path());
         assert!(
             why.contains(&name) && why.contains("not computed here"),
             "{why}"

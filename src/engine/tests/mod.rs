@@ -16,6 +16,7 @@ mod streams;
 mod templates;
 mod tensors;
 mod texts;
+mod together;
 
 use std::fmt::Write as _;
 use std::path::Path;

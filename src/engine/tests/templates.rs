@@ -114,3 +114,34 @@ fn a_conversation_with_tools_is_rendered_by_the_template_for_it() {
     );
     assert!(template.mentions("tools {{"));
 }
+
+#[test]
+fn json_is_written_as_python_writes_it_with_each_of_its_settings() {
+    let said = |settings: &str| {
+        let source = format!("{{{{ messages[0] | tojson{settings} }}}}");
+        let template = ChatTemplate::new(&source, "", "").unwrap();
+        let messages = serde_json::json!([{"b": [1, {"z": null, "a": "é😀"}], "a": {}}]);
+        template.render(&messages, None::<&()>, false)
+    };
+    // Each as CPython's `json.dumps` writes it.
+    for (settings, text) in [
+        ("", r#"{"b": [1, {"z": null, "a": "é😀"}], "a": {}}"#),
+        (
+            "(separators=(',', ':'))",
+            r#"{"b":[1,{"z":null,"a":"é😀"}],"a":{}}"#,
+        ),
+        (
+            "(ensure_ascii=True, sort_keys=True)",
+            r#"{"a": {}, "b": [1, {"a": "\u00e9\ud83d\ude00", "z": null}]}"#,
+        ),
+        (
+            "(indent=1, sort_keys=True, separators=(' ;', '='))",
+            "{\n \"a\"={} ;\n \"b\"=[\n  1 ;\n  {\n   \"a\"=\"é😀\" ;\n   \"z\"=null\n  }\n ]\n}",
+        ),
+    ] {
+        assert_eq!(said(settings).unwrap(), text, "{settings}");
+    }
+    for wrong in ["(separators=(',',))", "(cls=1)"] {
+        assert!(said(wrong).is_err(), "{wrong}");
+    }
+}

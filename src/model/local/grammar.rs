@@ -1,7 +1,10 @@
 //! Grammars of replies: a tool call that fits its tool's schema, or JSON that fits a schema.
 //!
 //! Calls are written in the form that the model's own template writes them in, so that [`crate::model::tool_text`] reads
-//! them and the model is on ground that it knows.
+//! them and the model is on ground that it knows: Hermes' tags around JSON, Llama's bare JSON, or the XML of Qwen3-Coder
+//! (`xml`).
+
+mod xml;
 
 use std::fmt::Write as _;
 
@@ -13,7 +16,13 @@ use crate::model::ToolSpec;
 /// Exactly one call of one of the tools.
 #[must_use]
 pub fn of_calls(engine: &Engine, tools: &[ToolSpec]) -> String {
-    // Llama's template names its own tag or the field of its own form; all others write Hermes' tags.
+    let is_xml = ["<function=", "<parameter="]
+        .iter()
+        .all(|tag| engine.template_mentions(tag));
+    if is_xml {
+        return xml::of_calls(tools, engine.template_mentions("<tool_call>"));
+    }
+    // Llama's template names the field of its own form and no tag; all others are taken to write Hermes' tags.
     let tags = engine.template_mentions("<tool_call>") || !engine.template_mentions("parameters");
     let mut choices = String::new();
     let mut rules = String::new();

@@ -37,6 +37,8 @@ pub struct Question {
     pub nameless: Nameless,
     /// Calls that the reply may hold.
     pub calls: usize,
+    /// The reply goes on with the text of the context, and is no message of its own: a space that it begins with counts.
+    pub goes_on: bool,
 }
 
 /// What was heard: at first that the context is read, then token by token, at last the end.
@@ -83,7 +85,7 @@ impl Speech {
         } = question;
         let reply = engine.ask(prompt, settings, adapter, held, most)?;
         Ok(Self {
-            text: engine.text(),
+            text: engine.text(question.goes_on),
             writing: Writing::new(
                 &question.tools,
                 question.sampling.stop,
@@ -154,11 +156,11 @@ impl Speech {
     fn scored(&self, drawn: Drawn) -> Option<TokenLogprob> {
         let scores = drawn.scores?;
         let likeliest = scores.likeliest.iter().map(|(id, logprob)| Alternative {
-            token: self.engine.token(*id),
+            token: self.engine.decoded_inside(&[*id]),
             logprob: f64::from(*logprob),
         });
         Some(TokenLogprob {
-            token: self.engine.token(drawn.token),
+            token: self.engine.decoded_inside(&[drawn.token]),
             logprob: f64::from(scores.logprob),
             id: Some(drawn.token),
             certainty: Some(f64::from(scores.certainty)),

@@ -1,8 +1,9 @@
 //! A model's files brought from the hub.
 //!
 //! Mental model: what is small comes first. Once `config.json` is there it is known whether the engine computes such a model, so
-//! one that it does not is refused before any of its weights travel. A GGUF file keeps all that in itself and comes whole. The
-//! files lie in the hub's cache then; opening them is for others.
+//! one that it does not is refused before any of its weights travel. A GGUF file keeps all that in itself and comes whole, after the
+//! tokenizer beside it, which is for vocabularies that are not read out of the file. The files lie in the hub's cache then; opening
+//! them is for others.
 
 use std::path::{Path, PathBuf};
 
@@ -29,9 +30,13 @@ pub(super) async fn fetched(
 ) -> Result<PathBuf, ModelError> {
     let refused = |why: String| ModelError::Spec(format!("hub:{id}: {why}"));
     let failed = |error: HubError| refused(error.to_string());
-    let snapshot = hub.resolve(&Repo::model(id), None).await.map_err(failed)?;
+    let snapshot = hub.resolve(&Repo::model(id), None, progress).await;
+    let snapshot = snapshot.map_err(failed)?;
     match weights::choose(&snapshot, file).map_err(failed)? {
-        Choice::Gguf(pieces) => {
+        Choice::Gguf { tokenizer, pieces } => {
+            let small: Vec<String> = tokenizer.into_iter().collect();
+            let brought = all(hub, &snapshot, &small, progress).await;
+            brought.map_err(failed)?;
             let first = all(hub, &snapshot, &pieces, progress).await;
             let first = first.map_err(failed)?;
             first.ok_or_else(|| refused("it has no GGUF file".to_owned()))

@@ -1,7 +1,7 @@
 //! Which files of a repository are a model.
 //!
 //! Mental model: names in, names out; nothing is asked and nothing is read. A model is one GGUF file, or all pieces of one that
-//! was split; or it is the safetensors at the top of its repository and a few small files beside them. Other copies of the same
+//! was split, with the tokenizer beside it; or it is the safetensors at the top of its repository and a few small files beside them. Other copies of the same
 //! weights stay where they are: those in folders, and the `consolidated…` ones that only Mistral's own programs read. Whether a
 //! model can be computed is for its reader to say.
 
@@ -14,8 +14,13 @@ use crate::hub::{HubError, Snapshot, check_name};
 /// A model's files, by their paths in the repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Choice {
-    /// A GGUF file, or the pieces of one, the first piece first.
-    Gguf(Vec<String>),
+    /// A GGUF file.
+    Gguf {
+        /// A `tokenizer.json` beside it: not every vocabulary of such files is read here.
+        tokenizer: Option<String>,
+        /// The file, or the pieces of one, the first piece first.
+        pieces: Vec<String>,
+    },
     /// Safetensors, and what describes them.
     Safetensors {
         /// Small files: configuration, tokenizer, template.
@@ -26,12 +31,13 @@ pub(super) enum Choice {
 }
 
 /// Small files beside safetensors.
-const ABOUT: [&str; 6] = [
+const ABOUT: [&str; 7] = [
     "config.json",
     "generation_config.json",
     "tokenizer.json",
     "tokenizer_config.json",
     "chat_template.jinja",
+    "additional_chat_templates/tool_use.jinja",
     "model.safetensors.index.json",
 ];
 
@@ -54,7 +60,7 @@ pub(super) fn choose(snapshot: &Snapshot, file: Option<&str>) -> Result<Choice, 
     if let Some(file) = file {
         let pieces = models.get(&first_piece(file));
         if let Some(pieces) = pieces.filter(|pieces| pieces.iter().any(|piece| piece == file)) {
-            return Ok(Choice::Gguf(pieces.clone()));
+            return whole(snapshot, pieces.clone(), &of);
         }
         let instead = match (models.is_empty(), weights.is_empty()) {
             (false, _) => format!("its GGUF files: {}", listed(models.keys())),
@@ -80,13 +86,32 @@ pub(super) fn choose(snapshot: &Snapshot, file: Option<&str>) -> Result<Choice, 
             listed(models.keys())
         )));
     }
-    let only = models.into_values().next();
-    only.map(Choice::Gguf).ok_or_else(|| {
-        HubError::Unclear(format!(
+    let Some(only) = models.into_values().next() else {
+        return Err(HubError::Unclear(format!(
             "{of} has no safetensors as transformers lays them out, and no GGUF file; there is: {}",
             listed(snapshot.files.iter())
-        ))
-    })
+        )));
+    };
+    whole(snapshot, only, &of)
+}
+
+/// A GGUF file of which no piece is missing, and the tokenizer beside it.
+fn whole(snapshot: &Snapshot, pieces: Vec<String>, of: &str) -> Result<Choice, HubError> {
+    let first = pieces.first().map_or("", String::as_str);
+    if let Some((stem, count)) = split::parts(first) {
+        let all = (1..=count).map(|number| split::part(stem, number, count));
+        let missing: Vec<String> = all.filter(|piece| !pieces.contains(piece)).collect();
+        if !missing.is_empty() {
+            return Err(HubError::Unclear(format!(
+                "{of} lacks pieces of a GGUF file, which cannot be opened without them: {}",
+                listed(missing.iter())
+            )));
+        }
+    }
+    let beside = Path::new(first).with_file_name("tokenizer.json");
+    let is_beside = |file: &&String| Path::new(file) == beside;
+    let tokenizer = snapshot.files.iter().find(is_beside).cloned();
+    Ok(Choice::Gguf { tokenizer, pieces })
 }
 
 /// Whether a text can be the path of a GGUF file in a repository.
@@ -171,8 +196,11 @@ mod tests {
         choose(&snapshot, file).map_err(|error| error.to_string())
     }
 
-    fn gguf(files: &[&str]) -> Choice {
-        Choice::Gguf(files.iter().map(|file| (*file).to_owned()).collect())
+    fn gguf(files: &[&str], tokenizer: Option<&str>) -> Choice {
+        Choice::Gguf {
+            tokenizer: tokenizer.map(str::to_owned),
+            pieces: files.iter().map(|file| (*file).to_owned()).collect(),
+        }
     }
 
     #[test]
@@ -188,11 +216,20 @@ mod tests {
             "README.md",
             "tokenizer.json",
             "config.json",
+            "additional_chat_templates/tool_use.jinja",
+            "additional_chat_templates/rag.jinja",
         ];
         let Choice::Safetensors { about, weights } = chosen(&files, None).unwrap() else {
             panic!("there are safetensors");
         };
-        assert_eq!(about, ["config.json", "tokenizer.json"]);
+        assert_eq!(
+            about,
+            [
+                "config.json",
+                "tokenizer.json",
+                "additional_chat_templates/tool_use.jinja"
+            ]
+        );
         assert_eq!(
             weights,
             [
@@ -201,13 +238,24 @@ mod tests {
             ]
         );
         let named = chosen(&files, Some("model-q4.gguf"));
-        assert_eq!(named.unwrap(), gguf(&["model-q4.gguf"]));
+        let beside = Some("tokenizer.json");
+        assert_eq!(named.unwrap(), gguf(&["model-q4.gguf"], beside));
+    }
+
+    #[test]
+    fn a_tokenizer_comes_with_the_gguf_file_that_it_lies_beside() {
+        let files = ["a/x.gguf", "a/tokenizer.json", "b/x.gguf", "tokenizer.json"];
+        for (file, tokenizer) in [("a/x.gguf", Some("a/tokenizer.json")), ("b/x.gguf", None)] {
+            let found = chosen(&files, Some(file));
+            assert_eq!(found.unwrap(), gguf(&[file], tokenizer));
+        }
     }
 
     #[test]
     fn the_pieces_of_a_split_file_are_one_model_whichever_is_named() {
         let files = ["q/x-00002-of-00002.gguf", "q/x-00001-of-00002.gguf", "a.md"];
-        let whole = gguf(&["q/x-00001-of-00002.gguf", "q/x-00002-of-00002.gguf"]);
+        let pieces = ["q/x-00001-of-00002.gguf", "q/x-00002-of-00002.gguf"];
+        let whole = gguf(&pieces, None);
         for file in [
             None,
             Some("q/x-00001-of-00002.gguf"),
@@ -218,6 +266,15 @@ mod tests {
         assert_eq!(
             chosen(&files, Some("q/x-00003-of-00002.gguf")).unwrap_err(),
             "model o/n has no `q/x-00003-of-00002.gguf`; its GGUF files: q/x-00001-of-00002.gguf"
+        );
+    }
+
+    #[test]
+    fn a_split_file_that_lacks_a_piece_is_refused_by_its_name() {
+        let files = ["x-00001-of-00003.gguf", "x-00003-of-00003.gguf"];
+        assert_eq!(
+            chosen(&files, None).unwrap_err(),
+            "model o/n lacks pieces of a GGUF file, which cannot be opened without them: x-00002-of-00003.gguf"
         );
     }
 

@@ -12,6 +12,7 @@ use crate::engine::config::Config;
 use crate::engine::decoder::{Decoder, Part, Precision, Room, Wanted};
 use crate::engine::prefix::Page;
 use crate::engine::weights::Files;
+use crate::train::TrainError;
 use crate::train::folder::{CARD, WEIGHTS, describe, write_weights};
 use crate::train::network::{Network, Pack};
 use crate::train::policy::{End, Happened, Wishes, make};
@@ -155,11 +156,13 @@ fn a_run_that_is_ended_or_killed_goes_on_to_the_very_same_weights() {
     let checkpoints = ended.out.join("checkpoints");
     let names = |of: &Path| -> Vec<String> {
         let entries = std::fs::read_dir(of).unwrap().flatten();
-        entries
+        let mut names: Vec<String> = entries
             .map(|entry| entry.file_name().into_string().unwrap())
-            .collect()
+            .collect();
+        names.sort();
+        names
     };
-    assert_eq!(names(&checkpoints), ["step-00000007"]);
+    assert_eq!(names(&checkpoints), ["lock", "step-00000007"]);
     std::fs::create_dir(checkpoints.join("part")).unwrap();
     std::fs::write(checkpoints.join("part/trainer.bin"), b"half of it").unwrap();
     let (end, all) = until(&ended, u64::MAX);
@@ -275,17 +278,21 @@ fn a_run_that_was_interrupted_at_its_last_step_is_validated_when_it_is_given_aga
 }
 
 #[test]
-fn a_checkpoint_of_before_lengths_were_on_record_is_gone_on_from() {
+fn a_checkpoint_of_before_all_of_a_run_was_on_record_is_gone_on_from() {
     let folder = tempfile::tempdir().unwrap();
     let mut run = wishes(folder.path(), "out");
     until(&run, 5);
     let state = run.out.join("checkpoints/step-00000005/state.json");
     let text = std::fs::read_to_string(&state).unwrap();
     let mut place: serde_json::Value = serde_json::from_str(&text).unwrap();
-    let length = place["begun"].as_object_mut().unwrap().remove("length");
+    let begun = place["begun"].as_object_mut().unwrap();
+    let length = begun.remove("length");
     assert_eq!(length, Some(json!({"steps": 12, "minutes": null})));
+    assert_eq!(begun.remove("vocabulary"), Some(json!(300)));
+    assert!(begun.remove("validation").is_some());
     std::fs::write(&state, place.to_string()).unwrap();
     run.steps = 6;
+    run.shape.vocab = 301;
     assert_eq!(until(&run, u64::MAX).0, End::Done);
 }
 
@@ -325,7 +332,7 @@ fn what_lies_in_several_places_is_learned_as_if_it_lay_in_one() {
     assert_eq!(made(&one), made(&several));
     let card = std::fs::read_to_string(several.out.join(CARD)).unwrap();
     assert!(
-        card.contains("from `first.jsonl`, `second.jsonl`, written"),
+        card.contains("from `first.jsonl`, `second.jsonl` (60 conversations of files): "),
         "{card}"
     );
     let first = Wishes {
@@ -358,6 +365,9 @@ fn a_run_goes_on_only_with_what_it_was_begun_with() {
     assert!(with(&|wishes| wishes.steps = 13).contains(length));
     assert!(with(&|wishes| wishes.minutes = Some(1.0)).contains(length));
     assert!(with(&|wishes| wishes.context_weight = 0.5).contains("other demonstrations"));
+    // The vocabulary there is stays as it was learned, so another wish would be on the card only.
+    let said = with(&|wishes| wishes.shape.vocab = 301);
+    assert!(said.contains("another size of the vocabulary"), "{said}");
     let said = with(&|wishes| wishes.shape.hidden = 50);
     assert!(said.contains("the width is 50; multiples of 16"), "{said}");
     let said = with(&|wishes| wishes.shape.context = 3);
@@ -446,4 +456,130 @@ fn a_learned_tokenizer_is_one_that_the_engine_opens() {
         tokenizer(folder.path()).decode(&[0]),
         crate::train::vocabulary::END
     );
+}
+
+#[test]
+fn a_run_goes_on_only_with_the_validation_that_it_was_begun_with() {
+    let folder = tempfile::tempdir().unwrap();
+    let all = std::fs::read_to_string(demonstrations(folder.path())).unwrap();
+    let part = |name: &str, count: usize| {
+        let lines: Vec<&str> = all.lines().take(count).collect();
+        let path = folder.path().join(name);
+        std::fs::write(&path, lines.join("\n")).unwrap();
+        path
+    };
+    let mut run = Wishes {
+        validation: Some(part("some.jsonl", 5)),
+        ..wishes(folder.path(), "out")
+    };
+    until(&run, 5);
+    run.validation = Some(part("others.jsonl", 6));
+    let said = make(&run, &mut |_| ControlFlow::Continue(())).unwrap_err();
+    assert!(
+        said.to_string()
+            .contains("begun with other rows of validation"),
+        "{said}"
+    );
+    run.validation = Some(part("some.jsonl", 5));
+    assert_eq!(until(&run, u64::MAX).0, End::Done);
+    let card = std::fs::read_to_string(run.out.join(CARD)).unwrap();
+    assert!(
+        card.contains("On 5 demonstrations from `some.jsonl`, each"),
+        "{card}"
+    );
+}
+
+#[test]
+fn where_no_row_is_kept_back_that_is_said_once_and_the_card_has_no_empty_table() {
+    let folder = tempfile::tempdir().unwrap();
+    let all = std::fs::read_to_string(demonstrations(folder.path())).unwrap();
+    // None of these names is kept back.
+    let lines = all.lines().take(60).map(|line| {
+        let mut said: serde_json::Value = serde_json::from_str(line).unwrap();
+        said["instance_id"] = json!("t1");
+        said.to_string()
+    });
+    let path = folder.path().join("one.jsonl");
+    std::fs::write(&path, lines.collect::<Vec<_>>().join("\n")).unwrap();
+    let run = Wishes {
+        demonstrations: vec![path],
+        ..wishes(folder.path(), "out")
+    };
+    let (_, happened) = until(&run, u64::MAX);
+    let told = happened
+        .iter()
+        .filter(|happened| matches!(happened, Happened::NotValidated));
+    assert_eq!(told.count(), 1);
+    let card = std::fs::read_to_string(run.out.join(CARD)).unwrap();
+    assert!(
+        !card.contains("Validation") && card.ends_with(" minutes\n"),
+        "{card}"
+    );
+    assert!(!card.contains("expert") && !card.contains("gym"), "{card}");
+}
+
+#[test]
+fn a_folder_with_a_model_that_is_no_run_of_ours_is_refused_and_stays_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = wishes(folder.path(), "model");
+    for name in ["model-00001-of-00002.safetensors", "config.json"] {
+        std::fs::create_dir_all(&run.out).unwrap();
+        std::fs::write(run.out.join(name), "somebody's").unwrap();
+        let said = make(&run, &mut |_| ControlFlow::Continue(())).unwrap_err();
+        let said = said.to_string();
+        assert!(
+            said.contains(&format!("model: it holds a model ({name})"))
+                && said.contains("name another --out"),
+            "{said}"
+        );
+        let names = std::fs::read_dir(&run.out).unwrap();
+        assert_eq!(names.count(), 1, "nothing is written there");
+        std::fs::remove_dir_all(&run.out).unwrap();
+    }
+}
+
+#[test]
+fn a_run_that_was_killed_before_its_first_checkpoint_begins_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = wishes(folder.path(), "out");
+    until(&run, 1);
+    // As a kill before that leaves it.
+    for entry in std::fs::read_dir(run.out.join("checkpoints")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            std::fs::remove_dir_all(path).unwrap();
+        }
+    }
+    std::fs::remove_file(run.out.join(WEIGHTS)).unwrap();
+    assert!(run.out.join("config.json").is_file());
+    assert_eq!(until(&run, u64::MAX).0, End::Done);
+}
+
+#[test]
+fn a_folder_has_one_training_at_a_time_and_is_free_again_after_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = wishes(folder.path(), "out");
+    let mut said = None;
+    make(&run, &mut |happened| {
+        if let Happened::Step { step: 2, .. } = happened {
+            let second = make(&run, &mut |_| ControlFlow::Continue(()));
+            said = Some(second.unwrap_err().to_string());
+            return ControlFlow::Break(());
+        }
+        ControlFlow::Continue(())
+    })
+    .unwrap();
+    let said = said.unwrap();
+    assert!(
+        said.contains("another training writes to it: wait for its end or name another --out"),
+        "{said}"
+    );
+    assert_eq!(until(&run, u64::MAX).0, End::Done);
+}
+
+#[test]
+fn a_loss_that_is_no_number_names_only_a_checkpoint_that_there_is() {
+    let said = |kept| TrainError::Diverged { step: 7, kept }.to_string();
+    assert!(said(0).ends_with("a smaller --rate and another --out"));
+    assert!(said(5).ends_with("another --out; the checkpoint of step 5 is whole"));
 }

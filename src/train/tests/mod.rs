@@ -2,5 +2,6 @@
 
 mod gradients;
 mod making;
+mod steered;
 mod texts;
 mod torch;

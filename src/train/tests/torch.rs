@@ -49,7 +49,7 @@ fn the_gradient_of_every_tensor_is_that_of_torch() {
     });
     let files = Files::open(&folder).unwrap();
     let checkpoint = files.checkpoint().unwrap();
-    let Checkpoint::Safetensors(stored) = &checkpoint else {
+    let Checkpoint::Safetensors(stored, _) = &checkpoint else {
         panic!("it is a folder");
     };
     let mut weights = vec![0.0; layout.total];

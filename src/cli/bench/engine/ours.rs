@@ -35,7 +35,7 @@ fn opened(path: &Path, threads: usize) -> Result<(Decoder, Cpu), Failure> {
     let origin = path.display().to_string();
     let config = match &checkpoint {
         Checkpoint::Gguf(file) => Config::from_gguf(file, &origin).map_err(failed)?,
-        Checkpoint::Safetensors(_) => {
+        Checkpoint::Safetensors(..) => {
             let text = std::fs::read_to_string(path.join("config.json")).map_err(failed)?;
             Config::from_json(&text, &origin).map_err(failed)?
         }

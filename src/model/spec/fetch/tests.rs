@@ -35,7 +35,7 @@ async fn fetch(
 ) -> (Result<PathBuf, String>, Vec<String>) {
     let (url, shared) = serve(script).await;
     let hub = hub(&url, cache, false);
-    let found = fetched(&hub, "o/n", file, &|_, _, _| {}).await;
+    let found = fetched(&hub, "o/n", file, &|_| {}).await;
     (found.map_err(|error| error.to_string()), asked(&shared))
 }
 
@@ -82,6 +82,27 @@ async fn the_only_gguf_file_needs_no_name_and_one_of_several_does() {
 }
 
 #[tokio::test]
+async fn the_tokenizer_beside_a_gguf_file_comes_with_it_and_before_it() {
+    let cache = tempfile::tempdir().unwrap();
+    let names = ["q8.gguf", "tokenizer.json", "tokenizer_config.json"];
+    let (found, asked) = fetch(repository(&names), cache.path(), None).await;
+    let at = found.unwrap();
+    assert_eq!(at, snapshot(cache.path()).join("q8.gguf"));
+    assert_eq!(asked, ["tokenizer.json", "q8.gguf"]);
+    assert!(at.with_file_name("tokenizer.json").is_file());
+}
+
+#[tokio::test]
+async fn a_split_file_that_lacks_a_piece_is_refused_before_the_others_are_asked_for() {
+    let cache = tempfile::tempdir().unwrap();
+    let names = ["x-00001-of-00003.gguf", "x-00003-of-00003.gguf"];
+    let (found, asked) = fetch(repository(&names), cache.path(), None).await;
+    let error = found.unwrap_err();
+    assert!(error.contains("x-00002-of-00003.gguf"), "{error}");
+    assert!(asked.is_empty(), "{asked:?}");
+}
+
+#[tokio::test]
 async fn a_file_that_is_not_there_is_answered_with_those_that_are() {
     let cache = tempfile::tempdir().unwrap();
     let names = ["q8.gguf", "q4.gguf"];
@@ -115,6 +136,7 @@ async fn what_is_small_comes_first_and_copies_of_the_weights_not_at_all() {
         "onnx/model.safetensors",
         "q4.gguf",
         "tokenizer.json",
+        "additional_chat_templates/tool_use.jinja",
         CONFIG,
     ];
     let (found, asked) = fetch(repository(&names), cache.path(), None).await;
@@ -124,6 +146,7 @@ async fn what_is_small_comes_first_and_copies_of_the_weights_not_at_all() {
         [
             CONFIG,
             "tokenizer.json",
+            "additional_chat_templates/tool_use.jinja",
             "model.safetensors.index.json",
             "model-00001-of-00002.safetensors",
             "model-00002-of-00002.safetensors",
@@ -145,6 +168,22 @@ async fn a_model_that_is_not_computed_is_refused_before_its_weights_are_asked_fo
         ),
         "{error}"
     );
+    assert_eq!(asked, [CONFIG]);
+}
+
+#[tokio::test]
+async fn quantised_weights_are_refused_by_their_method_before_they_are_asked_for() {
+    let cache = tempfile::tempdir().unwrap();
+    let mut script = repository(&["model.safetensors", "tokenizer.json"]);
+    let mut config: serde_json::Value =
+        serde_json::from_slice(&config("Qwen2ForCausalLM")).unwrap();
+    config["quantization_config"] = serde_json::json!({"quant_method": "fp8"});
+    let config = config.to_string().into_bytes();
+    script.files.insert(CONFIG.to_owned(), config);
+    let (found, asked) = fetch(script, cache.path(), None).await;
+    let error = found.unwrap_err();
+    let sentence = "hub:o/n: config.json: its weights are quantised (fp8), which is not read here";
+    assert!(error.starts_with(sentence), "{error}");
     assert_eq!(asked, [CONFIG]);
 }
 
