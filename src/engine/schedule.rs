@@ -244,9 +244,13 @@ impl Schedule {
             return Ok(());
         }
         self.catch_up()?;
-        let shares = self.shares();
+        let (shares, lacking) = self.shares();
         if shares.is_empty() {
-            self.make_room();
+            match lacking {
+                Some(oldest) => self.make_room(oldest),
+                // All wait for their listeners.
+                None => std::thread::sleep(std::time::Duration::from_millis(1)),
+            }
             return Ok(());
         }
         let began = Instant::now();

@@ -12,14 +12,8 @@ use crate::engine::EngineError;
 use crate::engine::prefix::Held;
 
 impl Schedule {
-    /// Nobody could take a step: listeners are waited for, or pages are missing.
-    pub(super) fn make_room(&mut self) {
-        let hungry = |stream: &&Stream| stream.ask.reply.capacity() >= 2;
-        let ages = self.streams.iter().filter(hungry);
-        let Some(oldest) = ages.map(|stream| stream.number).min() else {
-            std::thread::sleep(std::time::Duration::from_millis(1));
-            return;
-        };
+    /// Nobody could take a step: this is the oldest that lacks a page.
+    pub(super) fn make_room(&mut self, oldest: u64) {
         let others = self.streams.iter().enumerate();
         let youngest = others
             .filter(|(_, stream)| stream.number != oldest && stream.held.length() > 0)

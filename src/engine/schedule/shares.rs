@@ -29,12 +29,14 @@ pub(super) struct Share {
 }
 
 impl Schedule {
-    /// The shares of the next step; none where nobody can go on.
-    pub(super) fn shares(&mut self) -> Vec<Share> {
+    /// The shares of the next step; none where nobody can go on. And the number of the oldest stream that had its turn and found no
+    /// page: who was passed over for its listener is none of them, even if the listener has made room since.
+    pub(super) fn shares(&mut self) -> (Vec<Share>, Option<u64>) {
         let most = self.compute.streams();
         let mut spare = most + DRAWS - most.min(self.streams.len());
         let context = self.compute.config().longest();
         let mut shares = Vec::new();
+        let mut lacking: Option<u64> = None;
         for (at, rows) in self.rows() {
             let Some(stream) = self.streams.get_mut(at) else {
                 continue;
@@ -48,6 +50,7 @@ impl Schedule {
                 tokens.push(*token);
             }
             if tokens.is_empty() {
+                lacking = Some(lacking.map_or(stream.number, |number| number.min(stream.number)));
                 continue;
             }
             let (last, read) = (stream.left() == 0, tokens.len());
@@ -71,7 +74,7 @@ impl Schedule {
                 tokens,
             });
         }
-        shares
+        (shares, lacking)
     }
 
     /// Streams and their rows: those that speak, then prompts.

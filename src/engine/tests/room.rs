@@ -18,7 +18,18 @@ fn serve(pages: u32) -> Requests {
 }
 
 fn ask(requests: &Requests, prompt: &[u32], most: usize, seed: u64) -> Receiver<Said> {
-    let (sender, receiver) = channel(16);
+    ask_with(requests, prompt, most, seed, 16)
+}
+
+/// The same, by somebody who has room for so many pieces that are not heard yet.
+fn ask_with(
+    requests: &Requests,
+    prompt: &[u32],
+    most: usize,
+    seed: u64,
+    room: usize,
+) -> Receiver<Said> {
+    let (sender, receiver) = channel(room);
     let ask = Ask {
         prompt: prompt.to_vec(),
         settings: Settings {
@@ -116,5 +127,28 @@ fn who_needs_more_than_there_is_ends_and_the_others_go_on() {
             let why = said[at].1.clone().unwrap();
             assert!(why.contains("need more pages than there are (3)"), "{why}");
         }
+    }
+}
+
+#[test]
+fn who_hears_slowly_is_waited_for_whenever_it_makes_room() {
+    let requests = serve(3);
+    for round in 0..24u32 {
+        let mut pieces = ask_with(&requests, &[3, 14, 15], 60, 9, 2);
+        let mut heard = 0;
+        loop {
+            // It makes room a little later each time: somewhen between the engine's looks at it.
+            for _ in 0..round * 40 {
+                std::hint::spin_loop();
+            }
+            match pieces.try_recv() {
+                Ok(Said::Token(_)) => heard += 1,
+                Ok(Said::Begun { .. }) | Err(TryRecvError::Empty) => {}
+                Ok(Said::Over(End::Failed(error))) => panic!("{round}, {heard} tokens: {error}"),
+                Ok(Said::Over(_)) => break,
+                Err(TryRecvError::Disconnected) => panic!("the engine is gone"),
+            }
+        }
+        assert_eq!(heard, 60);
     }
 }
