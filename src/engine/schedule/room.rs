@@ -6,7 +6,6 @@
 //! of streams that hold pages falls until the oldest can go on, and a stream that holds none is never asked to give way. Where
 //! only the oldest is left and it still lacks a page, it needs more than there are, and ends with an error.
 
-use super::stream::Stream;
 use super::{End, PAGE, Said, Schedule};
 use crate::engine::EngineError;
 use crate::engine::prefix::Held;
