@@ -345,3 +345,29 @@ async fn tasks_that_are_none_of_the_gym_s_cannot_be_demonstrated() {
     assert_eq!(ran.code, 1, "{ran:?}");
     assert!(ran.err.contains("none of the gym's"), "{ran:?}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_bundled_policy_solves_tasks_that_the_same_network_of_random_weights_does_not() {
+    let tasks = "gym__l1-comparison-h2026-00000 gym__l1-off-by-one-h2026-00004 gym__l1-variable-h2026-00008";
+    let bench = Bench::new();
+    let learned = format!("run --tasks gym {tasks} --scaffold gym --model policy --jobs 2");
+    let learned = ran(&bench, &learned).await;
+    assert!(
+        learned.out.contains("3 of 3 rollouts resolved"),
+        "{learned:?}"
+    );
+    // One step at next to no rate: the vocabulary is learned, the weights are those it began with.
+    rows(&bench, "3", "train", "made").await;
+    let shown = ran(&bench, "gym demonstrate --tasks made --store shown").await;
+    assert_eq!(shown.code, 0, "{shown:?}");
+    let began = "train policy --demonstrations shown --steps 1 --batch 256 --rate 1e-9 --warm-up 1 --out random";
+    let began = ran(&bench, began).await;
+    assert_eq!(began.code, 0, "{began:?}");
+    let few = "--turns 5 --max-tokens 32 --jobs 2 --store drawn";
+    let random = format!("run --tasks gym {tasks} --scaffold gym --model random {few}");
+    let random = ran(&bench, &random).await;
+    assert!(
+        random.out.contains("0 of 3 rollouts resolved"),
+        "{random:?}"
+    );
+}

@@ -212,7 +212,7 @@ async fn ten_thousand_requests_of_any_shape_leave_nothing_behind() {
 /// megabytes (a heap profile says that nothing is live in it), and a leak would hide there.
 #[cfg(target_os = "linux")]
 #[test]
-#[ignore = "two minutes: cargo test --test serve -- --ignored storm::requests_take_no_memory_with_them"]
+#[ignore = "three minutes: cargo test --test serve -- --ignored storm::requests_take_no_memory_with_them"]
 fn requests_take_no_memory_with_them() {
     const ONE_HEAP: (&str, &str) = ("MALLOC_ARENA_MAX", "1");
     let name = "storm::requests_take_no_memory_with_them";
@@ -229,6 +229,7 @@ fn requests_take_no_memory_with_them() {
 }
 
 #[cfg(target_os = "linux")]
+#[expect(clippy::print_stdout, reason = "what it measures is to be read, too")]
 async fn memory_of_requests() {
     // So little cache that all of it has been touched before it is counted.
     let wishes = Wishes {
@@ -243,12 +244,12 @@ async fn memory_of_requests() {
     served.is_at_rest().await;
     let before = resident();
     let mut more = 0;
-    for thousand in 7..12 {
+    for thousand in 7..17 {
         weathers(&served, 1_000 * thousand..1_000 * (thousand + 1), &room).await;
         served.is_at_rest().await;
         more = resident().saturating_sub(before);
         println!("after {} thousand: {more} bytes more", thousand + 1);
     }
-    // A hundred bytes that each left would be half a million.
-    assert!(more < 500_000, "{more} bytes more");
+    // A hundred bytes that each left would be a million.
+    assert!(more < 1_000_000, "{more} bytes more");
 }
