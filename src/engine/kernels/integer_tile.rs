@@ -9,36 +9,39 @@ use super::layout::{Input, Panel4K, SuperInput, Unit4, Unit4K, Unit8};
 use super::simd::{Kernel, Simd};
 use super::tier::Isa;
 
-/// How far ahead of the sum weights are asked for, in bytes. Between two lines there is so much to compute that the processor by
-/// itself stops looking ahead: with 8-bit weights where rows are many or an instruction does little.
+/// How far ahead of the sum weights are asked for, in bytes. Some processors look ahead far enough by themselves where there is
+/// little to compute between two lines, others do not even there.
 const AHEAD: usize = 3072;
 
 /// A form of weights that has a product.
 pub(super) trait Unit: Copy + Send + Sync {
     /// The form of activations that goes with it.
     type Input: Copy + Send + Sync;
+    /// Rows of activations up to which two row groups are computed side by side: two streams are read faster than one, as long as
+    /// there are registers for both.
+    const PAIRED: usize;
 
-    /// Products of G row groups and M rows of activations, whose units are interleaved.
-    fn tile<S: Simd, const G: usize, const M: usize>(
+    /// Products of G row groups and M rows of activations, whose units are interleaved; FAR where the weights come from memory.
+    fn tile<S: Simd, const G: usize, const M: usize, const FAR: bool>(
         s: S,
         w: [&[Self]; G],
         x: &[[Self::Input; M]],
     ) -> [[S::F; M]; G];
 }
 
-struct Tile<'a, U: Unit, const G: usize, const M: usize> {
+struct Tile<'a, U: Unit, const G: usize, const M: usize, const FAR: bool> {
     w: [&'a [U]; G],
     x: &'a [U::Input],
     out: &'a mut [[f32; 16]],
 }
 
-impl<U: Unit, const G: usize, const M: usize> Kernel for Tile<'_, U, G, M> {
+impl<U: Unit, const G: usize, const M: usize, const FAR: bool> Kernel for Tile<'_, U, G, M, FAR> {
     type Out = ();
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
         let (x, _) = self.x.as_chunks::<M>();
-        let sums = U::tile::<S, G, M>(s, self.w, x);
+        let sums = U::tile::<S, G, M, FAR>(s, self.w, x);
         for g in 0..G {
             for m in 0..M {
                 if let Some(out) = self.out.get_mut(g * M + m) {
@@ -49,17 +52,22 @@ impl<U: Unit, const G: usize, const M: usize> Kernel for Tile<'_, U, G, M> {
     }
 }
 
-/// Products of one or two row groups with `rows` (1..=12) rows of activations, to `out[group · rows + row]`.
+/// Products of one or two row groups with `rows` (1..=12) rows of activations, to `out[group · rows + row]`. `again` where other
+/// rows have just been computed with these groups.
 pub(super) fn multiply<U: Unit>(
     isa: Isa,
     w: &[&[U]],
     x: &[U::Input],
     rows: usize,
+    again: bool,
     out: &mut [[f32; 16]],
 ) {
     macro_rules! run {
         ($w:expr, $g:literal, $m:literal, $out:expr) => {
-            isa.run(Tile::<U, $g, $m> {
+            run!($w, $g, $m, true, $out)
+        };
+        ($w:expr, $g:literal, $m:literal, $far:literal, $out:expr) => {
+            isa.run(Tile::<U, $g, $m, $far> {
                 w: $w,
                 x,
                 out: $out,
@@ -69,7 +77,7 @@ pub(super) fn multiply<U: Unit>(
     let blocking = isa.blocking();
     if let [first, second] = w
         && blocking.pairs
-        && (2..=6).contains(&rows)
+        && (2..=U::PAIRED).contains(&rows)
     {
         let w = [*first, *second];
         match rows {
@@ -77,7 +85,11 @@ pub(super) fn multiply<U: Unit>(
             3 => run!(w, 2, 3, out),
             4 => run!(w, 2, 4, out),
             5 => run!(w, 2, 5, out),
-            _ => run!(w, 2, 6, out),
+            // The tile of many rows, for all but the first of them.
+            6 if again => run!(w, 2, 6, false, out),
+            6 => run!(w, 2, 6, out),
+            7 => run!(w, 2, 7, out),
+            _ => run!(w, 2, 8, out),
         }
         return;
     }
@@ -102,16 +114,17 @@ pub(super) fn multiply<U: Unit>(
 
 impl Unit for Unit8 {
     type Input = Input;
+    const PAIRED: usize = 8;
 
     #[inline(always)]
-    fn tile<S: Simd, const G: usize, const M: usize>(
+    fn tile<S: Simd, const G: usize, const M: usize, const FAR: bool>(
         s: S,
         w: [&[Self]; G],
         x: &[[Input; M]],
     ) -> [[S::F; M]; G] {
         let mut sums = [[s.splat(0.0); M]; G];
         for (u, x) in x.iter().enumerate() {
-            if !S::PAIRS {
+            if FAR {
                 for g in 0..G {
                     s.prefetch(&w[g][u].scale, AHEAD);
                 }
@@ -128,7 +141,7 @@ impl Unit for Unit8 {
                     for g in 1..G {
                         b[g] = s.signed_weights(&w[g][u].lines[half][line]);
                     }
-                    if M > 6 || !S::PAIRS {
+                    if FAR {
                         for g in 0..G {
                             s.prefetch(&w[g][u].lines[half][line], AHEAD);
                         }
@@ -155,17 +168,20 @@ impl Unit for Unit8 {
 
 impl Unit for Unit4 {
     type Input = Input;
+    const PAIRED: usize = 6;
 
     #[inline(always)]
-    fn tile<S: Simd, const G: usize, const M: usize>(
+    fn tile<S: Simd, const G: usize, const M: usize, const FAR: bool>(
         s: S,
         w: [&[Self]; G],
         x: &[[Input; M]],
     ) -> [[S::F; M]; G] {
         let mut sums = [[s.splat(0.0); M]; G];
         for (u, x) in x.iter().enumerate() {
-            for g in 0..G {
-                s.prefetch(&w[g][u].scale, AHEAD);
+            if FAR {
+                for g in 0..G {
+                    s.prefetch(&w[g][u].scale, AHEAD);
+                }
             }
             for half in 0..2 {
                 let mut lines = [&w[0][u].lines; G];
@@ -178,9 +194,9 @@ impl Unit for Unit4 {
                     starts[m] = x[m].start4[half];
                 }
                 let dots = if half == 0 {
-                    nibbles::<S, G, M, false>(s, lines, values, starts)
+                    nibbles::<S, G, M, FAR, false>(s, lines, values, starts)
                 } else {
-                    nibbles::<S, G, M, true>(s, lines, values, starts)
+                    nibbles::<S, G, M, FAR, true>(s, lines, values, starts)
                 };
                 for g in 0..G {
                     let d = s.scales(&w[g][u].scale[half]);
@@ -197,7 +213,7 @@ impl Unit for Unit4 {
 
 /// Sums over 32 columns that lie in the low or the high nibbles of eight lines.
 #[inline(always)]
-fn nibbles<S: Simd, const G: usize, const M: usize, const HIGH: bool>(
+fn nibbles<S: Simd, const G: usize, const M: usize, const FAR: bool, const HIGH: bool>(
     s: S,
     lines: [&[[u8; 64]; 8]; G],
     values: [&[i32; 8]; M],
@@ -208,7 +224,7 @@ fn nibbles<S: Simd, const G: usize, const M: usize, const HIGH: bool>(
         for g in 0..G {
             let bytes = &lines[g][line];
             // One request a line, spread over the work: in a burst they wait for each other.
-            if !HIGH {
+            if FAR && !HIGH {
                 s.prefetch(bytes, AHEAD);
             }
             let b = if HIGH {
@@ -226,21 +242,24 @@ fn nibbles<S: Simd, const G: usize, const M: usize, const HIGH: bool>(
 
 impl Unit for Unit4K {
     type Input = SuperInput;
+    const PAIRED: usize = 6;
 
     #[inline(always)]
-    fn tile<S: Simd, const G: usize, const M: usize>(
+    fn tile<S: Simd, const G: usize, const M: usize, const FAR: bool>(
         s: S,
         w: [&[Self]; G],
         x: &[[SuperInput; M]],
     ) -> [[S::F; M]; G] {
         let mut sums = [[s.splat(0.0); M]; G];
         for (u, x) in x.iter().enumerate() {
-            for g in 0..G {
-                s.prefetch(&w[g][u].d, AHEAD);
-                s.prefetch(&w[g][u].scale, AHEAD);
-                s.prefetch(&w[g][u].scale[4], AHEAD);
-                s.prefetch(&w[g][u].min, AHEAD);
-                s.prefetch(&w[g][u].min[2], AHEAD);
+            if FAR {
+                for g in 0..G {
+                    s.prefetch(&w[g][u].d, AHEAD);
+                    s.prefetch(&w[g][u].scale, AHEAD);
+                    s.prefetch(&w[g][u].scale[4], AHEAD);
+                    s.prefetch(&w[g][u].min, AHEAD);
+                    s.prefetch(&w[g][u].min[2], AHEAD);
+                }
             }
             let mut scaled = [[s.splat(0.0); M]; G];
             for pair in 0..4 {
@@ -255,9 +274,9 @@ impl Unit for Unit4K {
                         values[m] = &x[m].values[block];
                     }
                     let dots = if high == 0 {
-                        nibbles::<S, G, M, false>(s, lines, values, [0; M])
+                        nibbles::<S, G, M, FAR, false>(s, lines, values, [0; M])
                     } else {
-                        nibbles::<S, G, M, true>(s, lines, values, [0; M])
+                        nibbles::<S, G, M, FAR, true>(s, lines, values, [0; M])
                     };
                     for g in 0..G {
                         let scale = s.bytes(&w[g][u].scale[block]);
@@ -281,9 +300,10 @@ impl Unit for Unit4K {
 
 impl Unit for Panel4K {
     type Input = SuperInput;
+    const PAIRED: usize = 6;
 
     #[inline(always)]
-    fn tile<S: Simd, const G: usize, const M: usize>(
+    fn tile<S: Simd, const G: usize, const M: usize, const FAR: bool>(
         s: S,
         w: [&[Self]; G],
         x: &[[SuperInput; M]],

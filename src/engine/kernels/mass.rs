@@ -1,8 +1,8 @@
 //! Where packed weights lie: memory of their own, in large pages where the system has them.
 //!
-//! A decoded token reads every weight once. With pages of 4 KiB the processor looks up a translation for each of them; with
-//! 2 MiB it does so five hundred times more rarely. Small matrices are plain vectors: rounding each of them up to large pages
-//! would cost more than it brings.
+//! A decoded token reads every weight once. With pages of 4 KiB the processor looks up a translation for each of them, and what it
+//! reads ahead by itself ends with each; with 2 MiB both come five hundred times more rarely. A large page is asked for where a
+//! matrix fills it: its end, and what is smaller, lie in small ones, as rounding up would cost more than it brings.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -13,12 +13,18 @@ use memmap2::MmapMut;
 
 use super::error::KernelError;
 
-/// Below this many bytes a vector does.
-const LARGE: usize = 4 << 20;
+/// A large page, bytes.
+const LARGE: usize = 2 << 20;
 
 enum Memory<T> {
     Vector(Vec<T>),
-    Pages(MmapMut, PhantomData<T>),
+    Pages {
+        /// A whole number of large pages: only such a mapping begins where one can begin.
+        pages: MmapMut,
+        /// Of the elements.
+        bytes: usize,
+        of: PhantomData<T>,
+    },
 }
 
 /// A slice of weights; see the module.
@@ -39,11 +45,19 @@ impl<T: Pod> Mass<T> {
                 vector.map_err(|()| KernelError::TooLarge)?,
             )));
         }
-        let pages = MmapMut::map_anon(bytes).map_err(|_refused| KernelError::TooLarge)?;
+        let mapped = bytes
+            .checked_next_multiple_of(LARGE)
+            .ok_or(KernelError::TooLarge)?;
+        // What is never touched takes no memory.
+        let pages = MmapMut::map_anon(mapped).map_err(|_refused| KernelError::TooLarge)?;
         // A wish: where it is not granted, pages are small and everything else is the same.
         #[cfg(target_os = "linux")]
-        let _ = pages.advise(memmap2::Advice::HugePage);
-        Ok(Self(Memory::Pages(pages, PhantomData)))
+        let _ = pages.advise_range(memmap2::Advice::HugePage, 0, bytes / LARGE * LARGE);
+        Ok(Self(Memory::Pages {
+            pages,
+            bytes,
+            of: PhantomData,
+        }))
     }
 }
 
@@ -53,8 +67,10 @@ impl<T: Pod> Deref for Mass<T> {
     fn deref(&self) -> &[T] {
         match &self.0 {
             Memory::Vector(vector) => vector,
-            // A mapping begins at a page, and its length is a whole number of elements.
-            Memory::Pages(pages, _) => bytemuck::cast_slice(pages),
+            // A mapping begins at a page, and these bytes are a whole number of elements.
+            Memory::Pages { pages, bytes, .. } => {
+                bytemuck::cast_slice(pages.get(..*bytes).unwrap_or_default())
+            }
         }
     }
 }
@@ -63,7 +79,9 @@ impl<T: Pod> DerefMut for Mass<T> {
     fn deref_mut(&mut self) -> &mut [T] {
         match &mut self.0 {
             Memory::Vector(vector) => vector,
-            Memory::Pages(pages, _) => bytemuck::cast_slice_mut(pages),
+            Memory::Pages { pages, bytes, .. } => {
+                bytemuck::cast_slice_mut(pages.get_mut(..*bytes).unwrap_or_default())
+            }
         }
     }
 }

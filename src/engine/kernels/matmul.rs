@@ -241,7 +241,7 @@ impl Strip<'_> {
         for start in (0..self.m).step_by(step) {
             let rows = step.min(self.m - start);
             let x = x.get(start * units..(start + rows) * units).unwrap_or(&[]);
-            integer_tile::multiply(self.isa, groups, x, rows, &mut sums);
+            integer_tile::multiply(self.isa, groups, x, rows, start > 0, &mut sums);
             for (g, sums) in sums.chunks_exact(rows).take(count).enumerate() {
                 for (row, sums) in sums.iter().enumerate() {
                     self.write(start + row, (first + g) * GROUP, sums);
