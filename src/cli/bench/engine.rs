@@ -201,7 +201,7 @@ async fn one(args: &Args, folder: &Path, subject: Subject) -> Result<(), Failure
     let mut rounds = Rounds::default();
     let mut bandwidths = Vec::new();
     for round in 0..args.repetitions.max(1) {
-        bandwidths.push(ours::bandwidth(args.threads));
+        bandwidths.push(ours::bandwidth(args.threads)?);
         for (number, (_, streams, context, count)) in WORK.into_iter().enumerate() {
             let tokens = if streams == 0 {
                 context
