@@ -18,6 +18,7 @@ use serde_json::json;
 use super::ui::at_most;
 use crate::cli::model_flags::threads;
 use crate::cli::{Failure, ink};
+use crate::engine::kernels::read_speed;
 use crate::model::bundled;
 use ours::{Bare, Whole};
 use peer::Peer;
@@ -201,7 +202,7 @@ async fn one(args: &Args, folder: &Path, subject: Subject) -> Result<(), Failure
     let mut rounds = Rounds::default();
     let mut bandwidths = Vec::new();
     for round in 0..args.repetitions.max(1) {
-        bandwidths.push(ours::bandwidth(args.threads)?);
+        bandwidths.push(read_speed(args.threads).map_err(Failure::error)?);
         for (number, (_, streams, context, count)) in WORK.into_iter().enumerate() {
             let tokens = if streams == 0 {
                 context

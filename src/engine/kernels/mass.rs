@@ -7,6 +7,7 @@
 use std::fmt;
 use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
+use std::time::Instant;
 
 use bytemuck::{Pod, Zeroable};
 use memmap2::MmapMut;
@@ -96,6 +97,37 @@ impl<T: Pod> fmt::Debug for Mass<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} × {} bytes", self.len(), size_of::<T>())
     }
+}
+
+/// Bytes a second that so many threads read from memory as weights lie in it, the best of five times: the bound of decoding.
+///
+/// # Errors
+/// Where there is no memory for it (384 MiB).
+pub fn read_speed(threads: usize) -> Result<f64, KernelError> {
+    const LINES: usize = 6 << 20;
+    let mut mass = Mass::<[u64; 8]>::zeroed(LINES)?;
+    // Pages that nothing was written to are all one page.
+    mass.fill([7; 8]);
+    let mut best = f64::MAX;
+    for _ in 0..5 {
+        let began = Instant::now();
+        std::thread::scope(|scope| {
+            for part in mass.chunks(LINES.div_ceil(threads.max(1))) {
+                scope.spawn(move || {
+                    // Eight sums, so that additions do not wait for each other.
+                    let mut sums = [0_u64; 8];
+                    for line in part {
+                        for (sum, word) in sums.iter_mut().zip(line) {
+                            *sum = sum.wrapping_add(*word);
+                        }
+                    }
+                    std::hint::black_box(sums);
+                });
+            }
+        });
+        best = best.min(began.elapsed().as_secs_f64());
+    }
+    Ok(size_of_val::<[[u64; 8]]>(&mass) as f64 / best)
 }
 
 #[cfg(test)]

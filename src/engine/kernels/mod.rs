@@ -57,6 +57,7 @@ pub use block::Format;
 pub use chances::{BLOCK, chances};
 pub use cpu::{Cpu, Options, Scratch};
 pub use error::KernelError;
+pub use mass::read_speed;
 pub use matmul::Linear;
 pub use pack::{Keep, Packed};
 pub use pool::{Pool, StartHook};

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
-use memmap2::MmapMut;
 use tokio::sync::mpsc;
 
 use super::shape::Dice;
@@ -249,38 +248,4 @@ impl Whole {
             .count();
         Ok(((ended - began).as_secs_f64(), between))
     }
-}
-
-/// Bytes a second that two threads, or so many, read from memory: the bound of decoding. From large pages, as weights lie in them:
-/// from small ones a processor can read a third less.
-pub(super) fn bandwidth(threads: usize) -> Result<f64, Failure> {
-    const BYTES: usize = 384 << 20;
-    let mut pages = MmapMut::map_anon(BYTES).map_err(failed)?;
-    #[cfg(target_os = "linux")]
-    let _ = pages.advise(memmap2::Advice::HugePage);
-    // Pages that nothing was written to are all one page.
-    pages.fill(7);
-    let (words, _) = pages.as_chunks::<8>();
-    let part = words.len().div_ceil(threads.max(1));
-    let mut best = f64::MAX;
-    for _ in 0..5 {
-        let began = Instant::now();
-        std::thread::scope(|scope| {
-            for chunk in words.chunks(part) {
-                scope.spawn(move || {
-                    // Eight sums, so that additions do not wait for each other.
-                    let mut sums = [0u64; 8];
-                    let (eights, _) = chunk.as_chunks::<8>();
-                    for eight in eights {
-                        for (sum, word) in sums.iter_mut().zip(eight) {
-                            *sum = sum.wrapping_add(u64::from_ne_bytes(*word));
-                        }
-                    }
-                    std::hint::black_box(sums);
-                });
-            }
-        });
-        best = best.min(began.elapsed().as_secs_f64());
-    }
-    Ok(BYTES as f64 / best)
 }
