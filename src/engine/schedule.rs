@@ -177,6 +177,7 @@ pub fn start(compute: Box<dyn Compute>, pages: u32, ahead: usize) -> Result<Requ
         ahead,
         streams: Vec::new(),
         parked: Vec::new(),
+        tight: false,
         waiting: VecDeque::new(),
         asked: 0,
         load: Load::default(),
@@ -202,6 +203,8 @@ struct Schedule {
     streams: Vec<Stream>,
     /// Streams that gave way ([`room`]): they hold no page.
     parked: Vec<Stream>,
+    /// Somebody gave way, and nobody has taken a step since: who comes back now would take what was given up.
+    tight: bool,
     waiting: VecDeque<Ask>,
     asked: u64,
     load: Load,
@@ -239,13 +242,16 @@ impl Schedule {
     /// Who is gone goes, who waits comes, and all are taken a step further.
     fn round(&mut self) -> Result<(), EngineError> {
         self.let_go();
-        self.admit();
+        if !self.tight || self.streams.is_empty() {
+            self.admit();
+        }
         if self.streams.is_empty() {
             return Ok(());
         }
         self.catch_up()?;
         let (shares, lacking) = self.shares();
         if shares.is_empty() {
+            self.tight = lacking.is_some();
             match lacking {
                 Some(oldest) => self.make_room(oldest),
                 // All wait for their listeners.
@@ -253,6 +259,7 @@ impl Schedule {
             }
             return Ok(());
         }
+        self.tight = false;
         let began = Instant::now();
         let step = self.step(&shares);
         self.load.steps += 1;

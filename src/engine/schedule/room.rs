@@ -2,8 +2,9 @@
 //!
 //! Mental model: the oldest stream that cannot go on is the one that shall. The youngest of the others that hold pages gives
 //! its own up and is *parked*, with what it has said so far; its pages stay in the tree as long as nobody wants them. It comes
-//! back before anybody new does, when there are pages enough for all of its text, and reads again what is gone. So the number
-//! of streams that hold pages falls until the oldest can go on, and a stream that holds none is never asked to give way. Where
+//! back before anybody new does, when there are pages enough for all of its text and somebody has taken a step since, and reads
+//! again what is gone. So the number of streams that hold pages falls until somebody can go on (a stream that only waits for what an
+//! older one reads holds pages, too, and would take them again), and a stream that holds none is never asked to give way. Where
 //! only the oldest is left and it still lacks a page, it needs more than there are, and ends with an error.
 
 use super::{End, PAGE, Said, Schedule};
