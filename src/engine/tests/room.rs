@@ -152,3 +152,30 @@ fn who_hears_slowly_is_waited_for_whenever_it_makes_room() {
         assert_eq!(heard, 60);
     }
 }
+
+#[test]
+fn whatever_comes_while_pages_are_short_somebody_goes_on() {
+    let common: Vec<u32> = (0..150).map(|at| (at * 37 + 11) % 190).collect();
+    let mut draw = 7_u64;
+    let mut below = move |end: usize| {
+        draw = draw.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        usize::try_from(draw >> 33).unwrap() % end
+    };
+    for _ in 0..60 {
+        let pages = 4 + below(4);
+        let requests = serve(u32::try_from(pages).unwrap());
+        let room = pages * crate::engine::prefix::PAGE - 2;
+        let all: Vec<_> = (0..6)
+            .map(|number| {
+                let shared = 1 + below((room - 30).min(149));
+                let mut prompt = common[..shared].to_vec();
+                prompt.extend((0..below(9)).map(|_| u32::try_from(below(190)).unwrap()));
+                let most = 1 + below((room - prompt.len()).min(90));
+                ask(&requests, &prompt, most, number)
+            })
+            .collect();
+        for (_, why) in replies(all) {
+            assert_eq!(why, None);
+        }
+    }
+}
